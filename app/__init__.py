@@ -1,0 +1,1 @@
+"""Bookings to ServiceTitan jobs."""
