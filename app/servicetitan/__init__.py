@@ -1,0 +1,1 @@
+"""ServiceTitan: its wire models, and the client that calls it."""
