@@ -1,0 +1,152 @@
+"""What settings are made of: types that parse themselves from an environment variable's text."""
+
+import base64
+import binascii
+import ipaddress
+import re
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from yarl import URL
+
+
+class Mode(StrEnum):
+    """Which ServiceTitan is called; told from the API's host alone."""
+
+    SIMULATION = "simulation"
+    SANDBOX = "sandbox"
+    LIVE = "live"
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A key for the HTTP API and the name its holder is called in logs and in the log of actions."""
+
+    name: str
+    key: SecretStr
+
+
+def _entries(value: object) -> object:
+    """Splits a comma list; blanks around entries and empty entries are dropped."""
+    if not isinstance(value, str):
+        return value
+    return tuple(entry for part in value.split(",") if (entry := part.strip()))
+
+
+def _upper(value: object) -> object:
+    return value.upper() if isinstance(value, str) else value
+
+
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
+def _server(value: str) -> str:
+    host, colon, port = value.rpartition(":")
+    if not (host and colon and port.isdecimal() and 0 < int(port) < 65536) or "/" in host:
+        raise ValueError(f"{value!r} is not host:port")
+    return value
+
+
+def _url(value: str) -> str:
+    """An http(s) address without its trailing slash and `/v2`; a bare host gets a scheme."""
+    if "@" in value:
+        raise ValueError("credentials do not belong into a URL")
+    text = (
+        value
+        if "://" in value
+        else f"{'http' if is_loopback(value.partition(':')[0]) else 'https'}://{value}"
+    )
+    url = URL(text)
+    if url.scheme not in {"http", "https"} or not url.host or url.query_string or url.fragment:
+        raise ValueError("not an http or https address")
+    if mode_of(text) is not Mode.SIMULATION and url.scheme != "https":
+        raise ValueError("ServiceTitan is called over https only")
+    return text.rstrip("/").removesuffix("/v2").rstrip("/")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address is reached from this machine alone."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def mode_of(url: str) -> Mode:
+    """The mode an API address stands for; whatever cannot be read as an address is no ServiceTitan."""
+    try:
+        host = (URL(url).host or "").lower().rstrip(".")
+    except ValueError:
+        return Mode.SIMULATION
+    if not re.search(r"(^|\.)servicetitan\.(io|com)$", host):
+        return Mode.SIMULATION
+    return Mode.SANDBOX if host.split(".")[0].endswith("-integration") else Mode.LIVE
+
+
+def _keys(kind: str) -> Callable[[object], object]:
+    """Parses `name:key, key` into `ApiKey`s; one without a name is called after its place, as `act-2`."""
+
+    def parse(value: object) -> object:
+        entries = _entries(value)
+        if not isinstance(value, str) or not isinstance(entries, tuple):
+            return value
+        return tuple(_key(entry, kind, place) for place, entry in enumerate(entries, start=1))
+
+    return parse
+
+
+def _key(entry: str, kind: str, place: int) -> ApiKey:
+    name, colon, key = entry.rpartition(":") if entry.count(":") == 1 else ("", "", entry)
+    if colon and not (name and re.fullmatch(r"[\w.@-]{1,50}", name)):
+        raise ValueError(f"the name of key {place} is not 1 to 50 letters, digits, '.', '@', '-' or '_'")
+    if not re.fullmatch(r"[!-~]+", key):
+        raise ValueError(f"key {place} is empty or has a blank or a character that is not ASCII in it")
+    return ApiKey(name=name or f"{kind}-{place}", key=SecretStr(key))
+
+
+def _webhook_secret(value: SecretStr) -> SecretStr:
+    """A webhook secret; what starts with `whsec_` must be base64 (Standard Webhooks)."""
+    text = value.get_secret_value()
+    if text.startswith("whsec_"):
+        try:
+            base64.b64decode(text.removeprefix("whsec_"), validate=True)
+        except binascii.Error:
+            raise ValueError("a secret that starts with whsec_ is not base64") from None
+    return value
+
+
+def _guid(value: str) -> str:
+    return str(uuid.UUID(value))
+
+
+def _file(value: Path) -> Path:
+    if not value.is_file():
+        raise ValueError("there is no such file")
+    return value
+
+
+Servers = Annotated[
+    tuple[Annotated[str, AfterValidator(_server)], ...], BeforeValidator(_entries), Field(min_length=1)
+]
+Protocol = Annotated[Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"], BeforeValidator(_upper)]
+Mechanism = Annotated[Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"], BeforeValidator(_upper)]
+ExistingFile = Annotated[Path, AfterValidator(_file)]
+Address = Annotated[str, AfterValidator(_url)]
+Guid = Annotated[str, AfterValidator(_guid)]
+Seconds = Annotated[int, Field(ge=1, le=86_400)]
+Delays = Annotated[tuple[Seconds, ...], BeforeValidator(_entries), Field(min_length=1, max_length=5)]
+ReadKeys = Annotated[tuple[ApiKey, ...], BeforeValidator(_keys("read"))]
+ActKeys = Annotated[tuple[ApiKey, ...], BeforeValidator(_keys("act"))]
+WebhookSecrets = Annotated[
+    tuple[Annotated[SecretStr, AfterValidator(_webhook_secret)], ...], BeforeValidator(_entries)
+]
+HeaderName = Annotated[str, BeforeValidator(_lower), Field(pattern=r"^[a-z0-9-]{1,100}$")]
+LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_upper)]
