@@ -1,0 +1,317 @@
+"""Booking events: from the bytes on the topic to a value the engine can judge (contract section 2)."""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, ClassVar, TypeAlias
+
+import orjson
+import phonenumbers
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    EmailStr,
+    Field,
+    StringConstraints,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic.alias_generators import to_camel
+
+from app.booking.house import PROBLEMS, window
+from app.booking.identity import Identity
+from app.booking.reasons import Reason
+from app.booking.status import Status
+
+LARGEST_EVENT = 64 * 1024
+LONGEST_DETAIL = 4 * 1024
+
+Headers: TypeAlias = tuple[tuple[str, bytes], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawEvent:
+    """A record as it came, with where it stood. Kept to the byte: a dead letter is sent from it."""
+
+    # JSON has no bytes: rows keep them as base64.
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers = ()
+
+
+def _digits(phone: str) -> str:
+    dropped = re.sub(r"[\s().+/-]", "", phone)
+    if not (dropped.isascii() and dropped.isdigit() and 10 <= len(dropped) <= 15):
+        raise ValueError("must have 10 to 15 digits once punctuation is dropped")
+    return phone.strip()
+
+
+def _known_problem(word: str) -> str:
+    if word not in PROBLEMS:
+        raise ValueError(f"must be one of {', '.join(PROBLEMS)}")
+    return word
+
+
+def _instant(text: str) -> str:
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        when = None
+    if when is None or when.tzinfo is None or not re.match(r"\d{4}-\d\d-\d\dT", text):
+        raise ValueError("must be an ISO 8601 date and time with an offset, such as 2026-03-02T09:00:00Z")
+            "must be an ISO 8601 date and time with Z or an offset, such as 2026-03-02T09:00:00Z"
+        )
+    return text
+
+
+def _slot(text: str) -> str:
+    if window(text) is None:
+        raise ValueError("must be two times of one day, such as 9:00 AM - 11:00 AM")
+    return text.strip()
+
+
+Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+Zip = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[0-9]{5}(-[0-9]{4})?$")]
+UsState = Annotated[str, StringConstraints(strip_whitespace=True, to_upper=True, pattern=r"^[A-Za-z]{2}$")]
+Phone = Annotated[str, StringConstraints(max_length=40), AfterValidator(_digits)]
+ProblemType = Annotated[str, AfterValidator(_known_problem)]
+Instant = Annotated[str, AfterValidator(_instant)]
+TimeSlot = Annotated[str, AfterValidator(_slot)]
+BookingId = Annotated[str, StringConstraints(min_length=1, max_length=100)]
+
+
+class EventData(BaseModel):
+    """The `data` of a booking event: camelCase on the wire, unknown fields ignored, types as in JSON."""
+
+    model_config = ConfigDict(frozen=True, strict=True, alias_generator=to_camel, populate_by_name=True)
+
+
+class Booking(EventData):
+    """`booking.created`: who wants a visit, where, for what, and when."""
+
+    first_name: Name
+    last_name: Name
+    phone: Phone
+    email: EmailStr
+    address: Line
+    city: Line
+    state: UsState
+    zip: Zip
+    problem_type: ProblemType
+    scheduled_date: Instant
+    time_slot: TimeSlot | None = None
+    door_count: Annotated[int, Field(ge=1, le=10)] = 1
+    door_age: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    is_renter: bool = False
+    special_instructions: Annotated[str, StringConstraints(max_length=1000)] | None = None
+    booking_id: BookingId | None = None
+
+    @field_validator("booking_id")
+    @classmethod
+    def _is_the_subject(cls, value: str | None, info: ValidationInfo) -> str | None:
+        subject = (info.context or {}).get("subject")
+        if value is not None and subject is not None and value != subject:
+            raise ValueError(f"must equal the event's subject ({subject})")
+        return value
+
+    def same_as(self, other: "Booking") -> bool:
+        """Whether both say the same, however the id was written."""
+        return self.model_copy(update={"booking_id": None}) == other.model_copy(update={"booking_id": None})
+
+
+class Rescheduled(EventData):
+    """`booking.rescheduled`: the visit's new time."""
+
+    scheduled_date: Instant
+    time_slot: TimeSlot | None = None
+
+
+class StatusChanged(EventData):
+    """`booking.status_changed`: what the job should become."""
+
+    status: Annotated[Status, Field(strict=False)]
+    technician_ids: Annotated[tuple[int, ...], Field(strict=False)] = ()
+    reason: Annotated[str, StringConstraints(max_length=1000)] | None = None
+
+
+class Cancelled(EventData):
+    """`booking.cancelled`: the visit is not wanted any more."""
+
+    reason: Annotated[str, StringConstraints(max_length=1000)] = "Customer request"
+
+
+Change: TypeAlias = Rescheduled | StatusChanged | Cancelled
+Data: TypeAlias = Booking | Change
+
+DATA_TYPES: dict[str, type[Booking] | type[Rescheduled] | type[StatusChanged] | type[Cancelled]] = {
+    "booking.created": Booking,
+    "booking.rescheduled": Rescheduled,
+    "booking.status_changed": StatusChanged,
+    "booking.cancelled": Cancelled,
+}
+
+
+class Envelope(BaseModel):
+    """The CloudEvents 1.0 attributes this service reads; others are ignored."""
+
+    model_config = ConfigDict(frozen=True)
+
+    specversion: Annotated[str, StringConstraints(pattern=r"^1\.0$")]
+    id: Annotated[str, StringConstraints(min_length=1, max_length=500)]
+    source: Annotated[str, StringConstraints(min_length=1, max_length=500)]
+    type: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    subject: BookingId
+    time: AwareDatetime
+    traceparent: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldError:
+    """What is wrong with one field; `value` is what was sent."""
+
+    field: str
+    message: str
+    value: Any = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invalid:
+    """Data that breaks the contract, with every field that does."""
+
+    errors: tuple[FieldError, ...]
+
+    def __str__(self) -> str:
+        """One line naming every field; values are left out, since they may be personal."""
+        return "; ".join(f"{error.field}: {error.message}" for error in self.errors)[:LONGEST_DETAIL]
+
+
+    """An event that can be judged; when `data` is Invalid or None (unknown type) it is turned away."""
+class BookingEvent:
+    """An event that can be judged. `data` is Invalid or None (unknown type) when it can only be turned away."""
+
+    booking_id: str
+    identity: Identity
+    type: str
+    time: datetime
+    data: Data | Invalid | None
+    trace_id: str | None
+    raw: RawEvent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unusable:
+    """A record that belongs to no booking: it goes to the dead letter topic alone."""
+
+    reason: Reason
+    detail: str
+    raw: RawEvent
+
+
+def read(raw: RawEvent) -> BookingEvent | Unusable:
+    """What a record says. Checks size, key, CloudEvents attributes, type and data; never raises.
+
+    Which partition it should stand in is for the caller to check: that takes the topic's partition count.
+    """
+    if raw.value is None:
+        return Unusable(reason=Reason.UNREADABLE, detail="the value is null", raw=raw)
+    size = len(raw.value)
+    if size > LARGEST_EVENT:
+        return Unusable(
+            reason=Reason.TOO_LARGE, detail=f"{size} bytes; at most {LARGEST_EVENT} are taken", raw=raw
+        )
+    opened = _open(raw.value, raw.headers)
+    if isinstance(opened, str):
+        return Unusable(reason=Reason.UNREADABLE, detail=opened, raw=raw)
+    envelope, data = opened
+    if raw.key is None:
+        return Unusable(reason=Reason.WRONG_KEY, detail="the record has no key", raw=raw)
+    if raw.key != envelope.subject.encode():
+        return Unusable(reason=Reason.WRONG_KEY, detail="the key is not the event's subject", raw=raw)
+    return BookingEvent(
+        booking_id=envelope.subject,
+        identity=Identity(source=envelope.source, id=envelope.id),
+        type=envelope.type,
+        time=envelope.time,
+        data=validate(envelope.type, data, envelope.subject),
+        trace_id=trace_id(raw.headers, envelope.traceparent),
+        raw=raw,
+    )
+
+
+def validate(event_type: str, data: object, subject: str) -> Data | Invalid | None:
+    """The event's data as a value, Invalid with every field error, or None for an unknown type."""
+    model = DATA_TYPES.get(event_type)
+    if model is None:
+        return None
+    try:
+        # Through JSON: strict models take a JSON array for a tuple there, and nothing looser.
+        return model.model_validate_json(orjson.dumps(data), context={"subject": subject})
+    except (ValidationError, TypeError) as wrong:
+        return Invalid(errors=_field_errors(wrong))
+
+
+def _field_errors(wrong: ValidationError | TypeError) -> tuple[FieldError, ...]:
+    if isinstance(wrong, TypeError):
+        return (FieldError(field="data", message="must be a JSON object"),)
+    return tuple(
+        FieldError(
+            field=".".join(str(part) for part in error["loc"]) or "data",
+            message=error["msg"].removeprefix("Value error, "),
+            value=error["input"] if error["type"] != "missing" else None,
+        )
+        for error in wrong.errors(include_url=False, include_context=False)
+    )
+
+
+def _open(value: bytes, headers: Headers) -> tuple[Envelope, object] | str:
+    """The envelope and the data, or what makes them unreadable."""
+    attributes = {name[3:].lower(): content for name, content in headers if name.lower().startswith("ce_")}
+    try:
+        body: object = orjson.loads(value)
+        if attributes:
+            document: object = {name: content.decode() for name, content in attributes.items()}
+            data = body
+        else:
+            document = body
+            data = body.get("data") if isinstance(body, dict) else None
+        if not isinstance(document, dict):
+            return "not a CloudEvent: the JSON is no object"
+        return Envelope.model_validate(document), data
+    except orjson.JSONDecodeError as wrong:
+        return f"not JSON: {wrong}"
+    except UnicodeDecodeError:
+        return "not a CloudEvent: a ce_ header is not UTF-8"
+    except ValidationError as wrong:
+        return f"not a CloudEvent: {'; '.join(f'{e.field}: {e.message}' for e in _field_errors(wrong))}"
+
+
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+def trace_id(headers: Headers, traceparent: str | None = None) -> str | None:
+    """The W3C trace id that an event carries as header or extension, if it is well formed."""
+    for name, content in headers:
+        if name.lower() in {"traceparent", "ce_traceparent"}:
+            traceparent = content.decode("ascii", "replace")
+    found = _TRACEPARENT.fullmatch(traceparent or "")
+    return found[1] if found else None
+
+
+def phone_key(phone: str) -> str:
+    """One phone number however it was typed: E.164 when it is a valid one, else its digits."""
+    try:
+        number = phonenumbers.parse(phone, "US")
+    except phonenumbers.NumberParseException:
+        number = None
+    if number is not None and phonenumbers.is_valid_number(number):
+        return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    return re.sub(r"\D", "", phone)

@@ -1,0 +1,89 @@
+"""The business's own tables: what a door problem asks for, which unit serves a ZIP, when a visit is.
+
+Another garage-door business changes this file and nothing else.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from app.booking.asks import Slot
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What a problem asks of ServiceTitan: the job's priority, length and first line."""
+
+    priority: str
+    minutes: int
+    description: str
+
+
+PROBLEMS: dict[str, Problem] = {
+    "broken_spring": Problem("high", 120, "Garage door spring repair/replacement"),
+    "door_wont_open": Problem("normal", 90, "Garage door opener troubleshooting and repair"),
+    "door_wont_close": Problem("high", 90, "Garage door closing mechanism repair"),
+    "door_stuck_closed": Problem("high", 60, "Emergency: garage door stuck closed"),
+    "noisy_door": Problem("normal", 60, "Garage door noise reduction and maintenance"),
+    "remote_not_working": Problem("normal", 30, "Garage door remote control troubleshooting"),
+    "new_door_installation": Problem("normal", 240, "New garage door installation consultation"),
+    "other": Problem("normal", 90, "Garage door service, customer reported issue"),
+}
+
+# Narrowest first: the first range that holds the ZIP wins.
+UNIT_RANGES: tuple[tuple[int, int, str], ...] = (
+    (85251, 85259, "Scottsdale_North"),
+    (85201, 85299, "Mesa_East"),
+    (85001, 85099, "Phoenix_Central"),
+)
+OTHER_UNIT = "Phoenix_Metro"
+
+_UTC = ZoneInfo("UTC")
+_SLOT = re.compile(
+    r"(?P<from>(?:0?[1-9]|1[0-2]):[0-5]\d ?[AaPp][Mm])\s*[-\u2013]\s*"
+    r"(?P<to>(?:0?[1-9]|1[0-2]):[0-5]\d ?[AaPp][Mm])"
+)
+
+
+def business_unit(zip_code: str) -> str:
+    """The unit that serves a ZIP (`12345` or `12345-6789`)."""
+    number = int(zip_code[:5])
+    return next((unit for low, high, unit in UNIT_RANGES if low <= number <= high), OTHER_UNIT)
+
+
+def summary(problem_type: str, door_count: int, instructions: str | None) -> str:
+    """The job's text: the problem, the number of doors when more than one, and the instructions below."""
+    doors = f" ({door_count} doors)" if door_count > 1 else ""
+    below = f"\n{instructions}" if instructions else ""
+    return f"{PROBLEMS[problem_type].description}{doors}{below}"
+
+
+def window(time_slot: str) -> tuple[time, time] | None:
+    """The slot's two ends (`9:00 AM - 11:00 AM`), or None when it is none or does not go forward."""
+    found = _SLOT.fullmatch(time_slot.strip())
+    if found is None:
+        return None
+    begin, end = (_clock(found[side]) for side in ("from", "to"))
+    return (begin, end) if begin < end else None
+
+
+def _clock(text: str) -> time:
+    hour, minute = text[:-2].strip().split(":")
+    noon = 12 if text[-2:].upper() == "PM" else 0
+    return time(int(hour) % 12 + noon, int(minute))
+
+
+def appointment(scheduled_date: str, time_slot: str | None, minutes: int, zone: ZoneInfo) -> Slot:
+    """When the visit is, in UTC (contract section 2).
+
+    With a slot it begins at the slot's start on the date as written, in the business's zone: booking forms
+    write the local date with a `Z`. Without one it begins at the instant itself.
+    """
+    ends = window(time_slot) if time_slot else None
+    if ends is None:
+        start = datetime.fromisoformat(scheduled_date).astimezone(_UTC)
+        return Slot(start=start, end=start + timedelta(minutes=minutes))
+    day = date.fromisoformat(scheduled_date[:10])
+    first, last = (datetime.combine(day, end, zone).astimezone(_UTC) for end in ends)
+    return Slot(start=first, end=first + timedelta(minutes=minutes), window_start=first, window_end=last)

@@ -1,0 +1,150 @@
+"""What a lane is given: an event, a timer, a signal, an answer. And the facts it is judged by."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, TypeAlias
+from zoneinfo import ZoneInfo
+
+from app.booking.asks import Ask, JobSeen
+from app.booking.events import BookingEvent, RawEvent
+from app.booking.outcomes import Busy, Failed, Outcome, Refused, Unsure
+from app.booking.status import Status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What the settings say about lanes. `retry_delays` in whole seconds, `keep_ended_days` in days."""
+
+    retry_delays: tuple[int, ...] = (5, 10, 20)
+    zone: ZoneInfo = ZoneInfo("America/Phoenix")
+    behind_limit: int = 1000
+    keep_ended_days: int = 400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intent:
+    """The row that says: a write of this turn may have been sent. Of an earlier turn it is void."""
+
+    turn: int
+    what: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What the engine cannot know by itself.
+
+    `me` names this assignment of this process; `settle_left` is how many seconds an unsettled write of
+    this booking may still be running upstream, on the monotonic clock; `intent` is the durable one as
+    it was when the input came.
+    """
+
+    now: datetime
+    me: str
+    settle_left: float = 0.0
+    intent: Intent | None = None
+    policy: Policy = Policy()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrived:
+    """A booking event was read from its topic."""
+
+    event: BookingEvent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fired:
+    """A timer came due, set at this turn of the lane."""
+
+    turn: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overdue:
+    """The scan found the lane waiting longer than it should: what it waits for may have been lost."""
+
+    turn: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resumed:
+    """The lane was found working when its partition came here."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expire:
+    """The booking may have ended long enough ago to leave."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """The event that the engine wanted from `slot`; None when no row was there."""
+
+    slot: str
+    raw: RawEvent | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """What an ask came to. Times are the attempt's own."""
+
+    ask: Ask
+    outcome: Outcome[JobSeen | tuple[JobSeen, ...] | None]
+    duration_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Action:
+    """An operator's act. `event` names the event id acted on: the held one, or a dead-lettered one."""
+
+    kind: Literal["retry", "repair", "discard"]
+    by: str
+    why: str
+    event: str | None = None
+    plan: str | None = None
+    data: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """ServiceTitan was seen showing this status; `at` is its own time. `seen_by` is webhook or sweep."""
+
+    job_id: int
+    status: Status
+    at: datetime
+    seen_by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomerResolved:
+    """The customer and location that a booking's data asked for."""
+
+    turn: int
+    digest: str
+    customer_id: int
+    location_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomerFailed:
+    """The one attempt to find or make the customer did not succeed. Busy: not to be counted."""
+
+    turn: int
+    digest: str
+    outcome: Busy | Failed | Unsure | Refused
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signal:
+    """A CloudEvent of `booking-signals`, as it came and what it says."""
+
+    booking_id: str
+    event_id: str
+    digest: str
+    says: Action | Observed | CustomerResolved | CustomerFailed
+    trace_id: str | None
+    raw: RawEvent
+
+
+Given: TypeAlias = Arrived | Fired | Overdue | Resumed | Expire | Taken | Answered | Signal

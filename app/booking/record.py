@@ -1,0 +1,308 @@
+"""One booking's row in the table `bookings`: everything its lane must remember."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal, TypeAlias
+
+import orjson
+from pydantic import TypeAdapter
+
+from app.booking.events import Booking, RawEvent
+from app.booking.identity import NOTHING_SEEN, Seen
+from app.booking.reasons import Reason
+from app.booking.status import Status
+
+VERSION = 1
+TIMELINE_KEPT = 50
+FAILED_KEPT = 20
+
+
+class State(StrEnum):
+    """Where a booking stands, as everybody outside sees it (contract section 3)."""
+
+    PENDING = "pending"
+    HELD = "held"
+    ACTIVE = "active"
+    ENDED = "ended"
+    CLOSED = "closed"
+
+
+class Phase(StrEnum):
+    """What the lane does."""
+
+    IDLE = "idle"
+    """No head: the next input is worked at once."""
+    WAITING = "waiting"
+    """The head waits for a timer or for its customer; the rest wait behind it."""
+    HELD = "held"
+    """The creation failed for good: the lane waits for an operator."""
+    WORKING = "working"
+    """The next event is to be taken from behind, under the input that came to here."""
+
+
+class Waits(StrEnum):
+    """What a waiting lane waits for."""
+
+    RETRY = "retry"
+    CUSTOMER = "customer"
+    SETTLE = "settle"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """The event a lane works on. `data` is an operator's repair of it, as JSON; `raw` stays the original."""
+
+    raw: RawEvent
+    event_id: str
+    digest: str
+    type: str
+    since: datetime
+    trace_id: str | None = None
+    data: str | None = None
+    plan: str | None = None
+    begun_by: str = ""
+    """Which assignment of which process began the creation: a job begun by another is looked up first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Closing:
+    """What wants an unsure creation closed: a cancellation (its event), or an operator's discard."""
+
+    head: Head
+    discarded: bool
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unsettled:
+    """A write whose outcome is unknown. With an answered 5xx the next retry's delay settles it."""
+
+    answered: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lane:
+    """One booking's own queue. `first` to `next` (exclusive) number the events behind the head."""
+
+    phase: Phase = Phase.IDLE
+    turn: int = 0
+    head: Head | None = None
+    attempts: int = 0
+    waits: Waits | None = None
+    due: datetime | None = None
+    unsettled: Unsettled | None = None
+    closing: Closing | None = None
+    recheck: bool = False
+    """Another process may have made a second job: look again once that is settled."""
+    first: int = 0
+    next: int = 0
+    next_failed: int = 0
+
+    @property
+    def behind(self) -> int:
+        """How many events stand behind the head."""
+        return self.next - self.first
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Customer:
+    """Who the booking's customer is in ServiceTitan; `digest` says for which phone, name and address."""
+
+    digest: str
+    customer_id: int
+    location_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """The job in ServiceTitan. `status_at` and `reported_at` are the upstream's own times."""
+
+    id: int
+    number: str
+    customer_id: int
+    location_id: int
+    appointment_id: int
+    business_unit: str
+    status: Status
+    status_at: datetime
+    scheduled_date: str
+    time_slot: str | None
+    start: datetime
+    end: datetime
+    minutes: int
+    created_at: datetime
+    updated_at: datetime
+    reported: Status | None = None
+    reported_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """Why the last event that failed for good did."""
+
+    reason: Reason
+    detail: str
+    attempts: int
+    http_status: int | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedEvent:
+    """A dead-lettered event that an operator may still retry or repair; its bytes stand in `slot`."""
+
+    slot: str
+    event_id: str
+    digest: str
+    type: str
+    trouble: Trouble
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One line of the timeline: what came or was asked, what it came to, and what was decided."""
+
+    at: datetime
+    event: str
+    asked: str
+    outcome: str
+    decision: str
+    http_status: int | None = None
+    duration_ms: int | None = None
+    trace_id: str | None = None
+    plan: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendTimer:
+    """The head comes back after `delay` seconds, if the lane is still at this turn."""
+
+    turn: int
+    delay: int
+    attempt: int
+    due: datetime
+    kind: Literal["timer"] = "timer"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendDeadLetter:
+    """The event goes to the dead letter topic, with its bytes as they came."""
+
+    raw: RawEvent
+    trouble: Trouble
+    trace_id: str | None = None
+    kind: Literal["dead-letter"] = "dead-letter"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Announce:
+    """An event on `servicetitan-jobs`; its id is derived from its cause, so that a re-send has the same."""
+
+    type: Literal[
+        "job.created", "job.updated", "job.cancelled", "booking.held", "booking.closed", "event.dead_lettered"
+    ]
+    id: str
+    caused_by: str
+    trace_id: str | None = None
+    kind: Literal["announce"] = "announce"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestCustomer:
+    """The booking's customer is asked for; the answer must carry this turn and the data's digest."""
+
+    turn: int
+    kind: Literal["customer"] = "customer"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drop:
+    """Rows of the table `behind` that are worked, closed or forgotten."""
+
+    slots: tuple[str, ...]
+    kind: Literal["drop"] = "drop"
+
+
+Owed: TypeAlias = SendTimer | SendDeadLetter | Announce | RequestCustomer | Drop
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One booking. (`generation`, `sequence`) ranks its writings; the highest one is the truth."""
+
+    booking_id: str
+    version: int = VERSION
+    generation: int = 0
+    sequence: int = 0
+    state: State = State.PENDING
+    booking: Booking
+    original: Booking | None = None
+    """What was booked at first, when an operator repaired it."""
+    wants: Status = Status.SCHEDULED
+    """What the booking system asked for last; `job.status` is what ServiceTitan last said."""
+    customer: Customer | None = None
+    job: Job | None = None
+    problem: Trouble | None = None
+    lane: Lane = Lane()
+    owes: tuple[Owed, ...] = ()
+    taken: tuple[tuple[str, int], ...] = ()
+    """Per source topic the highest offset taken in."""
+    seen: Seen = NOTHING_SEEN
+    failed: tuple[FailedEvent, ...] = ()
+    timeline: tuple[Entry, ...] = ()
+    changed_at: datetime
+    caused_by: str = ""
+
+    def highest(self, topic: str) -> int:
+        """The highest offset taken in from this topic; -1 before the first."""
+        return next((offset for name, offset in self.taken if name == topic), -1)
+
+    def took(self, topic: str, offset: int) -> "Record":
+        """The same, with this offset taken in."""
+        if offset <= self.highest(topic):
+            return self
+        rest = tuple(pair for pair in self.taken if pair[0] != topic)
+        return replace(self, taken=(*rest, (topic, offset)))
+
+    def owing(self, *things: Owed) -> "Record":
+        """The same, owing these as well."""
+        return replace(self, owes=(*self.owes, *things))
+
+    def noted(self, entry: Entry) -> "Record":
+        """The same, with one more line in the timeline (the last 50 are kept)."""
+        return replace(self, timeline=(*self.timeline, entry)[-TIMELINE_KEPT:])
+
+    def with_lane(self, **changes: object) -> "Record":
+        """The same, with these fields of its lane changed."""
+        return replace(self, lane=replace(self.lane, **changes))  # type: ignore[arg-type]  # typed by Lane
+
+
+_ADAPTER = TypeAdapter(Record)
+_RANK = TypeAdapter(tuple[int, int])
+
+
+def encode(record: Record) -> bytes:
+    """The row as it is stored: JSON, with `generation` and `sequence` in it."""
+    return _ADAPTER.dump_json(record, exclude_defaults=True)
+
+
+def decode(row: bytes) -> Record:
+    """The record of a stored row. Raises ValidationError when this is no row of ours."""
+    return _ADAPTER.validate_json(row)
+
+
+def rank(row: bytes) -> tuple[int, int]:
+    """(generation, sequence) of a stored row: replay keeps the highest."""
+    document = orjson.loads(row)
+    return document.get("generation", 0), document.get("sequence", 0)
+
+
+def queued(number: int) -> str:
+    """The slot of an event behind the head."""
+    return f"q{number}"
+
+
+def put_aside(number: int) -> str:
+    """The slot of a dead-lettered event that may still be retried."""
+    return f"f{number}"
