@@ -67,8 +67,6 @@ def _instant(text: str) -> str:
         when = None
     if when is None or when.tzinfo is None or not re.match(r"\d{4}-\d\d-\d\dT", text):
         raise ValueError("must be an ISO 8601 date and time with an offset, such as 2026-03-02T09:00:00Z")
-            "must be an ISO 8601 date and time with Z or an offset, such as 2026-03-02T09:00:00Z"
-        )
     return text
 
 
@@ -194,9 +192,8 @@ class Invalid:
         return "; ".join(f"{error.field}: {error.message}" for error in self.errors)[:LONGEST_DETAIL]
 
 
-    """An event that can be judged; when `data` is Invalid or None (unknown type) it is turned away."""
 class BookingEvent:
-    """An event that can be judged. `data` is Invalid or None (unknown type) when it can only be turned away."""
+    """An event that can be judged; when `data` is Invalid or None (unknown type) it is turned away."""
 
     booking_id: str
     identity: Identity

@@ -11,12 +11,15 @@ from app.booking.outcomes import Busy, Failed, Outcome, Refused, Unsure
 from app.booking.status import Status
 
 
+_PHOENIX = ZoneInfo("America/Phoenix")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """What the settings say about lanes. `retry_delays` in whole seconds, `keep_ended_days` in days."""
 
     retry_delays: tuple[int, ...] = (5, 10, 20)
-    zone: ZoneInfo = ZoneInfo("America/Phoenix")
+    zone: ZoneInfo = _PHOENIX
     behind_limit: int = 1000
     keep_ended_days: int = 400
 
