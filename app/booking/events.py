@@ -192,6 +192,7 @@ class Invalid:
         return "; ".join(f"{error.field}: {error.message}" for error in self.errors)[:LONGEST_DETAIL]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BookingEvent:
     """An event that can be judged; when `data` is Invalid or None (unknown type) it is turned away."""
 

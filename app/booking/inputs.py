@@ -10,7 +10,6 @@ from app.booking.events import BookingEvent, RawEvent
 from app.booking.outcomes import Busy, Failed, Outcome, Refused, Unsure
 from app.booking.status import Status
 
-
 _PHOENIX = ZoneInfo("America/Phoenix")
 
 
