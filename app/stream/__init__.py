@@ -1,0 +1,1 @@
+"""Delivery: topics, lanes, tables and recovery; with web the only part that knows Faust."""

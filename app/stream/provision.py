@@ -1,0 +1,146 @@
+"""Topics in Kafka: created when missing, checked when there, never changed."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import TopicAlreadyExistsError, for_code
+
+from app.stream.topology import Topic, Topics, TopicsWrong
+
+_LEADER_SECONDS = 30
+_PAUSE_SECONDS = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What `ensure` found: the topics with retry topics of earlier delays, and the names it created."""
+
+    topics: Topics
+    created: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Existing:
+    """A topic as it is in Kafka."""
+
+    partitions: int
+    config: Mapping[str, str]
+
+
+async def ensure(topics: Topics, arguments: dict[str, Any], *, create: bool = True) -> Found:
+    """Creates the topics that are missing and checks those that are there.
+
+    `arguments` are those of `app.stream.kafka.connection`. Nothing is created while anything is wrong. Raises
+    `TopicsWrong` with a line for each topic whose partitions or configuration differ, that could not be
+    created or, without `create`, is missing. Returns when every partition has a leader.
+    """
+    async with _admin(arguments) as admin:
+        names = set(await admin.list_topics())
+        topics = topics.with_earlier(names)
+        missing = [topic for topic in topics if topic.name not in names]
+        existing = await _existing(admin, [topic for topic in topics if topic.name in names])
+        wrong = [line for topic in topics for line in _wrong(topic, existing.get(topic.name), arguments)]
+        if missing and not create:
+            wrong += [f"{topic.name}: missing; to create it: servicetitan-stream topics" for topic in missing]
+        if wrong:
+            raise TopicsWrong(wrong)
+        await _create(admin, missing)
+        await _leaders(admin, [topic.name for topic in topics])
+    return Found(topics, tuple(topic.name for topic in missing))
+
+
+def differences(topic: Topic, existing: Existing) -> Iterator[str]:
+    """What of an existing topic is not as it must be, each as `name is x, not y`."""
+    if existing.partitions != topic.partitions:
+        yield f"partitions is {existing.partitions}, not {topic.partitions}"
+    for name, value in topic.must_be.items():
+        if existing.config.get(name) != value:
+            yield f"{name} is {existing.config.get(name)}, not {value}"
+
+
+def _wrong(topic: Topic, found: Existing | None, arguments: Mapping[str, Any]) -> Iterator[str]:
+    if found is None or not (differing := list(differences(topic, found))):
+        return
+    if found.partitions != topic.partitions:
+        fix = (
+            "partitions are fixed for the life of a prefix: "
+            f"set TOPIC_PARTITIONS={found.partitions} or a new TOPIC_PREFIX"
+        )
+    else:
+        server = arguments["bootstrap_servers"][0]
+        config = ",".join(f"{name}={value}" for name, value in topic.must_be.items())
+        fix = (
+            f"kafka-configs.sh --bootstrap-server {server} --alter --topic {topic.name} --add-config {config}"
+        )
+    yield f"{topic.name}: {', '.join(differing)}; to put it right: {fix}"
+
+
+async def _create(admin: AIOKafkaAdminClient, missing: Iterable[Topic]) -> None:
+    new = [
+        NewTopic(topic.name, topic.partitions, topic.replicas, topic_configs=topic.config)
+        for topic in missing
+    ]
+    if not new:
+        return
+    answer = (await admin.create_topics(new)).to_object()
+    failed = [error for error in answer["topic_errors"] if error["error_code"]]
+    # Another worker that starts at the same time may have been faster.
+    wrong = [error for error in failed if for_code(error["error_code"]) is not TopicAlreadyExistsError]
+    if wrong:
+        raise TopicsWrong(
+            f"{error['topic']}: it could not be created: "
+            f"{' '.join((error.get('error_message') or for_code(error['error_code']).__name__).split())}"
+            for error in wrong
+        )
+
+
+async def _leaders(admin: AIOKafkaAdminClient, names: list[str]) -> None:
+    """Waits until every partition can be written and read: a new topic's partitions need a moment."""
+    deadline = time.monotonic() + _LEADER_SECONDS
+    while waiting := [topic["topic"] for topic in await admin.describe_topics(names) if not _is_led(topic)]:
+        if time.monotonic() > deadline:
+            raise TopicsWrong(
+                f"{name}: a partition is without a leader; look at the brokers" for name in waiting
+            )
+        await asyncio.sleep(_PAUSE_SECONDS)
+
+
+def _is_led(topic: Mapping[str, Any]) -> bool:
+    partitions = topic["partitions"]
+    return bool(partitions) and all(partition["leader"] >= 0 for partition in partitions)
+
+
+async def _existing(admin: AIOKafkaAdminClient, topics: list[Topic]) -> dict[str, Existing]:
+    if not topics:
+        return {}
+    partitions = {
+        described["topic"]: len(described["partitions"])
+        for described in await admin.describe_topics([topic.name for topic in topics])
+    }
+    resources = [
+        ConfigResource(ConfigResourceType.TOPIC, topic.name, dict.fromkeys(topic.must_be)) for topic in topics
+    ]
+    return {
+        resource["resource_name"]: Existing(
+            partitions[resource["resource_name"]],
+            {entry["config_names"]: entry["config_value"] for entry in resource["config_entries"]},
+        )
+        for response in await admin.describe_configs(resources)
+        for resource in response.to_object()["resources"]
+    }
+
+
+@asynccontextmanager
+async def _admin(arguments: dict[str, Any]) -> AsyncIterator[AIOKafkaAdminClient]:
+    admin = AIOKafkaAdminClient(**arguments)
+    try:
+        await admin.start()
+        yield admin
+    finally:
+        await admin.close()
