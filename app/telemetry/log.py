@@ -1,0 +1,156 @@
+"""The log: one format for our lines, Faust's, mode's and aiokafka's; masked; it never raises.
+
+A module says `_log = get_logger(__name__)` and logs an event with its facts:
+`_log.warning("retry", booking=id)`.
+Everything is rendered in one place, the handler: what goes wrong there never reaches the caller.
+"""
+
+import logging
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, TextIO
+
+import orjson
+import structlog
+from structlog.stdlib import ExtraAdder, ProcessorFormatter
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+from app.telemetry.masking import masked, masked_text
+
+_NOISY_SECONDS = 10.0
+_LIBRARIES = ("aiokafka", "faust", "mode", "asyncio", "aiohttp")
+
+
+def get_logger(name: str) -> structlog.stdlib.BoundLogger:
+    """A logger whose events carry facts as keyword arguments."""
+    logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
+    return logger
+
+
+def configure(
+    *,
+    log_format: Literal["json", "console"],
+    level: str,
+    stream: TextIO | None = None,
+    environ: Mapping[str, str] = os.environ,
+    clock: Callable[[], float] = time.monotonic,
+) -> None:
+    """Sends every line of this process to the stream (stderr when not given), from this level on.
+
+    Libraries are heard from WARNING on, and from INFO on when the level is DEBUG. `NO_COLOR` is honoured.
+    `clock` gives seconds and serves the limit on aiokafka's lines.
+    """
+    stream = stream or sys.stderr
+    colours = stream.isatty() and not environ.get("NO_COLOR")
+    handler = _Handler(stream)
+    handler.addFilter(OncePerKind(clock))
+    handler.setFormatter(_Formatter(processors=[*_FACTS, _renderer(log_format, colours=colours)]))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    for library in _LIBRARIES:
+        logging.getLogger(library).setLevel(
+            logging.INFO if level == "DEBUG" else max(logging.WARNING, root.level)
+        )
+    logging.captureWarnings(capture=True)
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            structlog.contextvars.merge_contextvars,
+            ProcessorFormatter.wrap_for_formatter,
+        ],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=False,
+    )
+
+
+class OncePerKind(logging.Filter):
+    """Lets one of aiokafka's lines of a kind through in 10 s; the next one says how many were left out.
+
+    A kind is a logger, a level and a message before its arguments are put in. During a broker's outage
+    aiokafka writes some hundred lines a second.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic, noisy: str = "aiokafka") -> None:
+        super().__init__()
+        self._clock = clock
+        self._noisy = noisy
+        self._shown: dict[tuple[str, int, str], float] = {}
+        self._left_out: dict[tuple[str, int, str], int] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether this line is shown; counts it when it is not."""
+        if record.name.partition(".")[0] != self._noisy:
+            return True
+        kind = (record.name, record.levelno, str(record.msg)[:200])
+        now = self._clock()
+        if now - self._shown.get(kind, float("-inf")) < _NOISY_SECONDS:
+            self._left_out[kind] = self._left_out.get(kind, 0) + 1
+            return False
+        self._shown[kind] = now
+        if left_out := self._left_out.pop(kind, 0):
+            record.suppressed = left_out
+        return True
+
+
+class _Handler(logging.StreamHandler[TextIO]):
+    """Writes lines; when even that fails (a closed pipe, a full disk) there is nowhere left to say so."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        pass
+
+
+class _Formatter(ProcessorFormatter):
+    """Renders a line; one that cannot be rendered is replaced by one that says whose it was."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        try:
+            return super().format(record)
+        except Exception as wrong:  # noqa: BLE001 - logging must never raise
+            return orjson.dumps(
+                {
+                    "event": "a log line could not be rendered",
+                    "logger": record.name,
+                    "level": record.levelname.lower(),
+                    "because": type(wrong).__name__,
+                    "template": masked_text(record.msg) if isinstance(record.msg, str) else None,
+                    "at": f"{record.pathname}:{record.lineno}",
+                }
+            ).decode()
+
+
+def _mask(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    # What starts with an underscore is structlog's own and no part of the line.
+    plain: EventDict = masked({key: value for key, value in event.items() if not key.startswith("_")})
+    return plain
+
+
+def _json(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
+    first = {
+        "time": event.pop("time", None),
+        "level": event.pop("level", None),
+        "event": event.pop("event", None),
+    }
+    return orjson.dumps({**first, **event}).decode()
+
+
+def _renderer(log_format: Literal["json", "console"], *, colours: bool) -> Processor:
+    if log_format == "json":
+        return _json
+    return structlog.dev.ConsoleRenderer(
+        colors=colours, timestamp_key="time", exception_formatter=structlog.dev.plain_traceback
+    )
+
+
+_FACTS: tuple[Any, ...] = (
+    structlog.stdlib.add_log_level,
+    structlog.stdlib.add_logger_name,
+    ExtraAdder(),
+    structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+    structlog.processors.StackInfoRenderer(),
+    structlog.processors.format_exc_info,
+    _mask,
+)
