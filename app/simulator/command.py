@@ -1,0 +1,113 @@
+"""The command `simulator`."""
+
+import asyncio
+import logging
+import signal
+import sys
+from typing import Literal
+
+import click
+import uvloop
+
+from app.simulator.server import start
+from app.simulator.simulation import SimulatorConfig
+
+_EXAMPLES = """
+\b
+Examples:
+  simulator                                   on 127.0.0.1:8200, with the seed's delays and failures
+  simulator --port 0 --delays none            on a free port, as fast as it can
+  simulator --failure-rate 0 --seed 7         no failures, and the same run every time
+  simulator --life 5 --webhook-url http://127.0.0.1:6066/api/integrations/servicetitan/webhook
+                                              technicians work; every change is sent as a webhook
+
+\b
+A page to look at: /simulator. How to use it: /simulator/docs.
+"""
+
+
+@click.command(epilog=_EXAMPLES)
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option(
+    "--port", default=8200, show_default=True, type=click.IntRange(0, 65535), help="0: a free port."
+)
+@click.option("--seed", type=int, help="Makes a run repeatable. Drawn when not given.")
+@click.option(
+    "--failure-rate",
+    default=0.05,
+    show_default=True,
+    type=click.FloatRange(0, 1),
+    help="The share of API calls that answer 500.",
+)
+@click.option(
+    "--delays",
+    default="seed",
+    show_default=True,
+    type=click.Choice(["seed", "none"]),
+    help="seed: token 200 ms, create 800, status 400, cancel 500, queries 300-600.",
+)
+@click.option(
+    "--calls-per-second",
+    default=60,
+    show_default=True,
+    type=click.IntRange(0),
+    help="Above it, 429. 0: no limit.",
+)
+@click.option("--life", default=0.0, type=click.FloatRange(0), help="Seconds between a job's steps. 0: off.")
+@click.option("--webhook-url", help="Where to send a webhook for every change.")
+@click.option("--webhook-secret", help="Signs the webhooks.")
+@click.option("--verbose", is_flag=True, help="A line per call.")
+def simulator(
+    *,
+    host: str,
+    port: int,
+    seed: int | None,
+    failure_rate: float,
+    delays: Literal["seed", "none"],
+    calls_per_second: int,
+    life: float,
+    webhook_url: str | None,
+    webhook_secret: str | None,
+    verbose: bool,
+) -> None:
+    """A simulated ServiceTitan: its API v2 over HTTP, with faults, technicians and webhooks.
+
+    Any client id, secret, app key and tenant will do, except the key invalid_key and the tenant
+    invalid_tenant. State is in memory and ends with the process.
+    """
+    logging.basicConfig(
+        stream=sys.stderr,
+        format="%(asctime)s %(levelname)s %(message)s",
+        level=logging.DEBUG if verbose else logging.INFO,
+    )
+    config = SimulatorConfig(
+        host=host,
+        port=port,
+        seed=seed,
+        failure_rate=failure_rate,
+        delays=delays,
+        calls_per_second=calls_per_second,
+        token_calls_per_second=calls_per_second,
+        life_seconds=life,
+        webhook_url=webhook_url,
+        webhook_secret=webhook_secret,
+    )
+    try:
+        uvloop.run(_serve(config))
+    except OSError as error:
+        raise click.ClickException(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
+
+
+async def _serve(config: SimulatorConfig) -> None:
+    """Serve until SIGTERM or Ctrl-C."""
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ended.set)
+    running = await start(config)
+    click.echo(
+        f"Simulated ServiceTitan on {running.url} "
+        f"(simulation, seed {running.state.seed}, page {running.url}/simulator)"
+    )
+    await ended.wait()
+    await running.stop()
