@@ -131,6 +131,38 @@ class CustomerOrder:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FindCustomers:
+    """Which customers have this phone number? Compare name and address: a phone alone is nobody."""
+
+    phone: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindLocations:
+    """The locations of this customer are looked for."""
+
+    customer_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateCustomer:
+    """Make the customer with its location. Never to be sent twice blindly."""
+
+    order: CustomerOrder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateLocation:
+    """Make one more location of a customer. Never to be sent twice blindly."""
+
+    customer_id: int
+    order: CustomerOrder
+
+
+CustomerAsk: TypeAlias = FindCustomers | FindLocations | CreateCustomer | CreateLocation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CustomerSeen:
     """A customer and one of its locations, or the customer alone."""
 
@@ -139,3 +171,13 @@ class CustomerSeen:
     street: str
     zip: str
     location_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocationSeen:
+    """A location of a customer."""
+
+    customer_id: int
+    location_id: int
+    street: str
+    zip: str

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from app.booking.asks import Ask, JobSeen
 from app.booking.events import BookingEvent, RawEvent
 from app.booking.outcomes import Busy, Failed, Outcome, Refused, Unsure
+from app.booking.record import Head
 from app.booking.status import Status
 
 _PHOENIX = ZoneInfo("America/Phoenix")
@@ -80,14 +81,6 @@ class Expire:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Taken:
-    """The event that the engine wanted from `slot`; None when no row was there."""
-
-    slot: str
-    raw: RawEvent | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
     """What an ask came to. Times are the attempt's own."""
 
@@ -106,6 +99,15 @@ class Action:
     event: str | None = None
     plan: str | None = None
     data: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """The event that the engine wanted from `slot`, and for which action; no head when no row was there."""
+
+    slot: str
+    head: Head | None
+    action: Action | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

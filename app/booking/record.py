@@ -50,6 +50,17 @@ class Waits(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """Why an event failed, for good or for now."""
+
+    reason: Reason
+    detail: str
+    attempts: int
+    http_status: int | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Head:
     """The event a lane works on. `data` is an operator's repair of it, as JSON; `raw` stays the original."""
 
@@ -57,7 +68,8 @@ class Head:
     event_id: str
     digest: str
     type: str
-    since: datetime
+    time: datetime
+    taken_at: datetime
     trace_id: str | None = None
     data: str | None = None
     plan: str | None = None
@@ -72,6 +84,7 @@ class Closing:
     head: Head
     discarded: bool
     why: str
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +102,9 @@ class Lane:
     turn: int = 0
     head: Head | None = None
     attempts: int = 0
+    first_failed: datetime | None = None
+    last: Trouble | None = None
+    """What the last attempt that was counted came to."""
     waits: Waits | None = None
     due: datetime | None = None
     unsettled: Unsettled | None = None
@@ -138,17 +154,6 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trouble:
-    """Why the last event that failed for good did."""
-
-    reason: Reason
-    detail: str
-    attempts: int
-    http_status: int | None
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class FailedEvent:
     """A dead-lettered event that an operator may still retry or repair; its bytes stand in `slot`."""
 
@@ -191,6 +196,7 @@ class SendDeadLetter:
 
     raw: RawEvent
     trouble: Trouble
+    first_failed: datetime
     trace_id: str | None = None
     kind: Literal["dead-letter"] = "dead-letter"
 

@@ -1,0 +1,140 @@
+"""What happens to a booking event when it comes: begun, ignored, queued, turned away, or closing."""
+
+from dataclasses import replace
+
+import orjson
+
+from app.booking.changes import is_cancellation, work
+from app.booking.creation import begin, close_for, go_on_creating, is_creating, may_be_there
+from app.booking.events import Booking, BookingEvent, Data, Invalid, read, validate
+from app.booking.identity import Progress, look_up, mark
+from app.booking.inputs import Facts
+from app.booking.lane import Decision, noted, saved, turn_away, unchanged
+from app.booking.reasons import Reason
+from app.booking.record import Closing, Head, Phase, Record, SendDeadLetter, State, Trouble, queued
+
+
+def arrived(record: Record | None, event: BookingEvent, facts: Facts) -> Decision:
+    """What an event does to its booking. The same event again changes nothing (design section 4, rule 7)."""
+    if record is None:
+        return _first(event, facts)
+    raw = event.raw
+    if raw.offset <= record.highest(raw.topic):
+        return unchanged(record)
+    if look_up(record.seen, event.identity.digest()) is not None:
+        return unchanged(record)
+    return admit(record.took(raw.topic, raw.offset), head_of(event, facts), event.data, facts)
+
+
+def _first(event: BookingEvent, facts: Facts) -> Decision:
+    if isinstance(event.data, Booking):
+        record = Record(booking_id=event.booking_id, booking=event.data, changed_at=facts.now)
+        head = head_of(event, facts)
+        record = replace(record, seen=mark(record.seen, head.digest, Progress.ON_ITS_WAY))
+        return begin(record.took(event.raw.topic, event.raw.offset), head, facts)
+    if event.data is None or isinstance(event.data, Invalid):
+        problem = _unworkable(event.type, event.data, facts)
+    else:
+        detail = f"{event.type} for a booking never seen"
+        problem = _trouble(Reason.UNKNOWN_BOOKING, detail, facts)
+    letter = SendDeadLetter(raw=event.raw, trouble=problem, first_failed=facts.now, trace_id=event.trace_id)
+    return Decision(record=None, apart=(letter,))
+
+
+def admit(record: Record, head: Head, data: Data | Invalid | None, facts: Facts) -> Decision:
+    """Judge an event that was not seen before, or that an operator wants worked again."""
+    record = replace(record, seen=mark(record.seen, head.digest, Progress.ON_ITS_WAY))
+    if data is None or isinstance(data, Invalid):
+        return turned_away(record, head, data, facts, from_lane=False)
+    if isinstance(data, Booking):
+        return _second_creation(record, data, head, facts)
+    if is_cancellation(data) and is_creating(record) and record.lane.closing is None:
+        why = getattr(data, "reason", None) or "Customer request"
+        return _overtakes(record, Closing(head=head, discarded=False, why=why), facts)
+    if record.lane.phase is not Phase.IDLE:
+        return _queued(record, head, facts, exempt=is_cancellation(data))
+    return work(record, head, data, facts)
+
+
+def head_of(event: BookingEvent, facts: Facts) -> Head:
+    """The event as the head of a lane."""
+    return Head(
+        raw=event.raw,
+        event_id=event.identity.id,
+        digest=event.identity.digest(),
+        type=event.type,
+        time=event.time,
+        taken_at=facts.now,
+        trace_id=event.trace_id,
+    )
+
+
+def contents(head: Head, booking_id: str) -> Data | Invalid | None:
+    """What a head says: an operator's repair of it, else the event's own data."""
+    if head.data is not None:
+        return validate(head.type, orjson.loads(head.data), booking_id)
+    event = read(head.raw)
+    return event.data if isinstance(event, BookingEvent) else None
+
+
+def _second_creation(record: Record, booking: Booking, head: Head, facts: Facts) -> Decision:
+    if booking.same_as(record.booking) or (record.original and booking.same_as(record.original)):
+        record = replace(record, seen=mark(record.seen, head.digest, Progress.WORKED))
+        return saved(
+            noted(record, facts, head, asked="-", outcome="duplicate", decision="ignored: the same data")
+        )
+    if record.state is State.CLOSED:
+        problem = _trouble(Reason.ILLEGAL_TRANSITION, "the booking is closed", facts)
+    else:
+        problem = _trouble(Reason.BOOKING_EXISTS, "the booking was created with other data", facts)
+    return _turn_away(record, head, problem, facts)
+
+
+def _overtakes(record: Record, closing: Closing, facts: Facts) -> Decision:
+    """A cancellation that finds its creation not done closes both (design section 4, rule 5)."""
+    if not may_be_there(record, facts):
+        record = noted(
+            record, facts, closing.head, asked="-", outcome="overtaken", decision="closed: no job was made"
+        )
+        return close_for(record, closing, facts)
+    record = noted(
+        record, facts, closing.head, asked="-", outcome="overtaking", decision="look whether the job is there"
+    )
+    record = record.with_lane(closing=closing, attempts=0, first_failed=None, last=None)
+    return go_on_creating(replace(record, state=State.PENDING), facts)
+
+
+def _queued(record: Record, head: Head, facts: Facts, *, exempt: bool) -> Decision:
+    lane = record.lane
+    if lane.behind >= facts.policy.behind_limit and not exempt:
+        problem = _trouble(Reason.LANE_FULL, f"{lane.behind} events wait before it", facts)
+        return _turn_away(record, head, problem, facts)
+    record = record.with_lane(next=lane.next + 1)
+    return Decision(record=record, save=True, keep=((queued(lane.next), head),))
+
+
+def turned_away(
+    record: Record, head: Head, data: Data | Invalid | None, facts: Facts, *, from_lane: bool
+) -> Decision:
+    """An event whose data cannot be worked is dead-lettered."""
+    return _turn_away(record, head, _unworkable(head.type, data, facts), facts, from_lane=from_lane)
+
+
+def _turn_away(
+    record: Record, head: Head, problem: Trouble, facts: Facts, *, from_lane: bool = False
+) -> Decision:
+    text = f"dead letter: {problem.reason}"
+    record = noted(record, facts, head, asked="-", outcome="turned away", decision=text)
+    return turn_away(record, facts, head, problem, from_lane=from_lane)
+
+
+def _unworkable(event_type: str, data: Data | Invalid | None, facts: Facts) -> Trouble:
+    if isinstance(data, Invalid):
+        return _trouble(Reason.INVALID, str(data), facts)
+    if data is None:
+        return _trouble(Reason.UNKNOWN_TYPE, f"unknown type {event_type}", facts)
+    return _trouble(Reason.BOOKING_EXISTS, "a creation cannot stand behind another", facts)
+
+
+def _trouble(reason: Reason, detail: str, facts: Facts) -> Trouble:
+    return Trouble(reason=reason, detail=detail, attempts=0, http_status=None, at=facts.now)

@@ -1,0 +1,201 @@
+"""Events that change a job that is there: judged against its last known status, asked for, applied."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TypeAlias
+
+from app.booking.asks import Ask, Cancel, Complete, Dispatch, Note, PutBack, Reschedule
+from app.booking.events import Cancelled, Change, Rescheduled, StatusChanged
+from app.booking.house import appointment
+from app.booking.inputs import Answered, Facts
+from app.booking.lane import (
+    Decision,
+    Perform,
+    announced,
+    answer_noted,
+    counted,
+    finish,
+    noted,
+    retry_delay,
+    saved,
+    sent_before,
+    settling,
+    trouble,
+    turn_away,
+    wait,
+    wait_settled,
+)
+from app.booking.outcomes import Accepted, Busy, Failed, Refused, Unsure
+from app.booking.reasons import Reason
+from app.booking.record import Head, Job, Phase, Record, State, Trouble, Waits
+from app.booking.status import ENDED, MAY_BE_RESCHEDULED, MAY_BECOME, Status
+
+
+@dataclass(frozen=True, slots=True)
+class Same:
+    """The job is so already: accepted without a call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Illegal:
+    """The job's status does not allow the change."""
+
+    detail: str
+
+
+Verdict: TypeAlias = Ask | Same | Illegal
+
+
+def target(change: Change) -> Status | None:
+    """The status a change wants, or None for a reschedule."""
+    match change:
+        case Rescheduled():
+            return None
+        case StatusChanged():
+            return change.status
+        case Cancelled():
+            return Status.CANCELLED
+
+
+def is_cancellation(change: object) -> bool:
+    """Whether a change wants the visit not to happen."""
+    return isinstance(change, (StatusChanged, Cancelled)) and target(change) is Status.CANCELLED
+
+
+def judge(record: Record, change: Change, event_time: datetime, facts: Facts) -> Verdict:
+    """What a change asks of ServiceTitan, given the job's last known status (contract section 2)."""
+    job = record.job
+    if job is None or record.state is State.CLOSED:
+        return Illegal("the booking is closed: it has no job")
+    wanted = target(change)
+    if isinstance(change, Rescheduled):
+        if job.status not in MAY_BE_RESCHEDULED:
+            return Illegal(f"a job that is {job.status} cannot be rescheduled")
+        slot = appointment(change.scheduled_date, change.time_slot, job.minutes, facts.policy.zone)
+        return Reschedule(job_id=job.id, appointment_id=job.appointment_id, slot=slot)
+    if wanted is job.status:
+        return Same()
+    if wanted not in MAY_BECOME[job.status]:
+        return Illegal(f"a job that is {job.status} cannot become {wanted}")
+    return _ask(job, change, event_time)
+
+
+def _ask(job: Job, change: StatusChanged | Cancelled, event_time: datetime) -> Ask:
+    if isinstance(change, Cancelled):
+        return Cancel(job_id=job.id, memo=change.reason)
+    because = f": {change.reason}" if change.reason else ""
+    match change.status:
+        case Status.SCHEDULED:
+            undo = job.status is Status.CANCELLED
+            return PutBack(job_id=job.id, appointment_id=job.appointment_id, cancelled=undo)
+        case Status.DISPATCHED:
+            return Dispatch(
+                job_id=job.id,
+                appointment_id=job.appointment_id,
+                technician_ids=change.technician_ids,
+                note=f"The booking system reports the job dispatched{because}",
+            )
+        case Status.IN_PROGRESS:
+            return Note(job_id=job.id, text=f"The booking system reports the job in progress{because}")
+        case Status.COMPLETED:
+            return Complete(job_id=job.id, completed_on=event_time)
+        case Status.CANCELLED:
+            return Cancel(job_id=job.id, memo=change.reason or "Customer request")
+
+
+def work(record: Record, head: Head, change: Change, facts: Facts) -> Decision:
+    """Begin, or begin again, to work a change at the front of its lane."""
+    record = settling(record, facts)
+    again = sent_before(record, head, facts)
+    record = record.with_lane(head=head, phase=Phase.WORKING)
+    wanted = target(change)
+    if wanted is not None:
+        record = replace(record, wants=wanted)
+    verdict = judge(record, change, head.time, facts)
+    match verdict:
+        case Illegal():
+            problem = Trouble(
+                reason=Reason.ILLEGAL_TRANSITION,
+                detail=verdict.detail,
+                attempts=record.lane.attempts,
+                http_status=None,
+                at=facts.now,
+            )
+            record = noted(
+                record, facts, head, asked="-", outcome="not legal", decision=f"dead letter: {verdict.detail}"
+            )
+            return turn_away(record, facts, head, problem, from_lane=True)
+        case Same():
+            record = noted(record, facts, head, asked="-", outcome="already so", decision="nothing to do")
+            return finish(record, facts, head)
+        case _:
+            if record.lane.unsettled is not None and not again:
+                # An earlier write may still land, and would undo this one: wait until it cannot.
+                return saved(wait_settled(record, facts))
+            return Decision(record=record, then=Perform(verdict))
+
+
+def answered(record: Record, head: Head, change: Change, given: Answered, facts: Facts) -> Decision:
+    """What an attempt at a change came to, and where the lane goes from here."""
+    outcome = given.outcome
+    match outcome:
+        case Accepted():
+            record = applied(record, change, outcome.at, facts)
+            record = answer_noted(record, facts, head, given, _done(change))
+            cancelled = is_cancellation(change)
+            record = announced(record, "job.cancelled" if cancelled else "job.updated", facts, head)
+            return finish(record, facts, head)
+        case Busy():
+            record = answer_noted(record, facts, head, given, "wait, no attempt spent")
+            return saved(wait(record, facts, Waits.RETRY, facts.policy.retry_delays[0]))
+        case Failed() | Unsure() | Refused():
+            return _unhappy(record, head, given, outcome, facts)
+
+
+def _unhappy(
+    record: Record, head: Head, given: Answered, outcome: Failed | Unsure | Refused, facts: Facts
+) -> Decision:
+    record = counted(record, facts, outcome)
+    delay = None if isinstance(outcome, Refused) else retry_delay(record, facts)
+    if delay is not None:
+        record = answer_noted(record, facts, head, given, f"retry in {delay} s")
+        return saved(wait(record, facts, Waits.RETRY, delay))
+    problem = trouble(record, facts, outcome)
+    record = answer_noted(record, facts, head, given, f"dead letter: {problem.reason}")
+    return turn_away(record, facts, head, problem, from_lane=True)
+
+
+def applied(record: Record, change: Change, at: datetime, facts: Facts) -> Record:
+    """The record after ServiceTitan accepted a change at its time `at`."""
+    job = record.job
+    if job is None:
+        return record
+    wanted = target(change)
+    if isinstance(change, Rescheduled):
+        slot = appointment(change.scheduled_date, change.time_slot, job.minutes, facts.policy.zone)
+        moved = replace(
+            job,
+            scheduled_date=change.scheduled_date,
+            time_slot=change.time_slot,
+            start=slot.start,
+            end=slot.end,
+            updated_at=at,
+        )
+        return replace(record, job=moved)
+    # What was reported before is old now: the same word reported again would be news.
+    record = replace(record, job=replace(job, reported=None))
+    return with_status(record, wanted or job.status, at)
+
+
+def with_status(record: Record, status: Status, at: datetime) -> Record:
+    """The same, its job in this status as of the upstream's time `at`."""
+    job = record.job
+    if job is None:
+        return record
+    state = State.ENDED if status in ENDED else State.ACTIVE
+    return replace(record, state=state, job=replace(job, status=status, status_at=at, updated_at=at))
+
+
+def _done(change: Change) -> str:
+    wanted = target(change)
+    return "rescheduled" if wanted is None else f"job is {wanted}"

@@ -1,0 +1,278 @@
+"""Making a booking's job exactly once: its customer first, never again blindly, looked up when unsure."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from app.booking.asks import CreateJob, FindJob, JobOrder, JobSeen
+from app.booking.changes import work
+from app.booking.customers import customer_digest
+from app.booking.events import Booking, Cancelled
+from app.booking.house import PROBLEMS, appointment, business_unit, summary
+from app.booking.identity import Progress, mark
+from app.booking.inputs import Answered, CustomerFailed, CustomerResolved, Facts
+from app.booking.lane import (
+    Decision,
+    Perform,
+    Unhappy,
+    announced,
+    answer_noted,
+    close,
+    counted,
+    finish,
+    hold,
+    is_settled,
+    noted,
+    outcome_text,
+    overtaken,
+    retry_delay,
+    saved,
+    trouble,
+    unchanged,
+    wait,
+    wait_for_customer,
+    wait_settled,
+)
+from app.booking.outcomes import Accepted, Busy, Refused
+from app.booking.reasons import Reason
+from app.booking.record import (
+    Closing,
+    Customer,
+    Head,
+    Job,
+    Phase,
+    Record,
+    State,
+    Trouble,
+    Unsettled,
+    Waits,
+)
+from app.booking.status import FROM_UPSTREAM, Status
+
+CLOCKS_APART = timedelta(hours=1)
+"""How far the upstream's clock may be from ours, when jobs are looked for by creation time."""
+
+
+def is_creating(record: Record) -> bool:
+    """Whether the lane's head is the booking's creation."""
+    return record.lane.head is not None and record.job is None
+
+
+def begin(record: Record, head: Head, facts: Facts) -> Decision:
+    """Work a new creation: its customer comes first."""
+    record = record.with_lane(head=replace(head, begun_by=facts.me))
+    return go_on_creating(replace(record, state=State.PENDING), facts)
+
+
+def go_on_creating(record: Record, facts: Facts) -> Decision:
+    """The next step towards the job: a look-up when it may be there, its customer, or the job itself."""
+    if facts.intent is not None and facts.intent.turn == record.lane.turn:
+        # Sent, perhaps, by a process that ended before it wrote its row.
+        record = record.with_lane(unsettled=Unsettled(answered=False))
+    known = record.customer is not None
+    if record.lane.closing or record.lane.unsettled or (known and of_another(record, facts)):
+        return Decision(record=record.with_lane(phase=Phase.WORKING), then=Perform(_look_up(record)))
+    return _create(record, facts)
+
+
+def may_be_there(record: Record, facts: Facts) -> bool:
+    """Whether the booking's job may have been made without its row telling."""
+    current = facts.intent is not None and facts.intent.turn == record.lane.turn
+    return current or record.lane.unsettled is not None or of_another(record, facts)
+
+
+def of_another(record: Record, facts: Facts) -> bool:
+    """Whether another process, or this one before a rebalance, began the creation and may still be at it."""
+    head = record.lane.head
+    return head is not None and head.begun_by != facts.me
+
+
+def _create(record: Record, facts: Facts) -> Decision:
+    customer = record.customer
+    if customer is None or customer.digest != customer_digest(record.booking):
+        return saved(wait_for_customer(record, facts))
+    order = job_order(record.booking_id, record.booking, customer, facts)
+    return Decision(record=record.with_lane(phase=Phase.WORKING), then=Perform(CreateJob(order=order)))
+
+
+def job_order(booking_id: str, booking: Booking, customer: Customer, facts: Facts) -> JobOrder:
+    """The job that a booking asks for."""
+    problem = PROBLEMS[booking.problem_type]
+    return JobOrder(
+        booking_id=booking_id,
+        customer_id=customer.customer_id,
+        location_id=customer.location_id,
+        business_unit=business_unit(booking.zip),
+        job_type=booking.problem_type,
+        priority=problem.priority,
+        summary=summary(booking.problem_type, booking.door_count, booking.special_instructions),
+        slot=appointment(booking.scheduled_date, booking.time_slot, problem.minutes, facts.policy.zone),
+    )
+
+
+def _look_up(record: Record) -> FindJob:
+    head = record.lane.head
+    customer = record.customer
+    return FindJob(
+        booking_id=record.booking_id,
+        customer_id=None if customer is None else customer.customer_id,
+        created_on_or_after=None if head is None else head.taken_at - CLOCKS_APART,
+    )
+
+
+def resolved(record: Record, answer: CustomerResolved, facts: Facts) -> Decision:
+    """The customer is known: the job can be made."""
+    if not _is_waited_for(record, answer):
+        return unchanged(record)
+    customer = Customer(digest=answer.digest, customer_id=answer.customer_id, location_id=answer.location_id)
+    return go_on_creating(replace(record, customer=customer), facts)
+
+
+def unresolved(record: Record, answer: CustomerFailed, facts: Facts) -> Decision:
+    """The customer could not be found or made this time: that is the creation's own attempt."""
+    head = record.lane.head
+    if head is None or not _is_waited_for(record, answer):
+        return unchanged(record)
+    outcome = answer.outcome
+    # What is unsure is the customer, and its own lane looks after that: no job was sent.
+    unsettled = record.lane.unsettled
+    record = counted(record, facts, outcome).with_lane(unsettled=unsettled)
+    return _again(record, head, outcome, facts, None)
+
+
+def _is_waited_for(record: Record, answer: CustomerResolved | CustomerFailed) -> bool:
+    lane = record.lane
+    waiting = lane.phase is Phase.WAITING and lane.waits is Waits.CUSTOMER
+    return waiting and lane.turn == answer.turn and answer.digest == customer_digest(record.booking)
+
+
+def _again(record: Record, head: Head, outcome: Unhappy, facts: Facts, given: Answered | None) -> Decision:
+    """Where an attempt leads that did not make the job: another one, a last look, or the hold."""
+
+    def told(decision: str) -> Record:
+        if given is not None:
+            return answer_noted(record, facts, head, given, decision)
+        return noted(record, facts, head, asked="Customer", outcome=outcome_text(outcome), decision=decision)
+
+    if isinstance(outcome, Busy):
+        return saved(wait(told("wait, no attempt spent"), facts, Waits.RETRY, facts.policy.retry_delays[0]))
+    delay = None if isinstance(outcome, Refused) else retry_delay(record, facts)
+    if delay is not None:
+        return saved(wait(told(f"retry in {delay} s"), facts, Waits.RETRY, delay))
+    if record.lane.unsettled is not None and isinstance(given and given.ask, CreateJob):
+        return saved(wait_settled(told("look it up before giving up"), facts))
+    problem = trouble(record, facts, outcome)
+    return hold(told(f"held: {problem.reason}"), facts, head, problem)
+
+
+def created(record: Record, given: Answered, facts: Facts) -> Decision:
+    """What an attempt to make the job came to."""
+    head = record.lane.head
+    if head is None:
+        return unchanged(record)
+    outcome = given.outcome
+    if isinstance(outcome, Accepted):
+        if not isinstance(outcome.value, JobSeen):
+            raise TypeError("a creation is answered with its job")
+        told = answer_noted(record, facts, head, given, f"job {outcome.value.job_id} made")
+        return _adopt(told, head, outcome.value, outcome.at, facts)
+    if isinstance(outcome, Refused):
+        # The upstream judged this very order: nothing of it can be running.
+        record = record.with_lane(unsettled=None)
+    return _again(counted(record, facts, outcome), head, outcome, facts, given)
+
+
+def found(record: Record, given: Answered, facts: Facts) -> Decision:
+    """What a look-up came to: found is believed at once, nothing only after the settle time."""
+    head = record.lane.head
+    if head is None:
+        return unchanged(record)
+    outcome = given.outcome
+    if not isinstance(outcome, Accepted):
+        return _again(counted(record, facts, outcome), head, outcome, facts, given)
+    jobs = outcome.value if isinstance(outcome.value, tuple) else ()
+    if jobs:
+        chosen = next((job for job in jobs if job.status != "Canceled"), jobs[0])
+        if len(jobs) > 1:
+            record = record.with_lane(recheck=True)
+        text = f"job {chosen.job_id} was there" + (f", of {len(jobs)}" if len(jobs) > 1 else "")
+        told = answer_noted(record, facts, head, given, text)
+        return _adopt(told, head, chosen, outcome.at, facts)
+    if not is_settled(record, facts):
+        text = "nothing yet, but it may still be under way: look again"
+        return saved(wait_settled(answer_noted(record, facts, head, given, text), facts))
+    return _not_there(record, head, given, facts)
+
+
+def _not_there(record: Record, head: Head, given: Answered, facts: Facts) -> Decision:
+    """It was looked up, it is not there, and nothing can be under way any more."""
+    recheck = record.lane.recheck or of_another(record, facts)
+    record = record.with_lane(unsettled=None, recheck=recheck)
+    closing = record.lane.closing
+    if closing is not None:
+        return close_for(answer_noted(record, facts, head, given, "not there: closed"), closing, facts)
+    last = record.lane.last
+    if record.lane.attempts > len(facts.policy.retry_delays) and last is not None:
+        record = answer_noted(record, facts, head, given, f"not there; held: {last.reason}")
+        return hold(record, facts, head, replace(last, at=facts.now))
+    return _create(answer_noted(record, facts, head, given, "not there: make it"), facts)
+
+
+def close_for(record: Record, closing: Closing, facts: Facts) -> Decision:
+    """Close the booking, for the cancellation or the operator that wants it."""
+    if not closing.discarded:
+        return close(replace(record, problem=None), facts, closing.head, Progress.WORKED)
+    head = record.lane.head
+    detail = f"{closing.by}: {closing.why}"
+    problem = Trouble(
+        reason=Reason.DISCARDED, detail=detail, attempts=record.lane.attempts, http_status=None, at=facts.now
+    )
+    if head is not None:
+        record = replace(record, seen=mark(record.seen, head.digest, Reason.DISCARDED))
+    return close(replace(record, problem=problem), facts, closing.head, Reason.DISCARDED)
+
+
+def _adopt(record: Record, head: Head, job: JobSeen, at: datetime, facts: Facts) -> Decision:
+    """The booking has its job."""
+    booking = record.booking
+    minutes = PROBLEMS[booking.problem_type].minutes
+    slot = appointment(booking.scheduled_date, booking.time_slot, minutes, facts.policy.zone)
+    record = replace(
+        record.with_lane(
+            unsettled=None,
+            recheck=record.lane.recheck or of_another(record, facts),
+        ),
+        state=State.ACTIVE,
+        problem=None,
+        job=Job(
+            id=job.job_id,
+            number=job.job_number,
+            customer_id=job.customer_id,
+            location_id=job.location_id,
+            appointment_id=job.appointment_id,
+            business_unit=business_unit(booking.zip),
+            status=FROM_UPSTREAM.get(job.status, Status.SCHEDULED),
+            status_at=max(at, job.modified_on),
+            scheduled_date=booking.scheduled_date,
+            time_slot=booking.time_slot,
+            start=slot.start,
+            end=slot.end,
+            minutes=minutes,
+            created_at=job.created_on,
+            updated_at=at,
+        ),
+    )
+    record = announced(record, "job.created", facts, head)
+    closing = record.lane.closing
+    if closing is None:
+        return finish(record, facts, head)
+    if closing.discarded:
+        text = f"not discarded: job {job.job_id} is there"
+        record = noted(record, facts, closing.head, asked="discard", outcome="refused", decision=text)
+        return finish(_worked(record, closing.head), facts, head)
+    record = overtaken(_worked(record, head), facts, closing.head, Progress.WORKED)
+    record = record.with_lane(attempts=0, first_failed=None, last=None, waits=None, closing=None)
+    return work(record, closing.head, Cancelled(reason=closing.why), replace(facts, intent=None))
+
+
+def _worked(record: Record, head: Head) -> Record:
+    return replace(record, seen=mark(record.seen, head.digest, Progress.WORKED))

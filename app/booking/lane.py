@@ -1,0 +1,327 @@
+"""How a lane moves: it waits, holds, goes on, closes. Every move is a new turn, which voids old timers."""
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Literal, TypeAlias
+from uuid import NAMESPACE_URL, uuid5
+
+from app.booking.asks import Ask
+from app.booking.events import LONGEST_DETAIL
+from app.booking.identity import Progress, mark, mark_rest
+from app.booking.inputs import Action, Answered, Facts
+from app.booking.outcomes import Accepted, Busy, Failed, Refused, Unsure
+from app.booking.reasons import Reason
+from app.booking.record import (
+    FAILED_KEPT,
+    Announce,
+    Drop,
+    Entry,
+    FailedEvent,
+    Head,
+    Phase,
+    Record,
+    RequestCustomer,
+    SendDeadLetter,
+    SendTimer,
+    State,
+    Trouble,
+    Unsettled,
+    Waits,
+    put_aside,
+    queued,
+)
+
+CUSTOMER_PATIENCE = timedelta(minutes=5)
+"""How long a customer's answer may take before it is asked for again (design section 5, point 4)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """Nothing more to do for this input: it may be acknowledged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Perform:
+    """Ask ServiceTitan; the answer is the next input."""
+
+    ask: Ask
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """Read this row of the table `behind`; its event, with the action it is for, is the next input."""
+
+    slot: str
+    action: Action | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What the engine decided: the record from now on, whether it must be saved, and what comes next.
+
+    `keep` are rows of `behind` to be durable before the record is; `apart` are dead letters of no row;
+    `remove` says that the booking leaves.
+    """
+
+    record: Record | None
+    then: Rest | Perform | Take = Rest()
+    save: bool = False
+    keep: tuple[tuple[str, Head], ...] = ()
+    apart: tuple[SendDeadLetter, ...] = ()
+    remove: bool = False
+
+
+Unhappy: TypeAlias = Busy | Failed | Unsure | Refused
+AnnounceType = Literal[
+    "job.created", "job.updated", "job.cancelled", "booking.held", "booking.closed", "event.dead_lettered"
+]
+
+
+def unchanged(record: Record | None) -> Decision:
+    """Nothing happens, and nothing is written."""
+    return Decision(record=record)
+
+
+def saved(record: Record) -> Decision:
+    """The record is written, and the lane rests."""
+    return Decision(record=record, save=True)
+
+
+def noted(
+    record: Record,
+    facts: Facts,
+    head: Head,
+    *,
+    asked: str,
+    outcome: str,
+    decision: str,
+    answered: Answered | None = None,
+) -> Record:
+    """The same with one line in its timeline about this event."""
+    return record.noted(
+        Entry(
+            at=facts.now,
+            event=head.event_id,
+            asked=asked,
+            outcome=outcome,
+            decision=decision,
+            http_status=None if answered is None else answered.outcome.http_status,
+            duration_ms=None if answered is None else answered.duration_ms,
+            trace_id=head.trace_id,
+            plan=head.plan,
+        )
+    )
+
+
+def answer_noted(record: Record, facts: Facts, head: Head, answered: Answered, decision: str) -> Record:
+    """The same with one line for an attempt: what was asked, what it came to, what was decided."""
+    return noted(
+        record,
+        facts,
+        head,
+        asked=type(answered.ask).__name__,
+        outcome=outcome_text(answered.outcome),
+        decision=decision,
+        answered=answered,
+    )
+
+
+def outcome_text(outcome: Accepted[object] | Unhappy) -> str:
+    """An outcome in one line for people."""
+    match outcome:
+        case Accepted():
+            return "Accepted"
+        case Refused():
+            return f"Refused ({outcome.reason}): {outcome.detail}"[:300]
+        case Busy() | Failed() | Unsure():
+            return f"{type(outcome).__name__}: {outcome.detail}"[:300]
+
+
+def announced(record: Record, kind: AnnounceType, facts: Facts, head: Head) -> Record:
+    """The same, changed by this event now, and owing an announcement of it."""
+    name = f"servicetitan-stream/{record.booking_id}/{kind}/{head.digest}/{record.lane.turn}"
+    owed = Announce(
+        type=kind, id=str(uuid5(NAMESPACE_URL, name)), caused_by=head.event_id, trace_id=head.trace_id
+    )
+    return replace(record.owing(owed), changed_at=facts.now, caused_by=head.event_id)
+
+
+def wait(record: Record, facts: Facts, waits: Waits, seconds: int) -> Record:
+    """The lane waits with its head, and owes the timer that brings it back."""
+    due = facts.now + timedelta(seconds=seconds)
+    turn = record.lane.turn + 1
+    timer = SendTimer(turn=turn, delay=seconds, attempt=record.lane.attempts, due=due)
+    return record.with_lane(phase=Phase.WAITING, waits=waits, turn=turn, due=due).owing(timer)
+
+
+def wait_for_customer(record: Record, facts: Facts) -> Record:
+    """The lane waits for its customer, and owes the request."""
+    turn = record.lane.turn + 1
+    due = facts.now + CUSTOMER_PATIENCE
+    waiting = record.with_lane(phase=Phase.WAITING, waits=Waits.CUSTOMER, turn=turn, due=due)
+    return waiting.owing(RequestCustomer(turn=turn))
+
+
+def wait_settled(record: Record, facts: Facts) -> Record:
+    """The lane looks again once its unsettled write cannot be running any more, as far as timers reach."""
+    return wait(record, facts, Waits.SETTLE, settle_delay(facts))
+
+
+def settle_delay(facts: Facts) -> int:
+    """The shortest retry delay that covers what is left of the settle time, else the longest."""
+    delays = sorted(facts.policy.retry_delays)
+    return next((delay for delay in delays if delay >= facts.settle_left), delays[-1])
+
+
+def is_settled(record: Record, facts: Facts) -> bool:
+    """Whether no write of this lane can still be running upstream (design section 4, rule 2).
+
+    An answered 5xx is settled once the lane has come back from a timer; a write without an answer when
+    the settle time is over.
+    """
+    lane = record.lane
+    if lane.unsettled is None:
+        return True
+    if lane.unsettled.answered:
+        return lane.waits in {Waits.RETRY, Waits.SETTLE}
+    return facts.settle_left <= 0
+
+
+def settling(record: Record, facts: Facts) -> Record:
+    """The same, remembering a write that may be running, and forgetting one that cannot be any more."""
+    if facts.intent is not None and facts.intent.turn == record.lane.turn:
+        # Sent, perhaps, by a process that ended before it wrote its row.
+        return record.with_lane(unsettled=Unsettled(answered=False))
+    return record.with_lane(unsettled=None) if is_settled(record, facts) else record
+
+
+def sent_before(record: Record, head: Head, facts: Facts) -> bool:
+    """Whether what may be running is this very event, so that sending it again undoes nothing."""
+    if facts.intent is not None and facts.intent.turn == record.lane.turn:
+        return facts.intent.what == head.digest
+    return record.lane.attempts > 0 and record.lane.waits is Waits.RETRY
+
+
+def retry_delay(record: Record, facts: Facts) -> int | None:
+    """Seconds until the next attempt, or None when all are used up. Call it with the attempt counted."""
+    used = record.lane.attempts
+    return facts.policy.retry_delays[used - 1] if used <= len(facts.policy.retry_delays) else None
+
+
+def counted(record: Record, facts: Facts, outcome: Unhappy) -> Record:
+    """The same with this attempt counted, and a write that may still be running remembered."""
+    if isinstance(outcome, Busy):
+        return record
+    lane = record.lane
+    unsettled = lane.unsettled
+    if isinstance(outcome, Unsure):
+        earlier = unsettled is None or unsettled.answered
+        unsettled = Unsettled(answered=earlier and outcome.http_status is not None)
+    record = record.with_lane(
+        attempts=lane.attempts + 1, first_failed=lane.first_failed or facts.now, unsettled=unsettled
+    )
+    return record.with_lane(last=trouble(record, facts, outcome))
+
+
+def trouble(record: Record, facts: Facts, outcome: Unhappy) -> Trouble:
+    """What an outcome that ends all attempts is called: its own reason, or that attempts are used up."""
+    reason = outcome.reason if isinstance(outcome, Refused) else Reason.RETRIES_USED_UP
+    return Trouble(
+        reason=reason,
+        detail=outcome.detail[:LONGEST_DETAIL],
+        attempts=record.lane.attempts,
+        http_status=outcome.http_status,
+        at=facts.now,
+    )
+
+
+def hold(record: Record, facts: Facts, head: Head, problem: Trouble) -> Decision:
+    """The creation failed for good: the lane waits for an operator, and what stands behind it waits too."""
+    held = replace(
+        record.with_lane(phase=Phase.HELD, waits=None, due=None, turn=record.lane.turn + 1),
+        state=State.HELD,
+        problem=problem,
+        seen=mark(record.seen, head.digest, problem.reason),
+    ).owing(_dead_letter(record, head, problem))
+    return saved(announced(held, "booking.held", facts, head))
+
+
+def turn_away(record: Record, facts: Facts, head: Head, problem: Trouble, *, from_lane: bool) -> Decision:
+    """The event is dead-lettered and changes nothing; its bytes are kept for an operator.
+
+    `from_lane` says that it was the lane's head, so that the lane goes on with the next one.
+    """
+    slot = put_aside(record.lane.next_failed)
+    failed = FailedEvent(
+        slot=slot, event_id=head.event_id, digest=head.digest, type=head.type, trouble=problem
+    )
+    kept = (*record.failed, failed)
+    record = replace(
+        record.with_lane(next_failed=record.lane.next_failed + 1),
+        failed=kept[-FAILED_KEPT:],
+        problem=problem,
+        seen=mark(record.seen, head.digest, problem.reason),
+    ).owing(_dead_letter(record, head, problem))
+    forgotten = tuple(old.slot for old in kept[:-FAILED_KEPT])
+    if forgotten:
+        record = record.owing(Drop(slots=forgotten))
+    record = announced(record, "event.dead_lettered", facts, head)
+    decision = go_on(record, facts) if from_lane else saved(record)
+    return replace(decision, keep=((slot, head),))
+
+
+def finish(record: Record, facts: Facts, head: Head) -> Decision:
+    """The head was worked; the lane goes on."""
+    return go_on(replace(record, seen=mark(record.seen, head.digest, Progress.WORKED)), facts)
+
+
+def go_on(record: Record, facts: Facts) -> Decision:
+    """The lane has no head any more: it takes the next one, or rests idle."""
+    lane = replace(
+        record.lane,
+        phase=Phase.IDLE,
+        turn=record.lane.turn + 1,
+        head=None,
+        attempts=0,
+        first_failed=None,
+        last=None,
+        waits=None,
+        due=None,
+        closing=None,
+    )
+    if lane.behind:
+        working = replace(record, lane=replace(lane, phase=Phase.WORKING))
+        return Decision(record=working, save=True, then=Take(queued(lane.first)))
+    record = replace(record, lane=lane)
+    return saved(owing_recheck(record, facts) if lane.recheck else record)
+
+
+def owing_recheck(record: Record, facts: Facts) -> Record:
+    """An idle lane that must look for a second job owes the timer for it."""
+    seconds = settle_delay(facts)
+    due = facts.now + timedelta(seconds=seconds)
+    timer = SendTimer(turn=record.lane.turn, delay=seconds, attempt=0, due=due)
+    return record.with_lane(due=due).owing(timer)
+
+
+def close(record: Record, facts: Facts, by: Head, became: Progress | Reason) -> Decision:
+    """No job was or will be made; `by` closed it, and all that was on its way `became` this."""
+    record = overtaken(record, facts, by, became)
+    record = replace(record, state=State.CLOSED, seen=mark(record.seen, by.digest, Progress.WORKED))
+    return go_on(announced(record, "booking.closed", facts, by), facts)
+
+
+def overtaken(record: Record, facts: Facts, by: Head, became: Progress | Reason) -> Record:
+    """The same, without what stood behind: overtaken, in the timeline, no dead letters."""
+    lane = record.lane
+    record = replace(record, seen=mark_rest(record.seen, became))
+    if not lane.behind:
+        return record
+    slots = tuple(queued(number) for number in range(lane.first, lane.next))
+    record = record.with_lane(first=lane.next).owing(Drop(slots=slots))
+    return noted(record, facts, by, asked="-", outcome="-", decision=f"{len(slots)} behind it overtaken")
+
+
+def _dead_letter(record: Record, head: Head, problem: Trouble) -> SendDeadLetter:
+    first = record.lane.first_failed or problem.at
+    return SendDeadLetter(raw=head.raw, trouble=problem, first_failed=first, trace_id=head.trace_id)

@@ -1,0 +1,188 @@
+"""What does not queue in the lane: operators' actions, customers' answers, changes seen in ServiceTitan."""
+
+from dataclasses import replace
+
+import orjson
+
+from app.booking.admission import admit, contents
+from app.booking.changes import with_status
+from app.booking.creation import begin, close_for, go_on_creating, may_be_there, resolved, unresolved
+from app.booking.customers import customer_digest
+from app.booking.events import Booking, Invalid, validate
+from app.booking.identity import Progress, look_up, mark
+from app.booking.inputs import Action, CustomerFailed, CustomerResolved, Facts, Observed, Signal, Taken
+from app.booking.lane import Decision, Take, announced, noted, saved, unchanged
+from app.booking.reasons import Reason
+from app.booking.record import Closing, Drop, FailedEvent, Head, Phase, Record, State
+from app.booking.status import Status
+
+
+def signalled(record: Record | None, signal: Signal, facts: Facts) -> Decision:
+    """What a signal does to a booking. One that came before changes nothing."""
+    if record is None:
+        return _without_row(signal, facts)
+    raw = signal.raw
+    if raw.offset <= record.highest(raw.topic):
+        return unchanged(record)
+    if look_up(record.seen, signal.digest) is not None:
+        return unchanged(record)
+    match signal.says:
+        case CustomerResolved():
+            return resolved(record.took(raw.topic, raw.offset), signal.says, facts)
+        case CustomerFailed():
+            return unresolved(record.took(raw.topic, raw.offset), signal.says, facts)
+        case Observed():
+            return _observed(_taken_in(record, signal), signal, signal.says, facts)
+        case Action():
+            return _act(_taken_in(record, signal), signal, signal.says, facts)
+
+
+def _taken_in(record: Record, signal: Signal) -> Record:
+    record = record.took(signal.raw.topic, signal.raw.offset)
+    return replace(record, seen=mark(record.seen, signal.digest, Progress.WORKED))
+
+
+def _as_head(signal: Signal, facts: Facts, plan: str | None = None) -> Head:
+    """A signal where a head is needed: as the cause of a line, an announcement, or a creation."""
+    return Head(
+        raw=signal.raw,
+        event_id=signal.event_id,
+        digest=signal.digest,
+        type="booking.created",
+        time=facts.now,
+        taken_at=facts.now,
+        trace_id=signal.trace_id,
+        plan=plan,
+    )
+
+
+def _without_row(signal: Signal, facts: Facts) -> Decision:
+    """Only the repair of a creation that was invalid makes a booking; other signals find nothing."""
+    says = signal.says
+    if not (isinstance(says, Action) and says.kind == "repair"):
+        return unchanged(None)
+    booking = validate("booking.created", says.data, signal.booking_id)
+    if not isinstance(booking, Booking):
+        return unchanged(None)
+    head = replace(_as_head(signal, facts, says.plan), data=orjson.dumps(says.data).decode())
+    record = Record(booking_id=signal.booking_id, booking=booking, changed_at=facts.now)
+    record = _told(record, signal, says, facts, "worked as the creation")
+    record = replace(record, seen=mark(record.seen, signal.digest, Progress.ON_ITS_WAY))
+    return begin(record.took(signal.raw.topic, signal.raw.offset), head, facts)
+
+
+def _observed(record: Record, signal: Signal, seen: Observed, facts: Facts) -> Decision:
+    """ServiceTitan was seen in a status: it counts when it differs and is later, and never causes a call."""
+    job = record.job
+    if job is None or job.id != seen.job_id or job.reported is seen.status:
+        return unchanged(record)
+    if seen.at < job.status_at:
+        return unchanged(record)
+    record = replace(record, job=replace(job, reported=seen.status, reported_at=seen.at))
+    if job.status is seen.status:
+        return saved(record)
+    cause = _as_head(signal, facts)
+    record = with_status(record, seen.status, seen.at)
+    record = noted(
+        record, facts, cause, asked=f"seen by {seen.seen_by}", outcome=seen.status, decision="record follows"
+    )
+    cancelled = seen.status is Status.CANCELLED
+    return saved(announced(record, "job.cancelled" if cancelled else "job.updated", facts, cause))
+
+
+def _act(record: Record, signal: Signal, action: Action, facts: Facts) -> Decision:
+    head = record.lane.head
+    held = record.lane.phase is Phase.HELD and head is not None
+    if held and head is not None and action.event in {None, head.event_id}:
+        return _act_on_held(record, head, signal, action, facts)
+    failed = _failed(record, action.event)
+    if failed is None:
+        return _refused(record, signal, action, facts, "nothing of this booking waits for it")
+    return _act_on_failed(record, failed, signal, action, facts)
+
+
+def _failed(record: Record, event: str | None) -> FailedEvent | None:
+    return next((f for f in reversed(record.failed) if event in {None, f.event_id}), None)
+
+
+def _act_on_held(record: Record, head: Head, signal: Signal, action: Action, facts: Facts) -> Decision:
+    match action.kind:
+        case "retry":
+            record = _told(record, signal, action, facts, "new turn with all attempts")
+            return _new_turn(record, head, action, facts)
+        case "repair":
+            return _repair_held(record, head, signal, action, facts)
+        case "discard":
+            record = _told(record, signal, action, facts, "discard")
+            closing = Closing(head=_as_head(signal, facts), discarded=True, why=action.why, by=action.by)
+            if not may_be_there(record, facts):
+                return close_for(record, closing, facts)
+            return _new_turn(record.with_lane(closing=closing), head, action, facts)
+
+
+def _new_turn(record: Record, head: Head, action: Action, facts: Facts) -> Decision:
+    record = replace(
+        record.with_lane(
+            head=replace(head, plan=action.plan), attempts=0, first_failed=None, last=None, waits=None
+        ),
+        state=State.PENDING,
+        seen=mark(record.seen, head.digest, Progress.ON_ITS_WAY),
+    )
+    return go_on_creating(record, facts)
+
+
+def _repair_held(record: Record, head: Head, signal: Signal, action: Action, facts: Facts) -> Decision:
+    booking = validate("booking.created", action.data, record.booking_id)
+    if not isinstance(booking, Booking):
+        return _refused(record, signal, action, facts, f"the repair is invalid: {booking}")
+    same_customer = customer_digest(booking) == customer_digest(record.booking)
+    repaired = replace(
+        record,
+        booking=booking,
+        original=record.original or record.booking,
+        customer=record.customer if same_customer else None,
+    )
+    head = replace(head, data=orjson.dumps(action.data).decode())
+    return _new_turn(_told(repaired, signal, action, facts, "repaired; new turn"), head, action, facts)
+
+
+def _act_on_failed(
+    record: Record, failed: FailedEvent, signal: Signal, action: Action, facts: Facts
+) -> Decision:
+    if action.kind == "repair":
+        data = validate(failed.type, action.data, record.booking_id)
+        if data is None or isinstance(data, Invalid):
+            return _refused(record, signal, action, facts, f"the repair is invalid: {data or failed.type}")
+    if action.kind == "discard":
+        rest = tuple(other for other in record.failed if other.slot != failed.slot)
+        record = replace(record, failed=rest, seen=mark(record.seen, failed.digest, Reason.DISCARDED)).owing(
+            Drop(slots=(failed.slot,))
+        )
+        return saved(_told(record, signal, action, facts, f"{failed.event_id} discarded"))
+    told = _told(record, signal, action, facts, f"{failed.event_id} is worked again")
+    return Decision(record=told, then=Take(failed.slot, action))
+
+
+def worked_again(record: Record, taken: Taken, action: Action, facts: Facts) -> Decision:
+    """A dead-lettered event that an operator wants worked again is judged as if it came now."""
+    record = replace(record, failed=tuple(f for f in record.failed if f.slot != taken.slot))
+    record = record.owing(Drop(slots=(taken.slot,)))
+    head = taken.head
+    if head is None:
+        return saved(record)
+    if action.kind == "repair":
+        head = replace(head, data=orjson.dumps(action.data).decode())
+    head = replace(head, plan=action.plan)
+    return admit(record, head, contents(head, record.booking_id), facts)
+
+
+def _refused(record: Record, signal: Signal, action: Action, facts: Facts, why: str) -> Decision:
+    return saved(_told(record, signal, action, facts, why, outcome="refused"))
+
+
+def _told(
+    record: Record, signal: Signal, action: Action, facts: Facts, decision: str, *, outcome: str = "accepted"
+) -> Record:
+    asked = f"{action.kind} by {action.by}: {action.why}"
+    cause = _as_head(signal, facts, action.plan)
+    return noted(record, facts, cause, asked=asked, outcome=outcome, decision=decision)
