@@ -1,0 +1,146 @@
+"""What an answer, or the lack of one, means: pure, and the only place where HTTP statuses are judged."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import orjson
+
+from app.booking.outcomes import Accepted, Busy, Failed, Outcome, Refused, Unsure
+from app.booking.reasons import Reason
+from app.servicetitan.endpoints import CREATE_CUSTOMER, Endpoint
+from app.servicetitan.http import Answer, NoAnswer, NotSent, Sent
+
+MOST_DETAIL = 4000
+LONGEST_STOP = 300.0
+_TRY_AGAIN = re.compile(r"try again in (\d+(?:\.\d+)?) second", re.IGNORECASE)
+_EMAIL = re.compile(r"[^\s@'\"<>]+@[^\s@'\"<>]+\.[^\s@'\"<>]+")
+_PHONE = re.compile(r"\+?\(?\d(?:[\s().-]*\d){9,}")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """An error as ServiceTitan words it (RFC 7807), and its status."""
+
+    status: int
+    title: str
+    errors: Mapping[str, object]
+
+    @property
+    def words(self) -> str:
+        """Title and errors on one line, as they came."""
+        fields = (f"{name}: {_joined(said)}" for name, said in self.errors.items())
+        return "; ".join((self.title or f"HTTP {self.status}", *fields))
+
+    @property
+    def text(self) -> str:
+        """The words with e-mails and phone numbers masked, at most 4 KB."""
+        return _PHONE.sub("[phone]", _EMAIL.sub("[e-mail]", self.words))[:MOST_DETAIL]
+
+
+def problem_of(answer: Answer) -> Problem | None:
+    """The error that an answer holds; None for a success.
+
+    A 200 that carries an error object (seen in the field) is an error with the object's own status.
+    """
+    said = _json_object(answer.body)
+    title = str(said.get("title") or said.get("error") or "")
+    errors = said.get("errors")
+    errors = errors if isinstance(errors, dict) else {}
+    if answer.status >= 300 or answer.status < 200:
+        return Problem(answer.status, title, errors)
+    inner = said.get("status")
+    if isinstance(inner, int) and inner >= 400 and "title" in said:
+        return Problem(inner, title, errors)
+    return None
+
+
+def judge(endpoint: Endpoint, sent: Sent, now: datetime) -> Outcome[bytes]:
+    """The outcome of one call; accepted gives the body. `now` stands in for a missing Date."""
+    match sent:
+        case NotSent(detail=detail):
+            return Failed(detail=detail)
+        case NoAnswer(detail=detail):
+            return Unsure(detail=detail) if endpoint.writes else Failed(detail=detail)
+        case Answer():
+            problem = problem_of(sent)
+            if problem is None:
+                return Accepted(value=sent.body, at=date_of(sent, now), http_status=sent.status)
+            return _judge_problem(endpoint, problem)
+
+
+def _judge_problem(endpoint: Endpoint, problem: Problem) -> Outcome[bytes]:
+    status, text = problem.status, problem.text
+    if status == 429:
+        return Busy(detail=text, http_status=status)
+    if status == 403:
+        return Refused(reason=Reason.NOT_PERMITTED, detail=text, http_status=status)
+    if 400 <= status < 500 and status != 408:
+        return Refused(reason=_reason(endpoint, problem), detail=text, http_status=status)
+    if endpoint.writes:
+        return Unsure(detail=text, http_status=status)
+    return Failed(detail=text, http_status=status)
+
+
+def unreadable(endpoint: Endpoint, status: int, why: str) -> Failed | Unsure:
+    """The outcome of a success that cannot be read: a write may well have been done."""
+    detail = f"the answer cannot be read: {why}"
+    if endpoint.writes:
+        return Unsure(detail=detail, http_status=status)
+    return Failed(detail=detail, http_status=status)
+
+
+def date_of(answer: Answer, now: datetime) -> datetime:
+    """The upstream's own time, from the Date header; `now` when there is none that can be read."""
+    try:
+        return parsedate_to_datetime(answer.headers["Date"]).astimezone(UTC)
+    except (KeyError, ValueError):
+        return now
+
+
+def wait_of(answer: Answer, now: datetime) -> float | None:
+    """How many seconds a 429 asks to wait: told in its title, or by Retry-After; None when neither says."""
+    problem = problem_of(answer)
+    told = _TRY_AGAIN.search(problem.title) if problem else None
+    seconds = float(told[1]) if told else _retry_after(answer.headers.get("Retry-After", ""), now)
+    return None if seconds is None else min(max(seconds, 0.0), LONGEST_STOP)
+
+
+def _retry_after(text: str, now: datetime) -> float | None:
+    if text.strip().isdigit():
+        return float(text)
+    try:
+        return (parsedate_to_datetime(text) - now).total_seconds()
+    except (ValueError, TypeError):
+        return None
+
+
+def _reason(endpoint: Endpoint, problem: Problem) -> Reason:
+    """Which of the contract's reasons a refusal is, from its words: the vendor has no codes."""
+    if not endpoint.about_customers:
+        return Reason.REFUSED
+    words = problem.words.lower()
+    if "phone" in words:
+        return Reason.PHONE_REFUSED
+    if re.search(r"\b(zip|area|zone|postal)\b", words):
+        return Reason.AREA_NOT_SUPPORTED
+    if endpoint == CREATE_CUSTOMER and problem.status == 409:
+        return Reason.CUSTOMER_CONFLICT
+    if "customer" in words and re.search(r"conflict|duplicate|already exists|exists already", words):
+        return Reason.CUSTOMER_CONFLICT
+    return Reason.REFUSED
+
+
+def _json_object(body: bytes) -> dict[str, Any]:
+    try:
+        said = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
+def _joined(said: object) -> str:
+    return ", ".join(map(str, said)) if isinstance(said, list) else str(said)

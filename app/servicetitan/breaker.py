@@ -1,0 +1,171 @@
+"""When calling ServiceTitan is pointless: a breaker that opens and closes by what calls and lanes come to.
+
+Pure: the time (monotonic seconds) is passed in. Three troubles open it:
+
+* outage: most of the latest calls failed, or several in a row and none succeeded for a while;
+* authentication: no token is to be had, or a fresh one is not taken;
+* refusals: over many lanes the latest events end `refused` or `not-permitted`, so something is wrong with
+  this deployment, and the events behind must not be emptied into the dead letter.
+
+While it is open nothing is called. After a pause one caller may probe (half-open); the pause grows while
+probes fail.
+"""
+
+import math
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+LATEST_CALLS = 20
+ENOUGH_CALLS = 10
+MOST_CALLS_FAILED = 0.8
+IN_A_ROW = 3
+QUIET_SECONDS = 2.0
+"""`IN_A_ROW` failures open the breaker when nothing has succeeded for so long: a service with one booking
+makes few calls, and its attempts must not be used up before the outage is seen."""
+LATEST_LANES = 20
+ENOUGH_LANES = 10
+MOST_LANES_REFUSED = 0.5
+FIRST_PAUSE = 1.0
+LONGEST_PAUSE = 15.0
+
+
+class State(StrEnum):
+    """Whether calls go through."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half-open"
+
+
+class Trouble(StrEnum):
+    """Why the breaker opened."""
+
+    OUTAGE = "outage"
+    AUTHENTICATION = "authentication"
+    REFUSALS = "refusals"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakerSeen:
+    """The breaker at a moment. `open_for` is seconds until the next probe; `since` is when it opened."""
+
+    state: State
+    trouble: Trouble | None
+    why: str
+    open_for: float
+    open_since: float | None
+
+
+class Breaker:
+    """Counts calls and lanes; says whether one may call. `changed` is called after each change of state."""
+
+    def __init__(self, now: float, *, changed: Callable[[], None] = lambda: None) -> None:
+        self._changed = changed
+        self._trouble: Trouble | None = None
+        self._why = ""
+        self._probing = False
+        self._open_since = -math.inf
+        self._open_until = -math.inf
+        self._pause = FIRST_PAUSE
+        self._calls: deque[bool] = deque(maxlen=LATEST_CALLS)
+        self._in_a_row = 0
+        self._last_success = now
+        self._lanes: dict[str, bool] = {}
+
+    @property
+    def trouble(self) -> Trouble | None:
+        """Why it is open; None when it is closed."""
+        return self._trouble
+
+    @property
+    def open_until(self) -> float:
+        """When the next probe may go."""
+        return self._open_until
+
+    def snapshot(self, now: float) -> BreakerSeen:
+        """What the breaker looks like now."""
+        if self._trouble is None:
+            return BreakerSeen(state=State.CLOSED, trouble=None, why="", open_for=0.0, open_since=None)
+        return BreakerSeen(
+            state=State.HALF_OPEN if self._probing else State.OPEN,
+            trouble=self._trouble,
+            why=self._why,
+            open_for=max(0.0, self._open_until - now),
+            open_since=self._open_since,
+        )
+
+    def call_succeeded(self, now: float) -> None:
+        """A call was answered, whatever the answer, below 500."""
+        self._last_success = now
+        self._in_a_row = 0
+        self._calls.append(True)
+
+    def call_failed(self, now: float, why: str) -> None:
+        """A call had no answer, or one of 500 and more, or none that could be read."""
+        self._calls.append(False)
+        self._in_a_row += 1
+        if self._trouble is None and self._is_outage(now):
+            self._open(Trouble.OUTAGE, why, now, FIRST_PAUSE)
+
+    def no_token(self, trouble: Trouble, now: float, why: str, *, wait: float | None = None) -> None:
+        """No token is to be had, or a fresh one is not taken; `wait` when the upstream said how long."""
+        if self._trouble is None:
+            self._open(trouble, why, now, FIRST_PAUSE if wait is None else wait)
+        else:
+            self._trouble, self._why = trouble, why
+
+    def lane_ended(self, lane: str, now: float, *, refused: bool, why: str) -> None:
+        """A live write of this lane came to its end: `refused` when `refused` or `not-permitted`."""
+        self._lanes.pop(lane, None)
+        self._lanes[lane] = refused
+        if len(self._lanes) > LATEST_LANES:
+            del self._lanes[next(iter(self._lanes))]
+        count = sum(self._lanes.values())
+        if refused and self._trouble is None and count >= ENOUGH_LANES and self._mostly_refused(count):
+            self._open(Trouble.REFUSALS, why, now, FIRST_PAUSE)
+
+    def take_probe(self, now: float) -> bool:
+        """Let one caller probe, if the pause is over and nobody probes."""
+        if self._trouble is None or self._probing or now < self._open_until:
+            return False
+        self._probing = True
+        return True
+
+    def probe_succeeded(self) -> None:
+        """The probe came through: calls go again."""
+        self._trouble, self._why, self._probing, self._pause = None, "", False, FIRST_PAUSE
+        self._calls.clear()
+        self._in_a_row = 0
+        self._lanes.clear()
+        self._changed()
+
+    def probe_failed(self, now: float, why: str) -> None:
+        """The probe came to nothing: wait longer."""
+        self._probing = False
+        self._why = why
+        self._pause = min(LONGEST_PAUSE, self._pause * 2)
+        self._open_until = now + self._pause
+        self._changed()
+
+    def probe_abandoned(self) -> None:
+        """The one that probed went away without a result: another one may probe at once."""
+        self._probing = False
+        self._changed()
+
+    def _is_outage(self, now: float) -> bool:
+        if self._in_a_row >= IN_A_ROW and now - self._last_success >= QUIET_SECONDS:
+            return True
+        failed = self._calls.count(False)
+        return len(self._calls) >= ENOUGH_CALLS and failed >= MOST_CALLS_FAILED * len(self._calls)
+
+    def _mostly_refused(self, count: int) -> bool:
+        return count > MOST_LANES_REFUSED * len(self._lanes)
+
+    def _open(self, trouble: Trouble, why: str, now: float, pause: float) -> None:
+        self._trouble, self._why = trouble, why
+        self._open_since = now
+        self._pause = min(LONGEST_PAUSE, pause)
+        self._open_until = now + pause
+        self._changed()

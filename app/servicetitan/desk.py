@@ -1,0 +1,221 @@
+"""The desk: where the lanes ask ServiceTitan for something, and wait for the outcome.
+
+What is no booking's fault is waited out here, in memory, and never reaches a lane: a 429, a token that is
+not to be had, an outage. While the breaker is open, one ask at a time probes: first with the cheapest read,
+since that may fail without harm, then with the real ask. A failure while the breaker is open counts for
+nobody: the ask waits and is asked again. One thing cannot be taken back so: a creation that was sent and
+not answered is told as Unsure, because it must be looked up.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any, TypeAlias, overload
+
+from app.booking.asks import (
+    Ask,
+    Cancel,
+    Complete,
+    CreateCustomer,
+    CreateJob,
+    CreateLocation,
+    CustomerAsk,
+    CustomerSeen,
+    Dispatch,
+    FindCustomers,
+    FindJob,
+    FindLocations,
+    JobSeen,
+    LocationSeen,
+    Note,
+    PutBack,
+    Reschedule,
+)
+from app.booking.outcomes import Accepted, Busy, Failed, Outcome, Refused, Unsure
+from app.booking.reasons import Reason
+from app.servicetitan.breaker import Trouble
+from app.servicetitan.caller import Check, Errand
+from app.servicetitan.client import Client
+from app.servicetitan.gate import Gate, Passage
+from app.servicetitan.jobs import Jobs
+from app.servicetitan.pace import Priority
+from app.servicetitan.people import People
+
+AnyAsk: TypeAlias = Ask | CustomerAsk
+Change: TypeAlias = Reschedule | Cancel | PutBack | Dispatch | Note | Complete
+
+DEPLOYMENT_REASONS = frozenset({Reason.REFUSED, Reason.NOT_PERMITTED})
+"""Refusals that, when most lanes get them, say that something is wrong with this deployment."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asker:
+    """Who asks, and how.
+
+    `lane` is the booking id, or the phone's key. `check` is called before each call's first byte; what it
+    raises stops the call, and nothing of it is sent. `live` is False for what an operator sends again: it
+    goes last, and does not count as a sign of a wrong deployment. `again` says that this ask may have been
+    sent before: a note is then looked for first.
+    """
+
+    lane: str
+    check: Check
+    traceparent: str | None = None
+    live: bool = True
+    again: bool = False
+
+
+class Desk:
+    """Performs asks. `clock` gives monotonic seconds."""
+
+    def __init__(
+        self,
+        *,
+        client: Client,
+        gate: Gate,
+        jobs: Jobs,
+        people: People,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        self._client = client
+        self._gate = gate
+        self._jobs = jobs
+        self._people = people
+        self._clock = clock
+
+    @overload
+    async def perform(self, ask: FindJob, asker: Asker) -> Outcome[tuple[JobSeen, ...]]: ...
+    @overload
+    async def perform(self, ask: CreateJob, asker: Asker) -> Outcome[JobSeen]: ...
+    @overload
+    async def perform(self, ask: Change, asker: Asker) -> Outcome[None]: ...
+    @overload
+    async def perform(self, ask: FindCustomers, asker: Asker) -> Outcome[tuple[CustomerSeen, ...]]: ...
+    @overload
+    async def perform(self, ask: FindLocations, asker: Asker) -> Outcome[tuple[LocationSeen, ...]]: ...
+    @overload
+    async def perform(self, ask: CreateCustomer, asker: Asker) -> Outcome[CustomerSeen]: ...
+    @overload
+    async def perform(self, ask: CreateLocation, asker: Asker) -> Outcome[LocationSeen]: ...
+    @overload
+    async def perform(self, ask: AnyAsk, asker: Asker) -> Outcome[Any]: ...
+
+    async def perform(self, ask: AnyAsk, asker: Asker) -> Outcome[Any]:
+        """Do what is asked and give its outcome, which is never Busy. Waits as long as it must.
+
+        The values: FindJob gives the jobs that carry the booking's id, oldest first; CreateJob the job;
+        FindCustomers, FindLocations, CreateCustomer and CreateLocation what they found or made; all others
+        None. What `asker.check` raises comes out of here.
+        """
+        since = self._clock()
+        again = asker.again
+        priority = _priority(ask) if asker.live else Priority.LOW
+        while True:
+            async with self._gate.passage(priority, since=since) as passage:
+                errand = Errand(
+                    priority=priority,
+                    since=since,
+                    lane=asker.lane,
+                    traceparent=asker.traceparent,
+                    probing=passage.probing,
+                    check=asker.check,
+                )
+                if await self._is_reachable(errand, passage):
+                    outcome = await self._once(ask, errand, again=again)
+                    if self._is_final(ask, outcome, passage, asker):
+                        return outcome
+                    again = again or isinstance(outcome, Unsure)
+                if passage.probing:
+                    since = self._clock()  # so that the next probe is somebody else's
+
+    async def _is_reachable(self, errand: Errand, passage: Passage) -> bool:
+        """Whether a real ask may go: after an outage, only when the cheapest read is answered."""
+        if not passage.probing or self._gate.trouble is Trouble.REFUSALS:
+            return True
+        match await self._client.ping(errand):
+            case Failed(detail=detail) | Unsure(detail=detail):
+                passage.failed(detail)
+                return False
+            case Busy(detail=detail, http_status=status):
+                if status == 429:
+                    passage.came_through()
+                else:
+                    passage.failed(detail)
+                return False
+            case Accepted() | Refused():
+                return True
+
+    async def _once(  # noqa: C901 - one case for each ask
+        self, ask: AnyAsk, errand: Errand, *, again: bool
+    ) -> Outcome[Any]:
+        match ask:
+            case FindJob():
+                return await self._jobs.find(ask, errand)
+            case CreateJob():
+                return await self._jobs.create(ask, errand)
+            case Reschedule():
+                return await self._jobs.reschedule(ask, errand)
+            case Cancel():
+                return await self._jobs.cancel(ask, errand)
+            case PutBack():
+                return await self._jobs.put_back(ask, errand)
+            case Dispatch():
+                return await self._jobs.dispatch(ask, errand, again=again)
+            case Note():
+                return await self._jobs.note(ask, errand, again=again)
+            case Complete():
+                return await self._jobs.complete(ask, errand)
+            case FindCustomers():
+                return await self._people.find(ask, errand)
+            case FindLocations():
+                return await self._people.locations(ask, errand)
+            case CreateCustomer():
+                return await self._people.create_customer(ask, errand)
+            case CreateLocation():
+                return await self._people.create_location(ask, errand)
+
+    def _is_final(self, ask: AnyAsk, outcome: Outcome[Any], passage: Passage, asker: Asker) -> bool:
+        """Whether the lane is told; if not, the ask waits at the gate and is asked again."""
+        match outcome:
+            case Busy(detail=detail, http_status=status):
+                if status == 429:
+                    passage.came_through()
+                passage.failed(detail)
+                return False
+            case Failed(detail=detail):
+                passage.failed(detail)
+                return not self._gate.is_open
+            case Unsure(detail=detail):
+                passage.failed(detail)
+                return not self._gate.is_open or _creates(ask)
+            case Refused(reason=reason, detail=detail):
+                refused = reason in DEPLOYMENT_REASONS
+                return self._count(ask, passage, asker, refused=refused, why=detail)
+            case Accepted():
+                return self._count(ask, passage, asker, refused=False, why="")
+
+    def _count(self, ask: AnyAsk, passage: Passage, asker: Asker, *, refused: bool, why: str) -> bool:
+        """Tell the breaker how a lane's ask ended; a refusal while it is open for refusals waits."""
+        if asker.live and not isinstance(ask, FindJob | FindCustomers | FindLocations):
+            self._gate.breaker.lane_ended(asker.lane, self._clock(), refused=refused, why=why)
+        if refused and self._gate.trouble is Trouble.REFUSALS:
+            passage.failed(why)
+            return False
+        passage.came_through()
+        return True
+
+
+def _creates(ask: AnyAsk) -> bool:
+    return isinstance(ask, CreateJob | CreateCustomer | CreateLocation)
+
+
+def _priority(ask: AnyAsk) -> Priority:
+    match ask:
+        case Cancel():
+            return Priority.HIGH
+        case Reschedule() | PutBack() | Dispatch() | Note() | Complete():
+            return Priority.MEDIUM
+        case (
+            FindJob() | CreateJob() | FindCustomers() | FindLocations() | CreateCustomer() | CreateLocation()
+        ):
+            return Priority.CRITICAL

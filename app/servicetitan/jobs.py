@@ -1,0 +1,278 @@
+"""Jobs: what a lane's ask comes to in calls.
+
+Writes that may be repeated (all but a creation and a note) read the state when they are refused with 400
+or 409: what is so already is Accepted.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TypeVar
+
+from app.booking.asks import (
+    Cancel,
+    Complete,
+    CreateJob,
+    Dispatch,
+    FindJob,
+    JobSeen,
+    Note,
+    PutBack,
+    Reschedule,
+    Slot,
+)
+from app.booking.outcomes import Accepted, Outcome, Refused
+from app.booking.reasons import Reason
+from app.servicetitan.caller import Errand
+from app.servicetitan.catalogue import Catalogue
+from app.servicetitan.client import Client
+from app.servicetitan.wire import jpm, office
+from app.servicetitan.wire.dates import print_instant
+from app.servicetitan.wire.envelope import ExternalDataEntry, ExternalDataRequest
+from app.servicetitan.wire.jpm import AppointmentStatus, JobStatus
+
+BOOKING_KEY = "bookingId"
+"""The key under which a job carries its booking's id in its external data."""
+OPEN_STATUSES = (JobStatus.SCHEDULED, JobStatus.DISPATCHED, JobStatus.IN_PROGRESS, JobStatus.HOLD)
+
+Said = TypeVar("Said")
+Told = TypeVar("Told")
+
+
+class Jobs:
+    """Asks about jobs. Each method gives the outcome of the whole ask."""
+
+    def __init__(self, client: Client, catalogue: Catalogue, *, application_guid: str) -> None:
+        self._client = client
+        self._catalogue = catalogue
+        self._guid = application_guid
+
+    async def find(self, ask: FindJob, errand: Errand) -> Outcome[tuple[JobSeen, ...]]:
+        """The jobs that carry the booking's id, oldest first.
+
+        Only rows that show the id are believed: a filter that is not known is ignored silently. When the
+        look-up by external data finds nothing, the customer's jobs of the time are looked through.
+        """
+        carried = {"externalDataKey": BOOKING_KEY, "externalDataValues": ask.booking_id}
+        found = await self._matching(ask.booking_id, carried, errand)
+        if ask.customer_id is None or not isinstance(found, Accepted) or found.value:
+            return found
+        query = {"customerId": str(ask.customer_id)}
+        if ask.created_on_or_after is not None:
+            query["createdOnOrAfter"] = print_instant(ask.created_on_or_after)
+        return await self._matching(ask.booking_id, query, errand)
+
+    async def create(self, ask: CreateJob, errand: Errand) -> Outcome[JobSeen]:
+        """The new job, with the booking's id in its external data."""
+        body = await self._job_body(ask, errand)
+        if not isinstance(body, Accepted):
+            return body
+        made = await self._client.create_job(errand, body.value)
+        if isinstance(made, Refused):
+            self._catalogue.doubt()
+        if not isinstance(made, Accepted):
+            return made
+        return Accepted(value=_seen(made.value), at=made.at, http_status=made.http_status)
+
+    async def reschedule(self, ask: Reschedule, errand: Errand) -> Outcome[None]:
+        """Move the visit; a visit that is there already is Accepted."""
+        slot = ask.slot
+        body = jpm.RescheduleAppointment(
+            start=slot.start,
+            end=slot.end,
+            arrival_window_start=slot.window_start,
+            arrival_window_end=slot.window_end,
+        )
+        moved = await self._client.reschedule(errand, ask.appointment_id, body)
+
+        async def is_so() -> Outcome[bool]:
+            read = await self._client.read_appointment(errand, ask.appointment_id)
+            return _told(read, lambda visit: _is_at(visit, slot))
+
+        return await _or_already(_told(moved, _nothing), is_so)
+
+    async def cancel(self, ask: Cancel, errand: Errand) -> Outcome[None]:
+        """Cancel the job; one that is cancelled already is Accepted."""
+        reason = await self._catalogue.cancel_reason(errand)
+        if not isinstance(reason, Accepted):
+            return reason
+        body = jpm.ReasonAndMemo(reason_id=reason.value, memo=ask.memo)
+        cancelled = await self._client.cancel_job(errand, ask.job_id, body)
+        if isinstance(cancelled, Refused):
+            self._catalogue.doubt()
+        return await _or_already(cancelled, self._has_status(ask.job_id, errand, JobStatus.CANCELED))
+
+    async def put_back(self, ask: PutBack, errand: Errand) -> Outcome[None]:
+        """Make the job scheduled: without its cancellation, or without hold and technicians."""
+        if ask.cancelled:
+            back = await self._client.remove_cancellation(errand, ask.job_id)
+            return await _or_already(back, self._has_status(ask.job_id, errand, *OPEN_STATUSES))
+        released = await self._release(ask, errand)
+        if not isinstance(released, Accepted):
+            return released
+        assigned = await self._assigned(ask.job_id, ask.appointment_id, errand)
+        if not isinstance(assigned, Accepted) or not assigned.value:
+            return _told(assigned, _nothing)
+        body = office.AssignTechnicians(
+            job_appointment_id=ask.appointment_id, technician_ids=tuple(sorted(assigned.value))
+        )
+        return await self._client.unassign(errand, body)
+
+    async def dispatch(self, ask: Dispatch, errand: Errand, *, again: bool) -> Outcome[None]:
+        """Assign the technicians, or write the note when none are named."""
+        if not ask.technician_ids:
+            return await self.note(Note(job_id=ask.job_id, text=ask.note), errand, again=again)
+        body = office.AssignTechnicians(
+            job_appointment_id=ask.appointment_id, technician_ids=ask.technician_ids
+        )
+        assigned = await self._client.assign(errand, body)
+
+        async def is_so() -> Outcome[bool]:
+            there = await self._assigned(ask.job_id, ask.appointment_id, errand)
+            return _told(there, lambda ids: ids.issuperset(ask.technician_ids))
+
+        return await _or_already(_told(assigned, _nothing), is_so)
+
+    async def note(self, ask: Note, errand: Errand, *, again: bool) -> Outcome[None]:
+        """Write the note. With `again` it is looked for first, since a note sent twice is there twice."""
+        if again:
+            notes = await self._client.list_notes(errand, ask.job_id)
+            if not isinstance(notes, Accepted):
+                return notes
+            if any(row.text == ask.text for row in notes.value.data):
+                return Accepted(value=None, at=notes.at)
+        written = await self._client.create_note(errand, ask.job_id, jpm.CreateNote(text=ask.text))
+        return _told(written, _nothing)
+
+    async def complete(self, ask: Complete, errand: Errand) -> Outcome[None]:
+        """Complete the job; one completed already is Accepted, one without technicians `no-technician`."""
+        body = jpm.CompleteJob(completed_on=ask.completed_on)
+        completed = await self._client.complete_job(errand, ask.job_id, body)
+        if not isinstance(completed, Refused) or completed.http_status not in {400, 409}:
+            return completed
+        job = await self._client.read_job(errand, ask.job_id)
+        if not isinstance(job, Accepted):
+            return job
+        if job.value.job_status is JobStatus.COMPLETED:
+            return Accepted(value=None, at=job.at)
+        if completed.http_status == 409 and job.value.job_status is not JobStatus.CANCELED:
+            return Refused(reason=Reason.NO_TECHNICIAN, detail=completed.detail, http_status=409)
+        return completed
+
+    async def _matching(
+        self, booking_id: str, query: dict[str, str], errand: Errand
+    ) -> Outcome[tuple[JobSeen, ...]]:
+        page = await self._client.list_jobs(errand, query)
+        return _told(page, lambda rows: _oldest_first(row for row in rows.data if _carries(row, booking_id)))
+
+    async def _job_body(self, ask: CreateJob, errand: Errand) -> Outcome[jpm.CreateJob]:
+        order = ask.order
+        unit = await self._catalogue.business_unit(order.business_unit, errand)
+        if not isinstance(unit, Accepted):
+            return unit
+        kind = await self._catalogue.job_type(order.job_type, errand)
+        if not isinstance(kind, Accepted):
+            return kind
+        campaign = await self._catalogue.campaign(errand)
+        if not isinstance(campaign, Accepted):
+            return campaign
+        entry = ExternalDataEntry(key=BOOKING_KEY, value=order.booking_id)
+        body = jpm.CreateJob(
+            customer_id=order.customer_id,
+            location_id=order.location_id,
+            business_unit_id=unit.value,
+            job_type_id=kind.value,
+            campaign_id=campaign.value,
+            priority=jpm.Priority(order.priority.capitalize()),
+            summary=order.summary,
+            appointments=(_appointment(order.slot),),
+            external_data=ExternalDataRequest(application_guid=self._guid, external_data=(entry,)),
+        )
+        return Accepted(value=body, at=campaign.at)
+
+    async def _release(self, ask: PutBack, errand: Errand) -> Outcome[None]:
+        released = await self._client.remove_hold(errand, ask.appointment_id)
+
+        async def is_so() -> Outcome[bool]:
+            read = await self._client.read_appointment(errand, ask.appointment_id)
+            return _told(read, lambda visit: visit.status is not AppointmentStatus.HOLD)
+
+        return await _or_already(released, is_so)
+
+    async def _assigned(self, job_id: int, appointment_id: int, errand: Errand) -> Outcome[frozenset[int]]:
+        page = await self._client.list_assignments(errand, job_id)
+        return _told(
+            page,
+            lambda rows: frozenset(
+                row.technician_id
+                for row in rows.data
+                if row.active and row.job_id == job_id and row.appointment_id == appointment_id
+            ),
+        )
+
+    def _has_status(
+        self, job_id: int, errand: Errand, *wanted: JobStatus
+    ) -> Callable[[], Awaitable[Outcome[bool]]]:
+        async def is_so() -> Outcome[bool]:
+            read = await self._client.read_job(errand, job_id)
+            return _told(read, lambda job: job.job_status in wanted)
+
+        return is_so
+
+
+async def _or_already(outcome: Outcome[None], is_so: Callable[[], Awaitable[Outcome[bool]]]) -> Outcome[None]:
+    """A refusal with 400 or 409 is Accepted when what was asked for is so already."""
+    if not isinstance(outcome, Refused) or outcome.http_status not in {400, 409}:
+        return outcome
+    state = await is_so()
+    if isinstance(state, Accepted):
+        return Accepted(value=None, at=state.at) if state.value else outcome
+    return state
+
+
+def _told(outcome: Outcome[Said], read: Callable[[Said], Told]) -> Outcome[Told]:
+    """The outcome with its value read in another way."""
+    if isinstance(outcome, Accepted):
+        return Accepted(value=read(outcome.value), at=outcome.at, http_status=outcome.http_status)
+    return outcome
+
+
+def _nothing(_: object) -> None:
+    return None
+
+
+def _is_at(visit: jpm.AssignedAppointment, slot: Slot) -> bool:
+    windows = (visit.arrival_window_start, visit.arrival_window_end)
+    return (visit.start, visit.end) == (slot.start, slot.end) and windows == (
+        slot.window_start,
+        slot.window_end,
+    )
+
+
+def _appointment(slot: Slot) -> jpm.AppointmentRequest:
+    return jpm.AppointmentRequest(
+        start=slot.start,
+        end=slot.end,
+        arrival_window_start=slot.window_start,
+        arrival_window_end=slot.window_end,
+    )
+
+
+def _carries(row: jpm.Job, booking_id: str) -> bool:
+    return any(e.key == BOOKING_KEY and e.value == booking_id for e in row.external_data or ())
+
+
+def _oldest_first(rows: Iterable[jpm.Job]) -> tuple[JobSeen, ...]:
+    return tuple(_seen(row) for row in sorted(rows, key=lambda row: (row.created_on, row.id)))
+
+
+def _seen(row: jpm.Job) -> JobSeen:
+    return JobSeen(
+        job_id=row.id,
+        job_number=row.job_number,
+        customer_id=row.customer_id,
+        location_id=row.location_id,
+        # A job always has an appointment (the vendor's rule), so the 0 is never met.
+        appointment_id=row.first_appointment_id or row.last_appointment_id or 0,
+        status=row.job_status,
+        created_on=row.created_on,
+        modified_on=row.modified_on,
+    )

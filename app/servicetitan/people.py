@@ -1,0 +1,106 @@
+"""Customers and locations: what a customer's ask comes to in calls."""
+
+from app.booking.asks import (
+    CreateCustomer,
+    CreateLocation,
+    CustomerOrder,
+    CustomerSeen,
+    FindCustomers,
+    FindLocations,
+    LocationSeen,
+)
+from app.booking.outcomes import Accepted, Outcome
+from app.servicetitan.caller import Errand
+from app.servicetitan.client import Client
+from app.servicetitan.wire import crm
+
+COUNTRY = "USA"
+
+
+class People:
+    """Asks about customers, one call each."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    async def find(self, ask: FindCustomers, errand: Errand) -> Outcome[tuple[CustomerSeen, ...]]:
+        """The customers whose contacts have this phone, without their locations; merged ones are left out."""
+        found = await self._client.list_customers(errand, {"phone": national(ask.phone)})
+        if not isinstance(found, Accepted):
+            return found
+        rows = (row for row in found.value.data if row.active and row.merged_to_id is None)
+        return Accepted(value=tuple(_customer(row) for row in rows), at=found.at)
+
+    async def locations(self, ask: FindLocations, errand: Errand) -> Outcome[tuple[LocationSeen, ...]]:
+        """The active locations of a customer."""
+        found = await self._client.list_locations(errand, ask.customer_id)
+        if not isinstance(found, Accepted):
+            return found
+        mine = (row for row in found.value.data if row.customer_id == ask.customer_id and row.active)
+        return Accepted(value=tuple(_location(row) for row in mine), at=found.at)
+
+    async def create_customer(self, ask: CreateCustomer, errand: Errand) -> Outcome[CustomerSeen]:
+        """The new customer with its location."""
+        made = await self._client.create_customer(errand, _customer_body(ask.order))
+        if not isinstance(made, Accepted):
+            return made
+        location = made.value.locations[0].id if made.value.locations else None
+        return Accepted(value=_customer(made.value, location), at=made.at)
+
+    async def create_location(self, ask: CreateLocation, errand: Errand) -> Outcome[LocationSeen]:
+        """The new location."""
+        order = ask.order
+        body = crm.CreateLocation(customer_id=ask.customer_id, name=order.name, address=_address(order))
+        made = await self._client.create_location(errand, body)
+        if not isinstance(made, Accepted):
+            return made
+        return Accepted(value=_location(made.value), at=made.at)
+
+
+def national(phone: str) -> str:
+    """The ten digits of a North American number, else all digits: what is stored and searched.
+
+    Whether ServiceTitan's filter asks for equality, digits or a part is unconfirmed; the ten digits are
+    found under each of the three when they are stored like this, and under two however they are stored.
+    """
+    digits = "".join(filter(str.isdecimal, phone))
+    return digits[1:] if len(digits) == 11 and digits.startswith("1") else digits
+
+
+def _customer_body(order: CustomerOrder) -> crm.CreateCustomer:
+    address = _address(order)
+    return crm.CreateCustomer(
+        name=order.name,
+        type=crm.CustomerType.RESIDENTIAL,
+        address=address,
+        locations=(crm.LocationRequest(name=order.name, address=address),),
+        contacts=(
+            crm.ContactRequest(type=crm.ContactType.PHONE, value=national(order.phone)),
+            crm.ContactRequest(type=crm.ContactType.EMAIL, value=order.email),
+        ),
+    )
+
+
+def _address(order: CustomerOrder) -> crm.Address:
+    return crm.Address(
+        street=order.street, city=order.city, state=order.state, zip=order.zip, country=COUNTRY
+    )
+
+
+def _customer(row: crm.Customer, location_id: int | None = None) -> CustomerSeen:
+    return CustomerSeen(
+        customer_id=row.id,
+        name=row.name,
+        street=row.address.street or "",
+        zip=row.address.zip or "",
+        location_id=location_id,
+    )
+
+
+def _location(row: crm.Location) -> LocationSeen:
+    return LocationSeen(
+        customer_id=row.customer_id,
+        location_id=row.id,
+        street=row.address.street or "",
+        zip=row.address.zip or "",
+    )

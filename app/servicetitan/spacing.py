@@ -1,0 +1,93 @@
+"""When the next call may go: even slots, and a window that is never overfull. Pure: the time is passed in.
+
+Two rules hold together. Slots come at even distances, and slots that were missed (a timer came late) may be
+caught up with for a moment. The window holds whatever the slots do: no more than the share of the limit is
+sent within any one second and a margin. A call counts as sent only when its bytes go out, since the first
+connections take longer than later ones, and calls granted a second apart could arrive together.
+"""
+
+import math
+from collections import deque
+
+MARGIN = 1.025
+"""The window's length in seconds: the network may push calls this much closer together."""
+CATCH_UP = 0.1
+"""Seconds of missed slots that may be made up for."""
+
+
+class Spacing:
+    """The calls of one worker against its share of `limit` (calls per second of all workers together).
+
+    The share is zero until `set_share` is called. `now` is always monotonic seconds.
+    """
+
+    def __init__(self, limit: float) -> None:
+        self._limit = limit
+        self._rate = 0.0
+        self._most = 0
+        self._window = MARGIN
+        self._next = -math.inf
+        self._granted = 0
+        self._sent: deque[float] = deque()
+
+    @property
+    def rate(self) -> float:
+        """The share of the limit, calls per second."""
+        return self._rate
+
+    def set_share(self, fraction: float, now: float) -> None:
+        """Take another share of the limit, 0 to 1.
+
+        What is gained counts as used evenly until now, for somebody else may have called until now.
+        """
+        before = self._most
+        self._rate = self._limit * fraction
+        whole = math.floor(self._rate + 1e-9)
+        self._most = max(1, whole) if self._rate > 0 else 0
+        self._window = MARGIN * max(1.0, 1 / self._rate) if self._rate > 0 else MARGIN
+        gained = self._most - before
+        if gained <= 0:
+            return
+        foreign = (now - self._window * (gained - i) / gained for i in range(gained))
+        self._sent = deque(sorted([*self._sent, *foreign]))
+        self._next = max(self._next, now)
+
+    def ready_at(self, now: float) -> float:
+        """The earliest time for the next call; infinite while only a call under way can make room."""
+        if self._most == 0:
+            return math.inf
+        self._forget(now)
+        over = self._granted + len(self._sent) - self._most
+        if over < 0:
+            return self._next
+        if over < len(self._sent):
+            return max(self._next, self._sent[over] + self._window)
+        return math.inf
+
+    def grant(self, now: float) -> None:
+        """A call has been given its slot; `sent` or `dropped` follows."""
+        interval = self._window / self._most
+        self._next = max(self._next, now - CATCH_UP) + interval
+        self._granted += 1
+
+    def sent(self, now: float) -> None:
+        """A granted call goes out now."""
+        self._granted -= 1
+        self._sent.append(now)
+
+    def dropped(self) -> None:
+        """A granted call was not made after all."""
+        self._granted -= 1
+
+    def hold_until(self, at: float) -> None:
+        """No call before `at`, and nothing to catch up with then."""
+        self._next = max(self._next, at)
+
+    def used(self, now: float) -> int:
+        """The calls of the last second."""
+        return sum(1 for at in self._sent if at > now - 1)
+
+    def _forget(self, now: float) -> None:
+        horizon = now - self._window
+        while self._sent and self._sent[0] <= horizon:
+            self._sent.popleft()

@@ -1,0 +1,124 @@
+"""ServiceTitan as one worker has it: every part of the client, put together."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import monotonic
+from typing import Self
+
+from app.booking.outcomes import Accepted
+from app.servicetitan.caller import Caller, CallMade, Errand, Observe, Parts, nobody_observes
+from app.servicetitan.catalogue import Catalogue
+from app.servicetitan.client import Client
+from app.servicetitan.config import UpstreamConfig
+from app.servicetitan.desk import Desk
+from app.servicetitan.gate import Gate
+from app.servicetitan.http import Connections
+from app.servicetitan.jobs import Jobs
+from app.servicetitan.pace import Pace, Priority
+from app.servicetitan.people import People
+from app.servicetitan.token import NoToken, Token, Tokens
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthSeen:
+    """What asking for health came to; `detail` says what is wrong."""
+
+    well: bool
+    detail: str
+    seconds: float
+
+
+class Upstream:
+    """ServiceTitan. Make it inside a running event loop; `close` it.
+
+    `pace` needs its share (`pace.set_share`) before anything is called; `gate` shows the breaker;
+    `desk` performs asks. `observe` is told of every call made, tokens apart.
+    """
+
+    def __init__(
+        self,
+        config: UpstreamConfig,
+        *,
+        observe: Observe = nobody_observes,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        self._clock = clock
+        self._told = observe
+        self._last_call: CallMade | None = None
+        self._connections = Connections(config)
+        self._tokens = Tokens(config, self._connections, clock=clock)
+        self.pace = Pace(
+            calls_per_second=config.calls_per_second, most_in_flight=config.calls_in_flight, clock=clock
+        )
+        self.gate = Gate(clock=clock)
+        caller = Caller(
+            Parts(
+                config=config,
+                pace=self.pace,
+                gate=self.gate,
+                connections=self._connections,
+                tokens=self._tokens,
+                observe=self._observe,
+                clock=clock,
+            )
+        )
+        self.client = Client(caller, application_guid=config.application_guid)
+        self._catalogue = Catalogue(
+            self.client,
+            job_type=config.job_type,
+            campaign=config.campaign,
+            cancel_reason=config.cancel_reason,
+            clock=clock,
+        )
+        self.desk = Desk(
+            client=self.client,
+            gate=self.gate,
+            jobs=Jobs(self.client, self._catalogue, application_guid=config.application_guid),
+            people=People(self.client),
+            clock=clock,
+        )
+
+    @property
+    def last_call(self) -> CallMade | None:
+        """The last call made, whatever it came to."""
+        return self._last_call
+
+    async def check_health(self) -> HealthSeen:
+        """Ask for a token and one cheap read, last in the queue and once.
+
+        While the breaker is open it says so without a call, unless a probe is due and nobody else is there.
+        """
+        started = self._clock()
+        passage = self.gate.try_passage()
+        if passage is None:
+            return HealthSeen(well=False, detail=self.gate.snapshot().why, seconds=0.0)
+        try:
+            errand = Errand(priority=Priority.LOW, since=started, lane="health", probing=passage.probing)
+            outcome = await self.client.ping(errand)
+            if isinstance(outcome, Accepted):
+                passage.came_through()
+                return HealthSeen(well=True, detail="", seconds=self._clock() - started)
+            passage.failed(outcome.detail)
+            return HealthSeen(well=False, detail=outcome.detail, seconds=self._clock() - started)
+        finally:
+            passage.leave()
+
+    async def auth_test(self) -> Token | NoToken:
+        """Ask for a token now, for a person who wants to know whether the credentials are taken."""
+        return await self._tokens.fresh()
+
+    async def close(self) -> None:
+        """Stop what is under way in the background and close every connection."""
+        await self._catalogue.close()
+        await self._tokens.close()
+        await self._connections.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    def _observe(self, call: CallMade) -> None:
+        self._last_call = call
+        self._told(call)
