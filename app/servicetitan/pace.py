@@ -9,6 +9,7 @@ import asyncio
 import heapq
 import itertools
 import math
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -85,6 +86,7 @@ class Pace:
         self._order = itertools.count()
         self._timer: asyncio.TimerHandle | None = None
         self._stopped_until = -math.inf
+        self._sent_at: deque[float] = deque()
         self._refusals = 0
 
     @asynccontextmanager
@@ -130,7 +132,7 @@ class Pace:
             waiting[priority] += not future.done()
         return PaceSeen(
             rate=self._spacing.rate,
-            used=self._spacing.used(now),
+            used=sum(1 for at in self._sent_at if at > now - 1),
             in_flight=self._in_flight,
             waiting=waiting,
             stopped_for=max(0.0, self._stopped_until - now),
@@ -152,7 +154,11 @@ class Pace:
             heapq.heappop(self._queue)[3].set_result(None)
 
     def _note_sent(self) -> None:
-        self._spacing.sent(self._clock())
+        now = self._clock()
+        self._sent_at.append(now)
+        while self._sent_at[0] <= now - 1:
+            self._sent_at.popleft()
+        self._spacing.sent(now)
         self.nudge()
 
     async def _wait(self, priority: Priority, since: float) -> None:

@@ -83,10 +83,6 @@ class Spacing:
         """No call before `at`, and nothing to catch up with then."""
         self._next = max(self._next, at)
 
-    def used(self, now: float) -> int:
-        """The calls of the last second."""
-        return sum(1 for at in self._sent if at > now - 1)
-
     def _forget(self, now: float) -> None:
         horizon = now - self._window
         while self._sent and self._sent[0] <= horizon:
