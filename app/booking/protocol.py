@@ -1,0 +1,146 @@
+"""The order of effects (design section 5): what must be durable before what, for one input of one lane.
+
+`handle` is a generator: it yields effects and is sent what they came to. It does no I/O itself, so that the
+exhaustive model in `tests/model` and the workers run the very same order. An input is acknowledged when
+the generator ends, and not before.
+"""
+
+from collections.abc import Generator
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+from app.booking.asks import Ask, FindJob
+from app.booking.engine import decide
+from app.booking.inputs import Facts, Given, Intent, Resumed, Taken
+from app.booking.lane import Perform, Rest, Take
+from app.booking.record import Announce, Head, Owed, Phase, Record
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What time is it, and what may still be running? Answered with Facts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Save:
+    """Write the row, stamped with generation and sequence; `along` may be sent at the same time.
+
+    Answered with the record as it was stamped, once the broker has it all.
+    """
+
+    record: Record
+    along: tuple[Announce, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """Send what the row owes, or dead letters of no row; answered once the broker has all."""
+
+    record: Record | None
+    owed: tuple[Owed, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """Write rows of the table `behind`; answered once the broker has them."""
+
+    rows: tuple[tuple[str, Head], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Read a row of the table `behind`. Answered with its head, or None."""
+
+    slot: str
+
+
+@dataclass(frozen=True, slots=True)
+class Intend:
+    """Write the intent; answered once the broker has it."""
+
+    intent: Intent
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Ask ServiceTitan. Answered with Answered."""
+
+    ask: Ask
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    """The booking leaves: tombstones for its rows and for its announcement."""
+
+    record: Record
+
+
+Effect: TypeAlias = Look | Save | Publish | Keep | Read | Intend | Call | Remove
+# What an effect is answered with depends on the effect; see each class.
+Effects: TypeAlias = Generator[Effect, Any, Record | None]
+
+
+def handle(record: Record | None, given: Given, intent: Intent | None, *, first_touch: bool) -> Effects:
+    """Work one input. Gives the record as it stands afterwards, or None when there is none.
+
+    `record` and `intent` are the durable ones. `first_touch` says that this worker touches the row for
+    the first time since it got the partition: then the row is made durable again and what it owes is sent
+    again, since the local store may be ahead of the changelog and the last worker may have ended between.
+    """
+    if first_touch and record is not None and (record.owes or record.lane.phase is Phase.WORKING):
+        record = yield from _saved(record)
+        if record.lane.phase is Phase.WORKING:
+            record = yield from _drive(record, Resumed(), intent)
+    return (yield from _drive(record, given, intent))
+
+
+def _drive(record: Record | None, given: Given, intent: Intent | None) -> Effects:
+    while True:
+        facts: Facts = yield Look()
+        decision = decide(record, given, replace(facts, intent=intent))
+        record = decision.record
+        if decision.remove and record is not None:
+            yield Remove(record)
+            return None
+        if decision.keep:
+            yield Keep(decision.keep)
+        if decision.save and record is not None:
+            record = yield from _saved(record)
+        if decision.apart:
+            yield Publish(None, decision.apart)
+        match decision.then:
+            case Rest():
+                return record
+            case Take(slot=slot, action=action):
+                head: Head | None = yield Read(slot)
+                given = Taken(slot=slot, head=head, action=action)
+            case Perform(ask=ask):
+                if not isinstance(ask, FindJob) and record is not None:
+                    yield Intend(intent_for(record, facts))
+                given = yield Call(ask)
+
+
+def _saved(record: Record) -> Generator[Effect, Any, Record]:
+    """The row first; dead letters, timers, requests and what follows from them strictly after it."""
+    along = tuple(owed for owed in record.owes if isinstance(owed, Announce) and owed.type.startswith("job."))
+    after = tuple(owed for owed in record.owes if owed not in along)
+    stamped: Record = yield Save(record, along)
+    if after:
+        yield Publish(stamped, after)
+    # Cleared by the next write, never by a write of its own.
+    return replace(stamped, owes=())
+
+
+def intent_for(record: Record, facts: Facts) -> Intent:
+    """The intent of a write about to be sent at this turn, for this head."""
+    head = record.lane.head
+    return Intent(turn=record.lane.turn, what=head.digest if head else "recheck", at=facts.now)
+
+
+def needs_settling(record: Record | None, intent: Intent | None) -> bool:
+    """Whether a write of this booking may still be running upstream, so that its settle time counts."""
+    if record is None:
+        return False
+    unsettled = record.lane.unsettled
+    current = intent is not None and intent.turn == record.lane.turn
+    return current or record.lane.recheck or (unsettled is not None and not unsettled.answered)
