@@ -48,9 +48,8 @@ def same_address(street: str, zip_code: str, other_street: str, other_zip: str) 
 
 
 def _words(text: str) -> list[str]:
-    plain = unicodedata.normalize(
-        "NFKD", text.replace("'", "").replace("\N{RIGHT SINGLE QUOTATION MARK}", "")
-    )
+    joined = re.sub("['\N{RIGHT SINGLE QUOTATION MARK}]", "", text)
+    plain = unicodedata.normalize("NFKD", joined)
     bare = "".join(c for c in plain if not unicodedata.combining(c)).casefold()
     return re.findall(r"\w+", bare)
 
