@@ -7,12 +7,25 @@ from collections.abc import Callable
 from typing import Any
 
 from aiokafka.conn import create_conn
-from aiokafka.errors import AuthenticationFailedError, KafkaError
+from aiokafka.errors import (
+    IllegalSaslStateError,
+    KafkaError,
+    SaslAuthenticationFailed,
+    UnsupportedSaslMechanismError,
+)
 
 from app.settings import Settings, SettingsWrong
 
 _PAUSE_SECONDS = 0.5
 _TRY_SECONDS = 5
+# aiokafka raises ValueError when a SCRAM server's proof is wrong.
+_REFUSED = (
+    IllegalSaslStateError,
+    SaslAuthenticationFailed,
+    UnsupportedSaslMechanismError,
+    ssl.SSLError,
+    ValueError,
+)
 
 
 class KafkaAway(Exception):  # noqa: N818 - read as a sentence: "Kafka away"
@@ -55,7 +68,7 @@ async def wait_for_kafka(
     said = False
     while (wrong := await _first_error(arguments)) is not None:
         reason = " ".join(str(wrong).split()) or type(wrong).__name__
-        if isinstance(wrong, (AuthenticationFailedError, ssl.SSLError)):
+        if isinstance(wrong, _REFUSED):
             raise KafkaAway(
                 f"Kafka at {servers} refuses the connection: {reason}; check the KAFKA_* settings"
             )
@@ -89,7 +102,7 @@ async def _try(server: str, arguments: dict[str, Any]) -> Exception | None:
             conn = await create_conn(
                 host.strip("[]"), int(port), request_timeout_ms=_TRY_SECONDS * 1000, **security
             )
-    except (KafkaError, OSError, TimeoutError) as wrong:
+    except (KafkaError, OSError, TimeoutError, ValueError) as wrong:
         return wrong
     conn.close()
     return None

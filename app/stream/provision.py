@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -44,15 +44,17 @@ async def ensure(topics: Topics, arguments: dict[str, Any], *, create: bool = Tr
         names = set(await admin.list_topics())
         topics = topics.with_earlier(names)
         missing = [topic for topic in topics if topic.name not in names]
-        existing = await _existing(admin, [topic for topic in topics if topic.name in names])
-        wrong = [line for topic in topics for line in _wrong(topic, existing.get(topic.name), arguments)]
+        wrong = await _check(admin, [topic for topic in topics if topic.name in names], arguments)
         if missing and not create:
             wrong += [f"{topic.name}: missing; to create it: servicetitan-stream topics" for topic in missing]
         if wrong:
             raise TopicsWrong(wrong)
-        await _create(admin, missing)
+        created = await _create(admin, missing)
         await _leaders(admin, [topic.name for topic in topics])
-    return Found(topics, tuple(topic.name for topic in missing))
+        # Another worker that starts at the same time may have been faster, with other settings.
+        if wrong := await _check(admin, [topic for topic in missing if topic.name not in created], arguments):
+            raise TopicsWrong(wrong)
+    return Found(topics, created)
 
 
 def differences(topic: Topic, existing: Existing) -> Iterator[str]:
@@ -64,8 +66,15 @@ def differences(topic: Topic, existing: Existing) -> Iterator[str]:
             yield f"{name} is {existing.config.get(name)}, not {value}"
 
 
-def _wrong(topic: Topic, found: Existing | None, arguments: Mapping[str, Any]) -> Iterator[str]:
-    if found is None or not (differing := list(differences(topic, found))):
+async def _check(
+    admin: AIOKafkaAdminClient, topics: Sequence[Topic], arguments: Mapping[str, Any]
+) -> list[str]:
+    existing = await _existing(admin, topics)
+    return [line for topic in topics for line in _wrong(topic, existing[topic.name], arguments)]
+
+
+def _wrong(topic: Topic, found: Existing, arguments: Mapping[str, Any]) -> Iterator[str]:
+    if not (differing := list(differences(topic, found))):
         return
     if found.partitions != topic.partitions:
         fix = (
@@ -81,23 +90,26 @@ def _wrong(topic: Topic, found: Existing | None, arguments: Mapping[str, Any]) -
     yield f"{topic.name}: {', '.join(differing)}; to put it right: {fix}"
 
 
-async def _create(admin: AIOKafkaAdminClient, missing: Iterable[Topic]) -> None:
+async def _create(admin: AIOKafkaAdminClient, missing: Sequence[Topic]) -> tuple[str, ...]:
+    """The names that were created; those that exist meanwhile are left out."""
     new = [
         NewTopic(topic.name, topic.partitions, topic.replicas, topic_configs=topic.config)
         for topic in missing
     ]
     if not new:
-        return
+        return ()
     answer = (await admin.create_topics(new)).to_object()
-    failed = [error for error in answer["topic_errors"] if error["error_code"]]
-    # Another worker that starts at the same time may have been faster.
-    wrong = [error for error in failed if for_code(error["error_code"]) is not TopicAlreadyExistsError]
+    failed = {error["topic"]: error for error in answer["topic_errors"] if error["error_code"]}
+    wrong = [
+        error for error in failed.values() if for_code(error["error_code"]) is not TopicAlreadyExistsError
+    ]
     if wrong:
         raise TopicsWrong(
             f"{error['topic']}: it could not be created: "
             f"{' '.join((error.get('error_message') or for_code(error['error_code']).__name__).split())}"
             for error in wrong
         )
+    return tuple(topic.name for topic in missing if topic.name not in failed)
 
 
 async def _leaders(admin: AIOKafkaAdminClient, names: list[str]) -> None:
@@ -116,7 +128,7 @@ def _is_led(topic: Mapping[str, Any]) -> bool:
     return bool(partitions) and all(partition["leader"] >= 0 for partition in partitions)
 
 
-async def _existing(admin: AIOKafkaAdminClient, topics: list[Topic]) -> dict[str, Existing]:
+async def _existing(admin: AIOKafkaAdminClient, topics: Sequence[Topic]) -> dict[str, Existing]:
     if not topics:
         return {}
     partitions = {
