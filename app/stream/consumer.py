@@ -1,0 +1,277 @@
+"""Faust's Kafka consumer, with a ledger instead of its bookkeeping, and at rest when its flow is stopped.
+
+Written against faust-streaming 0.15.3 and aiokafka 0.14, whose private names it uses: the kill trials in
+tests/flow have to pass before either is raised.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+from faust.transport.consumer import Fetcher, RecordMap
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+from mode import Service
+
+from app.stream import faults
+from app.stream.delay import DelayGate
+from app.stream.ledger import Intake, Ledger
+
+if TYPE_CHECKING:
+    from faust.types import Message as FaustMessage
+    from faust.types.transports import TPorTopicSet
+
+    from app.stream.faust_app import StreamApp
+    from app.stream.ownership import Membership
+
+_POLL_SECONDS = 0.1
+"""The longest a fetch goes on without looking whether other partitions may be fetched."""
+_NOWHERE = TP("", -1)
+"""Asked for in every fetch: aiokafka takes an empty set for all partitions, and a member without fetches for
+dead."""
+_RELEASED_AT_ONCE = 200
+
+
+class ConsumerThread(driver.AIOKafkaConsumerThread):
+    """Faust's consumer thread, which tells the membership what the group coordinator answers."""
+
+    async def on_start(self) -> None:
+        """Listen to the coordinator from before the first join."""
+        await super().on_start()
+        listen(self._ensure_consumer()._coordinator, self._membership)  # noqa: SLF001 - aiokafka shows it nowhere else
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """Ask for the first heartbeat at once, so that no work has to wait for one."""
+        self._membership.joined(generation_id)
+        await self._ensure_consumer()._coordinator._do_heartbeat()  # noqa: SLF001 - as above
+        await super().on_partitions_assigned(assigned, generation_id)
+
+    @property
+    def _membership(self) -> "Membership":
+        return cast("StreamApp", self.app).ownership.membership
+
+
+def listen(coordinator: Any, membership: "Membership") -> None:  # noqa: ANN401 - aiokafka has no types
+    """Let the membership hear of every answered heartbeat and of every loss of the generation."""
+    heartbeat, reset = coordinator._do_heartbeat, coordinator.reset_generation  # noqa: SLF001 - as above
+
+    async def heard_heartbeat() -> bool:
+        sent_at = time.monotonic()
+        answered: bool = await heartbeat()
+        if answered:
+            membership.heartbeat_answered(sent_at)
+        return answered
+
+    def heard_reset() -> None:
+        membership.reset()
+        reset()
+
+    coordinator._do_heartbeat = heard_heartbeat  # noqa: SLF001 - as above
+    coordinator.reset_generation = heard_reset
+
+
+class AnyOffset(dict[TP, int | None]):
+    """Faust's memory of what it has read, which forgets.
+
+    Faust drops a fetched record that is not above the last one it saw; what was fetched is to be delivered.
+    """
+
+    def __getitem__(self, tp: TP) -> None:
+        """Nothing was read before."""
+        return
+
+
+class LedgerConsumer(driver.Consumer):
+    """Delivers what it fetches, and commits what the ledgers say."""
+
+    app: "StreamApp"
+
+    def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - handed on to Faust
+        self.ledgers: dict[TP, Ledger] = {}
+        self.paused_topics: set[str] = set()
+        self._gates: dict[TP, DelayGate[Any]] = {}
+        self._at_rest = asyncio.Event()
+        self._one_commit = asyncio.Lock()
+        super().__init__(*args, **options)
+        self._read_offset = AnyOffset()
+
+    def _new_consumer_thread(self) -> ConsumerThread:
+        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    # Fetching --------------------------------------------------------------------------------------------
+
+    async def _wait_next_records(self, timeout: float) -> tuple[RecordMap, set[TP]]:  # noqa: ARG002, ASYNC109 - as Faust calls it
+        if not self.flow_active:
+            await self._rest()
+        records = await self._getmany(set(self._to_fetch()), _POLL_SECONDS)
+        if not self.flow_active:
+            # The flow was stopped meanwhile: whoever resumes it seeks first, and these come again.
+            await self._rest()
+            return {}, set()
+        due = dict(self._admit(records))
+        return due, set(due)
+
+    async def _rest(self) -> None:
+        self._at_rest.set()
+        try:
+            await self.wait(self.can_resume_flow)  # type: ignore[arg-type]  # mode means any event, asyncio's too
+        finally:
+            self._at_rest.clear()
+
+    async def settle(self) -> None:
+        """Return when nothing is on its way from the broker to a stream. The flow has to be stopped."""
+        fetcher = self.app._fetcher  # noqa: SLF001 - Faust shows it nowhere else
+        if fetcher.started and not fetcher.should_stop:
+            await self._at_rest.wait()
+
+    def _to_fetch(self) -> Iterator[TP]:
+        yield _NOWHERE
+        for tp in self._get_active_partitions():
+            ledger = self.ledgers.get(tp)
+            if ledger is None or not (ledger.crowded or self._held_out(tp)):
+                yield tp
+
+    def _held_out(self, tp: TP) -> bool:
+        gate = self._gates.get(tp)
+        return tp.topic in self.paused_topics or (gate is not None and gate.holding)
+
+    def _admit(self, records: RecordMap) -> Iterator[tuple[TP, list[Any]]]:
+        """What is to be delivered now: what was fetched, but of a delayed topic what is due of it."""
+        for tp, fetched in records.items():
+            gate = self._gates.get(tp)
+            if gate is not None:
+                gate.hold(fetched, wall=time.time(), now=time.monotonic())
+            elif fetched:
+                yield tp, self._entered(tp, fetched)
+        for tp, gate in self._gates.items():
+            if self.ledgers[tp].crowded or tp.topic in self.paused_topics:
+                continue
+            due = gate.release(time.monotonic(), _RELEASED_AT_ONCE)
+            if due:
+                yield tp, self._entered(tp, due)
+
+    def _entered(self, tp: TP, records: list[Any]) -> list[Any]:
+        ledger = self.ledgers.get(tp)
+        if ledger is not None and ledger.accepting:
+            for record in records:
+                ledger.fetched(record.offset)
+        return records
+
+    # Ownership -------------------------------------------------------------------------------------------
+
+    def open_ledgers(self, sources: Iterable[TP], epoch: int, delays: Mapping[str, float]) -> None:
+        """Begin a new ownership of these partitions where they are committed; nothing may be in flight."""
+        room = self.app.config.room
+        self.ledgers = {tp: Ledger(self._committed_offset[tp], epoch=epoch, room=room) for tp in sources}
+        self._gates = {tp: DelayGate(delays[tp.topic]) for tp in self.ledgers if tp.topic in delays}
+
+    def stop_intake(self) -> None:
+        """Let no handler start and nothing more be fetched; running handlers may finish."""
+        self.stop_flow()
+        self.app.flow_control.suspend()
+        self.app.flow_control.clear()
+        for ledger in self.ledgers.values():
+            if ledger.accepting:
+                ledger.intake = Intake.DRAINING
+        self._gates = {}
+
+    def close_ledgers(self) -> None:
+        """End the ownership: nothing finishes and nothing is committed any more."""
+        for ledger in self.ledgers.values():
+            ledger.intake = Intake.CLOSED
+        self.ledgers = {}
+
+    def ledger_of(self, message: "FaustMessage") -> Ledger | None:
+        """The ledger in which a delivered message stands, None when it is of an earlier ownership."""
+        ledger = self.ledgers.get(message.tp)
+        current = message.generation_id == self.app.consumer_generation_id
+        return ledger if ledger is not None and ledger.accepting and current else None
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Finish and commit what is running before the group gives the partitions to others."""
+        await self.app.give_back("rebalance")
+        self.close_ledgers()
+        await super().on_partitions_revoked(revoked)
+
+    # Committing ------------------------------------------------------------------------------------------
+
+    async def force_commit(
+        self,
+        topics: "TPorTopicSet | None" = None,
+        start_new_transaction: bool = True,
+    ) -> bool:
+        """Commit where the ledgers stand; one at a time, so that none overtakes a later one."""
+        async with self._one_commit:
+            committed: bool = await super().force_commit(topics, start_new_transaction)
+            return committed
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        faults.reach("before-commit")
+        if not await super()._commit(offsets):
+            return False
+        faults.reach("after-commit")
+        for tp, offset in offsets.items():
+            if tp in self.ledgers:
+                self.ledgers[tp].commit_answered(offset)
+        return True
+
+    def _filter_tps_with_pending_acks(self, topics: "TPorTopicSet | None" = None) -> Iterator[TP]:
+        return (tp for tp in self.ledgers if topics is None or tp in topics or tp.topic in topics)
+
+    def _new_offset(self, tp: TP) -> int | None:
+        return self.ledgers[tp].committable
+
+    def _should_commit(self, tp: TP, offset: int) -> bool:  # noqa: ARG002 - the ledger has decided
+        return True
+
+    def ack(self, message: "FaustMessage") -> bool:
+        """Nothing: what Faust thinks finished is not what is."""
+        self._unacked_messages.discard(message)
+        return False
+
+    async def verify_all_partitions_active(self) -> None:
+        """Nothing: Faust's check takes a partition that is held out for a stuck one."""
+
+    # Facts -----------------------------------------------------------------------------------------------
+
+    def lag(self) -> dict[TP, int]:
+        """How many records of each source partition are not done, as far as the broker told."""
+        return {tp: lag for tp, ledger in self.ledgers.items() if (lag := self._lag(tp, ledger)) is not None}
+
+    def _lag(self, tp: TP, ledger: Ledger) -> int | None:
+        end: int | None = self.highwater(tp)
+        needed = ledger.next_needed()
+        if end is None:
+            return None
+        return end - needed if needed is not None else end
+
+
+class RestingFetcher(Fetcher):
+    """Faust's fetcher without its restart in a rebalance: cancelled there, it would end the worker."""
+
+    @Service.task
+    async def _fetcher(self) -> None:
+        try:
+            await cast("LedgerConsumer", self.app.consumer)._drain_messages(self)  # noqa: SLF001 - as Faust does
+        finally:
+            self.set_shutdown()
+
+
+class AcknowledgedProducer(driver.Producer):
+    """Faust's producer, idempotent.
+
+    A record that a dead connection brings in late does not stand in the log behind its successor, where
+    compaction would keep it.
+    """
+
+    def _settings_extra(self) -> Mapping[str, Any]:
+        return {"acks": "all", "enable_idempotence": True}
+
+
+class LedgerTransport(driver.Transport):
+    """Plugs the above into Faust."""
+
+    Consumer = LedgerConsumer
+    Producer = AcknowledgedProducer
+    Fetcher = RestingFetcher

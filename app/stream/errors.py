@@ -1,0 +1,25 @@
+"""What can go wrong between this worker and Kafka, by name."""
+
+
+class NotMine(Exception):  # noqa: N818 - it says what is the case, and most often nothing is wrong
+    """The partition is another worker's, or is being given back.
+
+    Escaping from a handler it is a quiet drop: the message is not acknowledged and comes again to whoever
+    owns the partition then.
+    """
+
+    def __init__(self, partition: int) -> None:
+        super().__init__(f"partition {partition} is not this worker's any more")
+        self.partition = partition
+
+
+class WriteLost(Exception):  # noqa: N818 - the project's word for it
+    """The broker refused a record for good (too large, not authorised, fenced): it is not written."""
+
+
+class GaveUp(Exception):  # noqa: N818 - the project's word for it
+    """The worker cannot keep its promise and ends, so that its supervisor restarts it."""
+
+
+class LogWentBack(Exception):  # noqa: N818 - it says what happened
+    """A partition delivered an offset that is not above the last one: its log was cut or made anew."""

@@ -1,0 +1,140 @@
+"""Records to Kafka: nothing counts before the broker has acknowledged it.
+
+Faust's own sends are not used for anything that matters: a failed one is only logged, and its event is
+committed all the same.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aiokafka.errors import KafkaError
+from faust.exceptions import ProducerSendError
+
+from app.stream import faults
+from app.stream.errors import WriteLost
+from app.stream.ownership import Ownership, current_work
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from faust.types.transports import ProducerT
+    from faust.types.tuples import RecordMetadata
+
+_log = logging.getLogger(__name__)
+
+_FIRST_PAUSE_SECONDS = 0.1
+_LONGEST_PAUSE_SECONDS = 2.0
+
+Headers = Sequence[tuple[str, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A record to send. Without a partition the key decides (murmur2); `timestamp` is epoch seconds."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: Headers = ()
+    partition: int | None = None
+    timestamp: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Where an acknowledged record stands."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+class Sender:
+    """Sends with the app's one producer, and waits for the broker's acknowledgement.
+
+    What a handler sends is sent on behalf of its message's partition: it raises NotMine when that is lost.
+    """
+
+    def __init__(self, producer: "Callable[[], ProducerT]", ownership: Ownership) -> None:
+        self._producer = producer
+        self._ownership = ownership
+        self.acknowledged = 0
+
+    async def send(self, record: Outgoing, *, owner: int | None = None) -> Written:
+        """Send one record on behalf of partition `owner`. Raises NotMine, WriteLost."""
+        return (await self.send_all([record], owner=owner))[0]
+
+    async def send_all(self, records: Sequence[Outgoing], *, owner: int | None = None) -> list[Written]:
+        """Send records together and wait for all; gives them in the same order. Raises NotMine, WriteLost.
+
+        When the broker does not take one, it and all after it are sent again, so that the last record of a
+        key stays the last: a record may then stand in the log twice.
+        """
+        written: list[Written] = []
+        pause = _FIRST_PAUSE_SECONDS
+        while len(written) < len(records):
+            await self._ensure(owner)
+            acknowledged, failure = await self._attempt(records[len(written) :])
+            written += acknowledged
+            self.acknowledged += len(acknowledged)
+            if failure is None:
+                continue
+            if not _passes(failure):
+                raise WriteLost(f"{records[len(written)].topic}: {failure!r}") from failure
+            _log.warning("%s does not take a record (%r): again", records[len(written)].topic, failure)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+        return written
+
+    async def _ensure(self, owner: int | None) -> None:
+        work = current_work.get()
+        if owner is None and work is not None:
+            owner = work.partition
+        if owner is not None:
+            await self._ownership.ensure(owner)
+
+    async def _attempt(self, records: Sequence[Outgoing]) -> tuple[list[Written], Exception | None]:
+        """What was acknowledged up to the first failure, and that failure."""
+        for record in records:
+            faults.reach("before-publish", record.topic)
+        futures, failure = await self._hand_over(records)
+        results = await asyncio.gather(*futures, return_exceptions=True)
+        written: list[Written] = []
+        for result in results:
+            if isinstance(result, Exception):
+                return written, result
+            if isinstance(result, BaseException):
+                raise result
+            written.append(Written(result.topic, result.partition, result.offset))
+            faults.reach("after-publish", result.topic)
+        return written, failure
+
+    async def _hand_over(
+        self, records: Sequence[Outgoing]
+    ) -> "tuple[list[Awaitable[RecordMetadata]], Exception | None]":
+        producer = self._producer()
+        futures: list[Awaitable[RecordMetadata]] = []
+        for record in records:
+            try:
+                futures.append(
+                    await producer.send(
+                        record.topic,
+                        record.key,
+                        record.value,
+                        record.partition,
+                        record.timestamp,
+                        list(record.headers),
+                    )
+                )
+            except (KafkaError, ProducerSendError) as failure:
+                return futures, failure
+        return futures, None
+
+
+def _passes(failure: Exception) -> bool:
+    """Whether sending again may help."""
+    cause = failure.__cause__ if isinstance(failure, ProducerSendError) else failure
+    return isinstance(cause, KafkaError) and bool(cause.retriable)

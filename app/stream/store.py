@@ -1,0 +1,158 @@
+"""Where a table's rows stand on this worker: raw bytes, by partition.
+
+Faust's stores find the partition through the event at hand; these are told it.
+"""
+
+import logging
+import shutil
+from collections.abc import Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import rocksdict
+from faust.stores import memory, rocksdb
+from faust.types import TP
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from faust.types import CollectionT
+
+_log = logging.getLogger(__name__)
+
+_MIB: Final = 1024 * 1024
+_CACHE_BYTES: Final = 64 * _MIB
+_WRITE_BUFFERS_BYTES: Final = 128 * _MIB
+_WRITE_BUFFER_BYTES: Final = 4 * _MIB
+_NO_FAULT_OF_THE_FILES: Final = ("lock", "no space", "permission", "too many open files")
+
+Rows = Mapping[bytes, bytes | None]
+"""Rows to write; None removes one."""
+
+
+class RowStore(Protocol):
+    """What a table asks of its store."""
+
+    def read(self, partition: int, key: bytes) -> bytes | None:
+        """The row of a key."""
+
+    def write(self, partition: int, rows: Rows, *, offset: int | None = None) -> None:
+        """Write rows at once; `offset` is then the last one of the changelog that the store holds."""
+
+    def persisted_offset(self, tp: TP) -> int | None:
+        """The last offset of the changelog that the store holds, None to replay all."""
+
+
+class MemoryStore(memory.Store):  # type: ignore[type-arg]  # faust leaves its key and value types open
+    """Rows in a dictionary per partition; a lost partition's are forgotten."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._rows: dict[int, dict[bytes, bytes]] = {}
+
+    def read(self, partition: int, key: bytes) -> bytes | None:
+        """The row of a key."""
+        return self._rows.get(partition, {}).get(key)
+
+    def write(self, partition: int, rows: Rows, *, offset: int | None = None) -> None:  # noqa: ARG002 - as RowStore has it
+        """Write rows; memory holds no offset."""
+        mine = self._rows.setdefault(partition, {})
+        for key, value in rows.items():
+            if value is None:
+                mine.pop(key, None)
+            else:
+                mine[key] = value
+
+    async def on_rebalance(
+        self,
+        assigned: set[TP],  # noqa: ARG002 - as Faust calls it
+        revoked: set[TP],
+        newly_assigned: set[TP],  # noqa: ARG002 - as Faust calls it
+        generation_id: int = 0,  # noqa: ARG002 - as Faust calls it
+    ) -> None:
+        """Forget the rows of partitions that went to another worker."""
+        for tp in _own(self.table, revoked):
+            self._rows.pop(tp.partition, None)
+
+
+class RocksStore(rocksdb.Store):
+    """Rows in one RocksDB per partition, all of them within one bounded amount of memory.
+
+    The folder is a copy of the changelog: one that cannot be opened is thrown away, and built again from
+    there.
+    """
+
+    def read(self, partition: int, key: bytes) -> bytes | None:
+        """The row of a key."""
+        row: bytes | None = self._db_for_partition(partition).get(key)
+        return row
+
+    def write(self, partition: int, rows: Rows, *, offset: int | None = None) -> None:
+        """Write rows and the offset they reach to in one batch, so that neither is ahead of the other."""
+        batch = rocksdict.WriteBatch(raw_mode=True)
+        for key, value in rows.items():
+            if value is None:
+                batch.delete(key)
+            else:
+                batch.put(key, value)
+        if offset is not None:
+            batch.put(self.offset_key, str(offset).encode())
+        self._db_for_partition(partition).write(batch)
+
+    def revoke_partitions(self, table: "CollectionT", tps: set[TP]) -> None:
+        """Close the databases of lost partitions, so that another process may open them."""
+        for tp in _own(table, tps):
+            self._close(tp.partition)
+
+    async def stop(self) -> None:
+        """Close every database."""
+        for partition in list(self._dbs):
+            self._close(partition)
+
+    def _close(self, partition: int) -> None:
+        db = self._dbs.pop(partition, None)
+        if db is not None:
+            db.close()
+
+    def _open_for_partition(self, partition: int) -> Any:  # noqa: ANN401 - Faust types it by a dummy class
+        path = self.partition_path(partition)
+        try:
+            return _open(path)
+        except Exception as wrong:
+            if any(words in str(wrong).lower() for words in _NO_FAULT_OF_THE_FILES):
+                raise
+            _log.warning("store %s cannot be opened (%s): it is built again from the changelog", path, wrong)
+            shutil.rmtree(path)
+            return _open(path)
+
+
+def _own(table: "CollectionT", tps: set[TP]) -> set[TP]:
+    return {tp for tp in tps if tp.topic in table.changelog_topic.topics}
+
+
+def _open(path: "Path") -> rocksdict.Rdict:
+    return rocksdict.Rdict(str(path), options=_options())
+
+
+def _options() -> rocksdict.Options:
+    options = rocksdict.Options(raw_mode=True)
+    options.create_if_missing(True)
+    options.set_write_buffer_size(_WRITE_BUFFER_BYTES)
+    options.set_write_buffer_manager(_write_buffers())
+    options.set_keep_log_file_num(2)
+    blocks = rocksdict.BlockBasedOptions()
+    blocks.set_block_cache(_block_cache())
+    blocks.set_cache_index_and_filter_blocks(True)
+    blocks.set_bloom_filter(10, block_based=False)
+    options.set_block_based_table_factory(blocks)
+    return options
+
+
+@cache
+def _block_cache() -> rocksdict.Cache:
+    return rocksdict.Cache(_CACHE_BYTES)
+
+
+@cache
+def _write_buffers() -> rocksdict.WriteBufferManager:
+    return rocksdict.WriteBufferManager(_WRITE_BUFFERS_BYTES, False)

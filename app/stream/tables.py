@@ -1,0 +1,182 @@
+"""Tables whose writes are real: a row is written when the broker has acknowledged its changelog record.
+
+Nothing of Faust's table interface is used for rows, nor can it be reached from here: `table[key] = value`
+takes the partition from whatever event is at hand, and nobody looks at the result of its send.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
+
+import faust
+from yarl import URL
+
+from app.stream import faults
+from app.stream.sender import Outgoing
+from app.stream.store import MemoryStore, RocksStore, Rows, RowStore
+
+if TYPE_CHECKING:
+    from faust.types import TP, EventT, StoreT
+
+    from app.stream.faust_app import StreamApp
+
+Rank = Callable[[bytes], tuple[int, int]]
+"""The (generation, sequence) of a row's bytes."""
+
+CHANGELOG_CONFIG: Mapping[str, str] = {
+    "cleanup.policy": "compact",
+    "min.compaction.lag.ms": "3600000",
+    "segment.ms": "3600000",
+    "segment.bytes": str(16 * 1024 * 1024),
+    "max.message.bytes": str(2 * 1024 * 1024),
+}
+
+
+def winners(
+    records: Iterable[tuple[bytes, bytes | None]],
+    stored: Callable[[bytes], bytes | None],
+    rank: Rank | None,
+) -> dict[bytes, bytes | None]:
+    """What a stretch of the changelog makes of a table: rows by key, None for a removed one.
+
+    With a rank the highest row wins, whatever the order in the log: an owner that woke up late may have
+    written behind its successor. Of equals the later wins, and a tombstone always does. Without a rank the
+    last wins.
+    """
+    rows: dict[bytes, bytes | None] = {}
+    for key, value in records:
+        if rank is not None and value is not None:
+            known = rows[key] if key in rows else stored(key)
+            if known is not None and rank(known) > rank(value):
+                continue
+        rows[key] = value
+    return rows
+
+
+class Replayed:
+    """Up to which offset the store holds a changelog partition without a gap.
+
+    Acknowledgements arrive out of order, and a former owner's record may stand in between: the offset moves
+    only over offsets that are known to be in the store, and replay begins at the first that is not.
+    """
+
+    _MOST_AHEAD = 10_000
+
+    def __init__(self, offset: int) -> None:
+        self.offset = offset
+        self._ahead: set[int] = set()
+
+    def reached(self, offset: int) -> bool:
+        """Note an offset that the store holds; tells whether `self.offset` moved."""
+        if offset != self.offset + 1:
+            if offset > self.offset and len(self._ahead) < self._MOST_AHEAD:
+                self._ahead.add(offset)
+            return False
+        self.offset = offset
+        while self.offset + 1 in self._ahead:
+            self.offset += 1
+            self._ahead.remove(self.offset)
+        return True
+
+
+class ChangelogTable(faust.Table):  # type: ignore[type-arg]  # faust leaves its key and value types open
+    """Faust's side of a table: its changelog, store and recovery."""
+
+    app: "StreamApp"
+
+    def __init__(self, app: "StreamApp", *, name: str, rank: Rank | None, **options: Any) -> None:  # noqa: ANN401 - handed on to Faust
+        super().__init__(app, name=name, key_type=bytes, value_type=bytes, **options)
+        self._rank = rank
+        self._replayed: dict[int, Replayed] = {}
+
+    @property
+    def rows(self) -> RowStore:
+        """The store."""
+        return cast("RowStore", self.data)
+
+    def keep(self, partition: int, rows: Rows, offsets: Iterable[int]) -> None:
+        """Put acknowledged rows into the store; `offsets` are theirs in the changelog."""
+        replayed = self._replayed[partition]
+        moved = [replayed.reached(offset) for offset in offsets]
+        self.rows.write(partition, rows, offset=replayed.offset if any(moved) else None)
+
+    def _new_store_by_url(self, url: str | URL) -> "StoreT":  # type: ignore[type-arg]  # as Faust has it
+        kind = RocksStore if URL(url).scheme == "rocksdb" else MemoryStore
+        return kind(
+            url,
+            self.app,
+            self,
+            table_name=self.name,
+            key_type=self.key_type,
+            key_serializer=self.key_serializer,
+            value_serializer=self.value_serializer,
+            value_type=self.value_type,
+            loop=self.loop,
+        )
+
+    def apply_changelog_batch(self, batch: "Iterable[EventT[Any]]") -> None:
+        """Replay a stretch of the changelog. Faust would log an error here and go on without the rows."""
+        try:
+            self._replay(batch)
+        except Exception as wrong:
+            self.app.give_up(f"table {self.name} cannot be replayed: {wrong!r}")
+            raise
+
+    def _replay(self, batch: "Iterable[EventT[Any]]") -> None:
+        by_partition: dict[int, list[EventT[Any]]] = {}
+        for event in batch:
+            # Faust hands a record of a partition that it no longer knows to whichever table came before it.
+            if event.message.topic == self.changelog_topic_name:
+                by_partition.setdefault(event.message.partition, []).append(event)
+        for partition, events in by_partition.items():
+            records = [(cast("bytes", event.message.key), event.message.value) for event in events]
+            stored = partial(self.rows.read, partition)
+            rows = winners(records, stored, self._rank)
+            self.rows.write(partition, rows, offset=events[-1].message.offset)
+
+    async def on_recovery_completed(self, active_tps: "set[TP]", standby_tps: "set[TP]") -> None:
+        """Note from where on this worker's own writes continue the replayed changelog."""
+        await super().on_recovery_completed(active_tps, standby_tps)
+        ends = self.app.tables.recovery.active_highwaters
+        for tp in active_tps:
+            stored = self.rows.persisted_offset(tp)
+            self._replayed[tp.partition] = Replayed(ends[tp] if stored is None else max(stored, ends[tp]))
+
+
+class OwnedTable:
+    """A table of raw rows, written only by the owner of their partition, one key by one task at a time.
+
+    `rank` gives a row's (generation, sequence), by which replay keeps the highest; without it the last
+    counts.
+    """
+
+    def __init__(self, app: "StreamApp", table: ChangelogTable) -> None:
+        self._app = app
+        self._table = table
+        self.name: str = table.name
+        self.changelog: str = table.changelog_topic_name
+
+    def get(self, partition: int, key: bytes) -> bytes | None:
+        """The row of `key` in `partition`, None without one."""
+        return self._table.rows.read(partition, key)
+
+    async def put(self, partition: int, key: bytes, value: bytes) -> None:
+        """Write a row; returns when the broker has acknowledged it. Raises NotMine, WriteLost."""
+        await self.put_many(partition, {key: value})
+
+    async def delete(self, partition: int, key: bytes) -> None:
+        """Remove a row; returns when the broker has acknowledged its tombstone. Raises NotMine, WriteLost."""
+        await self.put_many(partition, {key: None})
+
+    async def put_many(self, partition: int, rows: Rows) -> None:
+        """Write rows of one partition together (None removes); returns when all are acknowledged.
+
+        Raises NotMine, WriteLost: some of the rows may then stand in the changelog, none in the local store.
+        """
+        work = await self._app.ownership.ensure(partition)
+        faults.reach("before-put", self.name)
+        records = [Outgoing(self.changelog, key, row, partition=partition) for key, row in rows.items()]
+        written = await self._app.sender.send_all(records, owner=partition)
+        faults.reach("after-put", self.name)
+        self._app.ownership.must_hold(work)
+        self._table.keep(partition, rows, [record.offset for record in written])
