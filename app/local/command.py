@@ -11,13 +11,19 @@ from app.local.jars import KafkaUnavailableError
 from app.local.kafka import LocalKafka
 
 _EXIT_NO_KAFKA = 3
+# Click keeps the lines of a paragraph that starts with \b.
+_EXAMPLES = """\b
+Examples:
+  servicetitan-stream broker
+  servicetitan-stream broker --port 9092 --data-dir ./data/kafka
+"""
 
 
 class _NoKafka(click.ClickException):
     exit_code = _EXIT_NO_KAFKA
 
 
-@click.command()
+@click.command(epilog=_EXAMPLES)
 @click.option(
     "--port", type=click.IntRange(1, 65535), help="The port on 127.0.0.1; a free one when not given."
 )
@@ -27,14 +33,9 @@ class _NoKafka(click.ClickException):
     help="A folder to keep the data in and to start on again; without it the data is thrown away at the end.",
 )
 def broker(port: int | None, data_dir: Path | None) -> None:
-    r"""Run a real Apache Kafka on this machine, without Docker or Java, until Ctrl-C or SIGTERM.
+    """Run a real Apache Kafka on this machine, without Docker or Java, until Ctrl-C or SIGTERM.
 
     Kafka itself is fetched once (42 MB) and kept in the user's cache folder.
-
-    \b
-    Examples:
-      servicetitan-stream broker
-      servicetitan-stream broker --port 9092 --data-dir ./data/kafka
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
