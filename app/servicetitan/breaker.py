@@ -59,16 +59,29 @@ class BreakerSeen:
 
 
 class Breaker:
-    """Counts calls and lanes; says whether one may call. `changed` is called after each change of state."""
+    """Counts calls and lanes; says whether one may call.
 
-    def __init__(self, now: float, *, changed: Callable[[], None] = lambda: None) -> None:
+    Pauses are in seconds: the first, doubled for each probe that fails, up to the longest. `changed` is
+    called when it opens, closes, or may be probed at another time.
+    """
+
+    def __init__(
+        self,
+        now: float,
+        *,
+        first_pause: float = FIRST_PAUSE,
+        longest_pause: float = LONGEST_PAUSE,
+        changed: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._first_pause = first_pause
+        self._longest_pause = longest_pause
         self._changed = changed
         self._trouble: Trouble | None = None
         self._why = ""
         self._probing = False
         self._open_since = -math.inf
         self._open_until = -math.inf
-        self._pause = FIRST_PAUSE
+        self._pause = first_pause
         self._calls: deque[bool] = deque(maxlen=LATEST_CALLS)
         self._in_a_row = 0
         self._last_success = now
@@ -107,12 +120,12 @@ class Breaker:
         self._calls.append(False)
         self._in_a_row += 1
         if self._trouble is None and self._is_outage(now):
-            self._open(Trouble.OUTAGE, why, now, FIRST_PAUSE)
+            self._open(Trouble.OUTAGE, why, now, self._first_pause)
 
     def no_token(self, trouble: Trouble, now: float, why: str, *, wait: float | None = None) -> None:
         """No token is to be had, or a fresh one is not taken; `wait` when the upstream said how long."""
         if self._trouble is None:
-            self._open(trouble, why, now, FIRST_PAUSE if wait is None else wait)
+            self._open(trouble, why, now, self._first_pause if wait is None else wait)
         else:
             self._trouble, self._why = trouble, why
 
@@ -124,7 +137,7 @@ class Breaker:
             del self._lanes[next(iter(self._lanes))]
         count = sum(self._lanes.values())
         if refused and self._trouble is None and count >= ENOUGH_LANES and self._mostly_refused(count):
-            self._open(Trouble.REFUSALS, why, now, FIRST_PAUSE)
+            self._open(Trouble.REFUSALS, why, now, self._first_pause)
 
     def take_probe(self, now: float) -> bool:
         """Let one caller probe, if the pause is over and nobody probes."""
@@ -135,7 +148,7 @@ class Breaker:
 
     def probe_succeeded(self) -> None:
         """The probe came through: calls go again."""
-        self._trouble, self._why, self._probing, self._pause = None, "", False, FIRST_PAUSE
+        self._trouble, self._why, self._probing, self._pause = None, "", False, self._first_pause
         self._calls.clear()
         self._in_a_row = 0
         self._lanes.clear()
@@ -145,7 +158,7 @@ class Breaker:
         """The probe came to nothing: wait longer."""
         self._probing = False
         self._why = why
-        self._pause = min(LONGEST_PAUSE, self._pause * 2)
+        self._pause = min(self._longest_pause, self._pause * 2)
         self._open_until = now + self._pause
         self._changed()
 
@@ -166,6 +179,6 @@ class Breaker:
     def _open(self, trouble: Trouble, why: str, now: float, pause: float) -> None:
         self._trouble, self._why = trouble, why
         self._open_since = now
-        self._pause = min(LONGEST_PAUSE, pause)
+        self._pause = min(self._longest_pause, pause)
         self._open_until = now + pause
         self._changed()

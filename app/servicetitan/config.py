@@ -5,6 +5,8 @@ from pathlib import Path
 
 from yarl import URL
 
+from app.servicetitan.breaker import FIRST_PAUSE, LONGEST_PAUSE
+
 TOKEN_PATH = "/connect/token"  # noqa: S105 - a path, no secret
 
 
@@ -14,7 +16,7 @@ class UpstreamConfig:
 
     `auth_url` is a host or the full token URL. Secrets are stripped of blanks around them (a trailing
     newline is the commonest cause of `invalid_client`) and never shown. An empty name means the first
-    active one of its list.
+    active one of its list. The pauses, in seconds, are the breaker's.
     """
 
     api_url: str
@@ -31,6 +33,8 @@ class UpstreamConfig:
     campaign: str = ""
     cancel_reason: str = ""
     ca_file: Path | None = None
+    first_pause: float = FIRST_PAUSE
+    longest_pause: float = LONGEST_PAUSE
 
     def __post_init__(self) -> None:
         """Strip what people paste."""

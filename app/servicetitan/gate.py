@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from time import monotonic
 
-from app.servicetitan.breaker import Breaker, BreakerSeen, Trouble
+from app.servicetitan.breaker import FIRST_PAUSE, LONGEST_PAUSE, Breaker, BreakerSeen, Trouble
 from app.servicetitan.pace import HEAD_START, Priority
 
 
@@ -42,11 +42,19 @@ class Passage:
 
 
 class Gate:
-    """The breaker and those that wait at it. `clock` gives monotonic seconds."""
+    """The breaker and those that wait at it. `clock` gives monotonic seconds; pauses as for the breaker."""
 
-    def __init__(self, *, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(
+        self,
+        *,
+        first_pause: float = FIRST_PAUSE,
+        longest_pause: float = LONGEST_PAUSE,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
         self._clock = clock
-        self.breaker = Breaker(clock(), changed=self.nudge)
+        self.breaker = Breaker(
+            clock(), first_pause=first_pause, longest_pause=longest_pause, changed=self.nudge
+        )
         self._queue: list[tuple[float, int, asyncio.Future[bool]]] = []
         self._order = itertools.count()
         self._timer: asyncio.TimerHandle | None = None

@@ -7,10 +7,13 @@ connections take longer than later ones, and calls granted a second apart could 
 """
 
 import math
+from bisect import insort
 from collections import deque
 
-MARGIN = 1.025
-"""The window's length in seconds: the network may push calls this much closer together."""
+WINDOW = 1.01
+"""Seconds within which no more than a second's calls are sent: the network may push them together."""
+SPACING = 1.02
+"""Seconds over which a second's calls are spread. More than the window, so that late timers lose no slot."""
 CATCH_UP = 0.1
 """Seconds of missed slots that may be made up for."""
 
@@ -25,7 +28,7 @@ class Spacing:
         self._limit = limit
         self._rate = 0.0
         self._most = 0
-        self._window = MARGIN
+        self._seconds = 1.0
         self._next = -math.inf
         self._granted = 0
         self._sent: deque[float] = deque()
@@ -38,19 +41,22 @@ class Spacing:
     def set_share(self, fraction: float, now: float) -> None:
         """Take another share of the limit, 0 to 1.
 
-        What is gained counts as used evenly until now, for somebody else may have called until now.
+        What is gained counts as used until now, evenly and then in a burst, for that is what another worker
+        may have done with it.
         """
         before = self._most
         self._rate = self._limit * fraction
         whole = math.floor(self._rate + 1e-9)
         self._most = max(1, whole) if self._rate > 0 else 0
-        self._window = MARGIN * max(1.0, 1 / self._rate) if self._rate > 0 else MARGIN
-        gained = self._most - before
-        if gained <= 0:
+        self._seconds = max(1.0, 1 / self._rate) if self._rate > 0 else 1.0
+        self._forget(now)
+        foreign = self._most - len(self._sent) - self._granted
+        if self._most <= before or foreign <= 0:
             return
-        foreign = (now - self._window * (gained - i) / gained for i in range(gained))
-        self._sent = deque(sorted([*self._sent, *foreign]))
-        self._next = max(self._next, now)
+        until = now + CATCH_UP
+        used = (until - WINDOW * self._seconds * i / foreign for i in range(foreign))
+        self._sent = deque(sorted([*self._sent, *used]))
+        self._next = max(self._next, until)
 
     def ready_at(self, now: float) -> float:
         """The earliest time for the next call; infinite while only a call under way can make room."""
@@ -61,19 +67,19 @@ class Spacing:
         if over < 0:
             return self._next
         if over < len(self._sent):
-            return max(self._next, self._sent[over] + self._window)
+            return max(self._next, self._sent[over] + WINDOW * self._seconds)
         return math.inf
 
     def grant(self, now: float) -> None:
         """A call has been given its slot; `sent` or `dropped` follows."""
-        interval = self._window / self._most
+        interval = SPACING * self._seconds / self._most
         self._next = max(self._next, now - CATCH_UP) + interval
         self._granted += 1
 
     def sent(self, now: float) -> None:
         """A granted call goes out now."""
         self._granted -= 1
-        self._sent.append(now)
+        insort(self._sent, now)
 
     def dropped(self) -> None:
         """A granted call was not made after all."""
@@ -84,6 +90,6 @@ class Spacing:
         self._next = max(self._next, at)
 
     def _forget(self, now: float) -> None:
-        horizon = now - self._window
+        horizon = now - WINDOW * self._seconds
         while self._sent and self._sent[0] <= horizon:
             self._sent.popleft()

@@ -50,7 +50,7 @@ class Upstream:
         self.pace = Pace(
             calls_per_second=config.calls_per_second, most_in_flight=config.calls_in_flight, clock=clock
         )
-        self.gate = Gate(clock=clock)
+        self.gate = Gate(first_pause=config.first_pause, longest_pause=config.longest_pause, clock=clock)
         caller = Caller(
             Parts(
                 config=config,
