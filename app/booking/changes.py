@@ -62,7 +62,7 @@ def is_cancellation(change: object) -> bool:
     return isinstance(change, (StatusChanged, Cancelled)) and target(change) is Status.CANCELLED
 
 
-def judge(record: Record, change: Change, event_time: datetime, facts: Facts) -> Verdict:
+def judge(record: Record, change: Change, head: Head, facts: Facts) -> Verdict:
     """What a change asks of ServiceTitan, given the job's last known status (contract section 2)."""
     job = record.job
     if job is None or record.state is State.CLOSED:
@@ -77,10 +77,10 @@ def judge(record: Record, change: Change, event_time: datetime, facts: Facts) ->
         return Same()
     if wanted not in MAY_BECOME[job.status]:
         return Illegal(f"a job that is {job.status} cannot become {wanted}")
-    return _ask(job, change, event_time)
+    return _ask(job, change, head)
 
 
-def _ask(job: Job, change: StatusChanged | Cancelled, event_time: datetime) -> Ask:
+def _ask(job: Job, change: StatusChanged | Cancelled, head: Head) -> Ask:
     if isinstance(change, Cancelled):
         return Cancel(job_id=job.id, memo=change.reason)
     because = f": {change.reason}" if change.reason else ""
@@ -93,12 +93,15 @@ def _ask(job: Job, change: StatusChanged | Cancelled, event_time: datetime) -> A
                 job_id=job.id,
                 appointment_id=job.appointment_id,
                 technician_ids=change.technician_ids,
-                note=f"The booking system reports the job dispatched{because}",
+                note=f"The booking system reports the job dispatched{because} ({head.event_id})",
             )
         case Status.IN_PROGRESS:
-            return Note(job_id=job.id, text=f"The booking system reports the job in progress{because}")
+            return Note(
+                job_id=job.id,
+                text=f"The booking system reports the job in progress{because} ({head.event_id})",
+            )
         case Status.COMPLETED:
-            return Complete(job_id=job.id, completed_on=event_time)
+            return Complete(job_id=job.id, completed_on=head.time)
         case Status.CANCELLED:
             return Cancel(job_id=job.id, memo=change.reason or "Customer request")
 
@@ -111,7 +114,7 @@ def work(record: Record, head: Head, change: Change, facts: Facts) -> Decision:
     wanted = target(change)
     if wanted is not None:
         record = replace(record, wants=wanted)
-    verdict = judge(record, change, head.time, facts)
+    verdict = judge(record, change, head, facts)
     match verdict:
         case Illegal():
             problem = Trouble(

@@ -14,7 +14,16 @@ from typing import Any, TypeAlias
 import orjson
 from pydantic import TypeAdapter
 
-from app.booking.asks import CustomerOrder, CustomerSeen
+from app.booking.asks import (
+    CreateCustomer,
+    CreateLocation,
+    CustomerAsk,
+    CustomerOrder,
+    CustomerSeen,
+    FindCustomers,
+    FindLocations,
+    LocationSeen,
+)
 from app.booking.customers import order_digest
 from app.booking.inputs import Intent
 from app.booking.matching import same_address, same_name
@@ -56,32 +65,10 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True)
-class FindCustomers:
-    """Search by phone. Answered with Outcome[tuple[CustomerSeen, ...]]."""
+class CallCustomer:
+    """Ask ServiceTitan. Answered with the ask's Outcome."""
 
-    phone: str
-
-
-@dataclass(frozen=True, slots=True)
-class FindLocations:
-    """The locations of a customer. Answered with Outcome[tuple[CustomerSeen, ...]]."""
-
-    customer_id: int
-
-
-@dataclass(frozen=True, slots=True)
-class MakeCustomer:
-    """Make customer and location. Answered with Outcome[CustomerSeen]."""
-
-    order: CustomerOrder
-
-
-@dataclass(frozen=True, slots=True)
-class MakeLocation:
-    """Make one more location. Answered with Outcome[CustomerSeen]."""
-
-    customer_id: int
-    order: CustomerOrder
+    ask: CustomerAsk
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +87,7 @@ class SaveCustomer:
     location_id: int | None
 
 
-CustomerEffect: TypeAlias = (
-    FindCustomers | FindLocations | MakeCustomer | MakeLocation | IntendCustomer | SaveCustomer
-)
+CustomerEffect: TypeAlias = CallCustomer | IntendCustomer | SaveCustomer
 Unhappy: TypeAlias = Busy | Failed | Unsure | Refused
 Steps: TypeAlias = Generator[CustomerEffect, Any, Known | Unhappy]
 
@@ -121,27 +106,29 @@ def resolve(request: CustomerRequest, row: CustomerRow | None, *, under_way: boo
     if row is not None and row.customer_id is not None and row.location_id is not None:
         return Known(customer_id=row.customer_id, location_id=row.location_id)
     order = request.order
-    found: Outcome[tuple[CustomerSeen, ...]] = yield FindCustomers(order.phone)
+    found: Outcome[tuple[CustomerSeen, ...]] = yield CallCustomer(FindCustomers(phone=order.phone))
     if not isinstance(found, Accepted):
         return found
     person = next((seen for seen in found.value if same_name(seen.name, order.name)), None)
     if person is None:
-        return (yield from _make(request, MakeCustomer(order), under_way=under_way))
-    places: Outcome[tuple[CustomerSeen, ...]] = yield FindLocations(person.customer_id)
+        return (yield from _make(request, CreateCustomer(order=order), under_way=under_way))
+    known = person.customer_id
+    places: Outcome[tuple[LocationSeen, ...]] = yield CallCustomer(FindLocations(customer_id=known))
     if not isinstance(places, Accepted):
         return places
     place = next((seen for seen in places.value if _same_place(seen, order)), None)
-    if place is None or place.location_id is None:
-        return (yield from _make(request, MakeLocation(person.customer_id, order), under_way=under_way))
-    yield SaveCustomer(request.digest, person.customer_id, place.location_id)
-    return Known(customer_id=person.customer_id, location_id=place.location_id)
+    if place is None:
+        make = CreateLocation(customer_id=known, order=order)
+        return (yield from _make(request, make, under_way=under_way))
+    yield SaveCustomer(request.digest, known, place.location_id)
+    return Known(customer_id=known, location_id=place.location_id)
 
 
-def _make(request: CustomerRequest, make: MakeCustomer | MakeLocation, *, under_way: bool) -> Steps:
+def _make(request: CustomerRequest, make: CreateCustomer | CreateLocation, *, under_way: bool) -> Steps:
     if under_way:
         return Busy(detail="a customer of this phone may still be under way")
     yield IntendCustomer(request.digest)
-    made: Outcome[CustomerSeen] = yield make
+    made: Outcome[CustomerSeen | LocationSeen] = yield CallCustomer(make)
     match made:
         case Accepted(value=seen) if seen.location_id is not None:
             yield SaveCustomer(request.digest, seen.customer_id, seen.location_id)
@@ -156,7 +143,7 @@ def _make(request: CustomerRequest, make: MakeCustomer | MakeLocation, *, under_
             return made
 
 
-def _same_place(seen: CustomerSeen, order: CustomerOrder) -> bool:
+def _same_place(seen: LocationSeen, order: CustomerOrder) -> bool:
     return same_address(seen.street, seen.zip, order.street, order.zip)
 
 

@@ -63,9 +63,11 @@ class Intend:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Ask ServiceTitan. Answered with Answered."""
+    """Ask ServiceTitan. `again` says that this ask may have been sent before. Answered with Answered."""
 
     ask: Ask
+    again: bool
+    live: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +117,11 @@ def _drive(record: Record | None, given: Given, intent: Intent | None) -> Effect
                 head: Head | None = yield Read(slot)
                 given = Taken(slot=slot, head=head, action=action)
             case Perform(ask=ask):
-                if not isinstance(ask, FindJob) and record is not None:
+                if record is None:
+                    raise TypeError("only a booking with a record asks for something")
+                if not isinstance(ask, FindJob):
                     yield Intend(intent_for(record, facts))
-                given = yield Call(ask)
+                given = yield _call(record, ask, intent)
 
 
 def _saved(record: Record) -> Generator[Effect, Any, Record]:
@@ -135,6 +139,13 @@ def intent_for(record: Record, facts: Facts) -> Intent:
     """The intent of a write about to be sent at this turn, for this head."""
     head = record.lane.head
     return Intent(turn=record.lane.turn, what=head.digest if head else "recheck", at=facts.now)
+
+
+def _call(record: Record, ask: Ask, intent: Intent | None) -> Call:
+    lane = record.lane
+    current = intent is not None and intent.turn == lane.turn
+    redriven = lane.head is not None and lane.head.plan is not None
+    return Call(ask, again=current or lane.attempts > 0, live=not redriven)
 
 
 def needs_settling(record: Record | None, intent: Intent | None) -> bool:
