@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 from app.booking.asks import Ask, FindJob
 from app.booking.engine import decide
 from app.booking.inputs import Facts, Given, Intent, Resumed, Taken
-from app.booking.lane import Perform, Rest, Take
+from app.booking.lane import Decision, Perform, Rest, Take
 from app.booking.record import Announce, Head, Owed, Phase, Record
 
 
@@ -100,16 +100,7 @@ def _drive(record: Record | None, given: Given, intent: Intent | None) -> Effect
     while True:
         facts: Facts = yield Look()
         decision = decide(record, given, replace(facts, intent=intent))
-        record = decision.record
-        if decision.remove and record is not None:
-            yield Remove(record)
-            return None
-        if decision.keep:
-            yield Keep(decision.keep)
-        if decision.save and record is not None:
-            record = yield from _saved(record)
-        if decision.apart:
-            yield Publish(None, decision.apart)
+        record = yield from _effects(decision)
         match decision.then:
             case Rest():
                 return record
@@ -122,6 +113,21 @@ def _drive(record: Record | None, given: Given, intent: Intent | None) -> Effect
                 if not isinstance(ask, FindJob):
                     yield Intend(intent_for(record, facts))
                 given = yield _call(record, ask, intent)
+
+
+def _effects(decision: Decision) -> Generator[Effect, Any, Record | None]:
+    """What was decided is made durable, in this order. Gives the record as it is from now on."""
+    record = decision.record
+    if decision.remove and record is not None:
+        yield Remove(record)
+        return None
+    if decision.keep:
+        yield Keep(decision.keep)
+    if decision.save and record is not None:
+        record = yield from _saved(record)
+    if decision.apart:
+        yield Publish(None, decision.apart)
+    return record
 
 
 def _saved(record: Record) -> Generator[Effect, Any, Record]:
