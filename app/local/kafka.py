@@ -138,9 +138,9 @@ class LocalKafka:
         self.stop()
 
     def _start(self) -> None:
-        jars = kafka_jars()
         if not _is_free(self.port):
             raise KafkaUnavailableError(f"Port {self.port} on {HOST} is in use: choose another, or none.")
+        jars = kafka_jars()
         self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = self._lock or _locked(self.data_dir)
         settings = self.data_dir / "server.properties"
