@@ -205,7 +205,7 @@ class Caller:
             headers["traceparent"] = errand.traceparent
         return Request(
             method=endpoint.method,
-            url=URL(f"{self._config.api}{path}").with_query(query),
+            url=URL(f"{self._config.api_root}{path}").with_query(query),
             headers=headers,
             body=None if body is None else body.request(),
             about_to_send=errand.check,

@@ -42,9 +42,9 @@ class UpstreamConfig:
             object.__setattr__(self, name, getattr(self, name).strip())
 
     @property
-    def api(self) -> URL:
-        """The API's root, without a trailing slash or `/v2`."""
-        return URL(self.api_url.strip().rstrip("/").removesuffix("/v2").rstrip("/"))
+    def api_root(self) -> str:
+        """The API's address, without a trailing slash or `/v2`."""
+        return self.api_url.strip().rstrip("/").removesuffix("/v2").rstrip("/")
 
     @property
     def token_url(self) -> URL:

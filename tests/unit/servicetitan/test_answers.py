@@ -1,0 +1,152 @@
+"""What each answer means, and how a refusal's words become a reason."""
+
+from datetime import UTC, datetime
+
+import orjson
+import pytest
+
+from app.booking.outcomes import Accepted, Busy, Failed, Refused, Unsure
+from app.booking.reasons import Reason
+from app.servicetitan.answers import MOST_DETAIL, judge, wait_of
+from app.servicetitan.endpoints import (
+    CANCEL_JOB,
+    CREATE_CUSTOMER,
+    CREATE_JOB,
+    LIST_JOBS,
+    RESCHEDULE_APPOINTMENT,
+    Endpoint,
+)
+from app.servicetitan.http import Answer, NoAnswer, NotSent
+
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+READ, WRITE = LIST_JOBS, RESCHEDULE_APPOINTMENT
+
+
+def answer(status: int, body: bytes = b"", **headers: str) -> Answer:
+    return Answer(status=status, headers={k.replace("_", "-"): v for k, v in headers.items()}, body=body)
+
+
+def problem(
+    status: int, title: str, errors: dict[str, list[str]] | None = None, http: int | None = None
+) -> Answer:
+    body = {"type": "about:blank", "title": title, "status": status, "traceId": "t", "errors": errors or {}}
+    return answer(http or status, orjson.dumps(body | {"data": {}}))
+
+
+@pytest.mark.parametrize("endpoint", [READ, WRITE])
+def test_what_was_never_sent_is_failed(endpoint: Endpoint) -> None:
+    assert judge(endpoint, NotSent("no connection"), NOW) == Failed(detail="no connection")
+
+
+def test_a_read_without_an_answer_is_failed_and_a_write_unsure() -> None:
+    assert isinstance(judge(READ, NoAnswer("lost"), NOW), Failed)
+    assert isinstance(judge(WRITE, NoAnswer("lost"), NOW), Unsure)
+
+
+@pytest.mark.parametrize("status", [301, 302, 408, 500, 502, 503, 504])
+def test_what_may_have_been_done_is_unsure_for_a_write_and_failed_for_a_read(status: int) -> None:
+    write, read = judge(WRITE, answer(status), NOW), judge(READ, answer(status), NOW)
+    assert isinstance(write, Unsure)
+    assert isinstance(read, Failed)
+    assert write.http_status == read.http_status == status
+
+
+@pytest.mark.parametrize("endpoint", [READ, WRITE])
+def test_429_is_busy(endpoint: Endpoint) -> None:
+    assert isinstance(judge(endpoint, problem(429, "Rate limit is exceeded."), NOW), Busy)
+
+
+@pytest.mark.parametrize("endpoint", [READ, WRITE, CREATE_JOB])
+def test_403_is_not_permitted(endpoint: Endpoint) -> None:
+    outcome = judge(endpoint, problem(403, "Phone scope missing"), NOW)
+    assert isinstance(outcome, Refused)
+    assert outcome.reason is Reason.NOT_PERMITTED
+
+
+def test_an_accepted_call_tells_the_upstreams_own_time() -> None:
+    outcome = judge(CANCEL_JOB, answer(200, Date="Tue, 24 Nov 2026 11:00:00 GMT"), NOW)
+    assert outcome == Accepted(value=b"", at=datetime(2026, 11, 24, 11, tzinfo=UTC))
+
+
+@pytest.mark.parametrize("date", ["", "yesterday"])
+def test_without_a_date_that_can_be_read_it_is_now(date: str) -> None:
+    outcome = judge(CANCEL_JOB, answer(200, Date=date), NOW)
+    assert isinstance(outcome, Accepted)
+    assert outcome.at == NOW
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "status", "title", "errors", "reason"),
+    [
+        (CREATE_CUSTOMER, 409, "Conflict", {}, Reason.CUSTOMER_CONFLICT),
+        (CREATE_JOB, 409, "Customer conflict", {}, Reason.CUSTOMER_CONFLICT),
+        (CREATE_JOB, 400, "A customer like this already exists", {}, Reason.CUSTOMER_CONFLICT),
+        (CREATE_CUSTOMER, 400, "Area not supported", {}, Reason.AREA_NOT_SUPPORTED),
+        (CREATE_JOB, 400, "Validation", {"address.zip": ["not served"]}, Reason.AREA_NOT_SUPPORTED),
+        (CREATE_CUSTOMER, 400, "Invalid phone number", {}, Reason.PHONE_REFUSED),
+        (CREATE_CUSTOMER, 400, "Validation", {"contacts[0].phone": ["bad"]}, Reason.PHONE_REFUSED),
+        (CREATE_CUSTOMER, 400, "Bad value 4805551234", {}, Reason.REFUSED),
+        (CREATE_JOB, 404, "Customer not found", {}, Reason.REFUSED),
+        (CREATE_JOB, 409, "Conflict", {}, Reason.REFUSED),
+        (CANCEL_JOB, 409, "Customer conflict, phone, zip", {}, Reason.REFUSED),
+        (CREATE_JOB, 422, "", {}, Reason.REFUSED),
+    ],
+)
+def test_a_refusals_words_say_its_reason(
+    endpoint: Endpoint, status: int, title: str, errors: dict[str, list[str]], reason: Reason
+) -> None:
+    outcome = judge(endpoint, problem(status, title, errors), NOW)
+    assert isinstance(outcome, Refused)
+    assert (outcome.reason, outcome.http_status) == (reason, status)
+
+
+def test_the_detail_has_title_and_errors_and_no_personal_data() -> None:
+    said = problem(
+        400, "Not valid", {"contacts": ["jane.roe@example.com is taken", "(480) 555-1234 is no phone"]}
+    )
+    outcome = judge(CREATE_CUSTOMER, said, NOW)
+    assert isinstance(outcome, Refused)
+    assert outcome.detail == "Not valid; contacts: [e-mail] is taken, [phone] is no phone"
+
+
+def test_the_detail_is_never_longer_than_a_header_may_be() -> None:
+    outcome = judge(CREATE_JOB, problem(400, "x" * 100_000), NOW)
+    assert isinstance(outcome, Refused)
+    assert len(outcome.detail) == MOST_DETAIL
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[1]", b'"text"', b'{"title": 5, "errors": 7}', b"\xff"])
+def test_an_error_body_of_any_shape_is_judged_by_its_status(body: bytes) -> None:
+    assert isinstance(judge(WRITE, answer(404, body), NOW), Refused)
+    assert isinstance(judge(WRITE, answer(503, body), NOW), Unsure)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"), [(400, Refused), (409, Refused), (429, Busy), (500, Unsure), (503, Unsure)]
+)
+def test_a_200_that_carries_an_error_object_is_that_error(status: int, kind: type) -> None:
+    assert isinstance(judge(WRITE, problem(status, "Oh no", http=200), NOW), kind)
+
+
+def test_a_200_with_a_status_of_its_own_is_no_error() -> None:
+    assert isinstance(judge(WRITE, answer(200, b'{"id": 1, "status": "Scheduled"}'), NOW), Accepted)
+
+
+@pytest.mark.parametrize(
+    ("title", "header", "seconds"),
+    [
+        ("Rate limit is exceeded. Try again in 12 seconds.", None, 12.0),
+        ("Rate limit is exceeded. Try again in 1 second.", "30", 1.0),
+        ("Too many", "30", 30.0),
+        ("Too many", "Tue, 24 Nov 2026 12:00:20 GMT", 20.0),
+        ("Too many", "Tue, 24 Nov 2026 11:00:00 GMT", 0.0),
+        ("Too many", "99999999", 300.0),
+        ("Too many", "soon", None),
+        ("Too many", None, None),
+    ],
+)
+def test_the_wait_of_a_429(title: str, header: str | None, seconds: float | None) -> None:
+    said = problem(429, title)
+    if header is not None:
+        said = Answer(status=429, headers={"Retry-After": header}, body=said.body)
+    assert wait_of(said, NOW) == seconds

@@ -1,0 +1,154 @@
+"""When the breaker opens, who probes, and how it closes."""
+
+import pytest
+
+from app.servicetitan.breaker import (
+    ENOUGH_LANES,
+    FIRST_PAUSE,
+    LONGEST_PAUSE,
+    QUIET_SECONDS,
+    Breaker,
+    State,
+    Trouble,
+)
+
+
+def opened_by_outage() -> Breaker:
+    breaker = Breaker(0.0)
+    for _ in range(10):
+        breaker.call_failed(0.0, "503")
+    return breaker
+
+
+def state(breaker: Breaker, now: float = 0.0) -> State:
+    return breaker.snapshot(now).state
+
+
+def test_it_is_closed_at_first() -> None:
+    assert state(Breaker(0.0)) is State.CLOSED
+
+
+def test_most_of_many_calls_failing_opens_it_at_once() -> None:
+    breaker = opened_by_outage()
+    seen = breaker.snapshot(0.0)
+    assert (seen.state, seen.trouble, seen.why) == (State.OPEN, Trouble.OUTAGE, "503")
+    assert seen.open_for == FIRST_PAUSE
+
+
+def test_one_call_in_five_failing_never_opens_it() -> None:
+    breaker = Breaker(0.0)
+    for number in range(1000):
+        if number % 5:
+            breaker.call_succeeded(number / 100)
+        else:
+            breaker.call_failed(number / 100, "503")
+    assert state(breaker) is State.CLOSED
+
+
+def test_a_few_failures_in_a_row_open_it_when_nothing_else_is_called() -> None:
+    breaker = Breaker(0.0)
+    breaker.call_failed(5.0, "refused")
+    breaker.call_failed(10.0, "refused")
+    assert state(breaker) is State.CLOSED
+    breaker.call_failed(20.0, "refused")
+    assert state(breaker) is State.OPEN
+
+
+def test_a_few_failures_in_a_row_do_not_open_it_when_a_call_has_just_succeeded() -> None:
+    breaker = Breaker(0.0)
+    breaker.call_succeeded(10.0)
+    for _ in range(3):
+        breaker.call_failed(10.0 + QUIET_SECONDS / 2, "503")
+    assert state(breaker) is State.CLOSED
+
+
+def test_one_at_a_time_probes_after_the_pause() -> None:
+    breaker = opened_by_outage()
+    assert not breaker.take_probe(FIRST_PAUSE / 2)
+    assert breaker.take_probe(FIRST_PAUSE)
+    assert state(breaker) is State.HALF_OPEN
+    assert not breaker.take_probe(FIRST_PAUSE + 100)
+
+
+def test_the_pause_doubles_up_to_the_longest() -> None:
+    breaker = opened_by_outage()
+    now, pauses = FIRST_PAUSE, []
+    for _ in range(8):
+        assert breaker.take_probe(now)
+        breaker.probe_failed(now, "still")
+        pauses.append(breaker.snapshot(now).open_for)
+        now += pauses[-1]
+    assert pauses[:3] == pytest.approx([2 * FIRST_PAUSE, 4 * FIRST_PAUSE, 8 * FIRST_PAUSE])
+    assert pauses[-1] == pytest.approx(LONGEST_PAUSE)
+
+
+def test_a_probe_that_comes_through_closes_it_and_forgets() -> None:
+    breaker = opened_by_outage()
+    breaker.take_probe(FIRST_PAUSE)
+    breaker.probe_succeeded()
+    assert state(breaker) is State.CLOSED
+    breaker.call_failed(FIRST_PAUSE, "503")
+    assert state(breaker) is State.CLOSED
+
+
+def test_an_abandoned_probe_lets_another_go_at_once() -> None:
+    breaker = opened_by_outage()
+    breaker.take_probe(FIRST_PAUSE)
+    breaker.probe_abandoned()
+    assert breaker.take_probe(FIRST_PAUSE)
+
+
+def test_a_token_that_is_not_to_be_had_opens_it_at_once() -> None:
+    breaker = Breaker(0.0)
+    breaker.no_token(Trouble.AUTHENTICATION, 0.0, "invalid_client")
+    assert breaker.snapshot(0.0).trouble is Trouble.AUTHENTICATION
+
+
+def test_the_wait_that_the_token_endpoint_states_is_kept() -> None:
+    breaker = Breaker(0.0)
+    breaker.no_token(Trouble.OUTAGE, 0.0, "too many", wait=40.0)
+    assert not breaker.take_probe(39.0)
+    assert breaker.take_probe(40.0)
+
+
+def test_most_lanes_refused_open_it() -> None:
+    breaker = Breaker(0.0)
+    for lane in range(ENOUGH_LANES):
+        assert state(breaker) is State.CLOSED
+        breaker.lane_ended(f"b{lane}", 0.0, refused=True, why="403")
+    seen = breaker.snapshot(0.0)
+    assert (seen.trouble, seen.why) == (Trouble.REFUSALS, "403")
+
+
+def test_one_lane_refused_often_does_not_open_it() -> None:
+    breaker = Breaker(0.0)
+    for _ in range(100):
+        breaker.lane_ended("b1", 0.0, refused=True, why="400")
+    assert state(breaker) is State.CLOSED
+
+
+def test_refused_lanes_among_as_many_good_ones_do_not_open_it() -> None:
+    breaker = Breaker(0.0)
+    for lane in range(100):
+        breaker.lane_ended(f"b{lane}", 0.0, refused=bool(lane % 2), why="400")
+    assert state(breaker) is State.CLOSED
+
+
+def test_only_the_latest_lanes_count() -> None:
+    breaker = Breaker(0.0)
+    for lane in range(100):
+        breaker.lane_ended(f"good {lane}", 0.0, refused=False, why="")
+    for lane in range(ENOUGH_LANES + 1):
+        breaker.lane_ended(f"bad {lane}", 0.0, refused=True, why="400")
+    assert state(breaker) is State.OPEN
+
+
+def test_each_opening_and_probe_result_is_announced() -> None:
+    changes: list[State] = []
+    breaker = Breaker(0.0, changed=lambda: changes.append(breaker.snapshot(0.0).state))
+    breaker.no_token(Trouble.OUTAGE, 0.0, "down")
+    breaker.take_probe(FIRST_PAUSE)
+    breaker.probe_failed(FIRST_PAUSE, "down")
+    breaker.take_probe(100.0)
+    breaker.probe_succeeded()
+    assert changes == [State.OPEN, State.OPEN, State.CLOSED]
