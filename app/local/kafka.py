@@ -71,7 +71,6 @@ class LocalKafka:
             data_dir.absolute() if data_dir else Path(tempfile.gettempdir(), f"kafka-{uuid.uuid4()}")
         )
         self.port = port or free_port()
-        self._controller_port = free_port()
         self._properties = dict(properties or {})
         self._child: WatchedChild | None = None
         self._lock: IO[str] | None = None
@@ -93,9 +92,14 @@ class LocalKafka:
         return self._child is not None and self._child.running
 
     def start(self) -> Self:
-        """Starts the broker and returns when it answers."""
+        """Starts the broker, unless it runs, and returns when it answers."""
+        if self.running:
+            return self
         try:
             self._start()
+        except OSError as error:
+            self.stop()
+            raise KafkaUnavailableError(f"Kafka cannot work on {self.data_dir}: {error}") from error
         except BaseException:
             self.stop()
             raise
@@ -169,7 +173,7 @@ class LocalKafka:
         return server_properties(
             log_dir=self._log_dir,
             port=self.port,
-            controller_port=self._controller_port,
+            controller_port=free_port(),
             properties=self._properties,
         )
 
