@@ -89,7 +89,6 @@ class LedgerConsumer(driver.Consumer):
 
     def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - handed on to Faust
         self.ledgers: dict[TP, Ledger] = {}
-        self.paused_topics: set[str] = set()
         self._gates: dict[TP, DelayGate[Any]] = {}
         self._at_rest = asyncio.Event()
         self._one_commit = asyncio.Lock()
@@ -134,7 +133,7 @@ class LedgerConsumer(driver.Consumer):
 
     def _held_out(self, tp: TP) -> bool:
         gate = self._gates.get(tp)
-        return tp.topic in self.paused_topics or (gate is not None and gate.holding)
+        return tp.topic in self.app.paused_topics or (gate is not None and gate.holding)
 
     def _admit(self, records: RecordMap) -> Iterator[tuple[TP, list[Any]]]:
         """What is to be delivered now: what was fetched, but of a delayed topic what is due of it."""
@@ -145,7 +144,7 @@ class LedgerConsumer(driver.Consumer):
             elif fetched:
                 yield tp, self._entered(tp, fetched)
         for tp, gate in self._gates.items():
-            if self.ledgers[tp].crowded or tp.topic in self.paused_topics:
+            if self.ledgers[tp].crowded or tp.topic in self.app.paused_topics:
                 continue
             due = gate.release(time.monotonic(), _RELEASED_AT_ONCE)
             if due:
@@ -256,22 +255,3 @@ class RestingFetcher(Fetcher):
             await cast("LedgerConsumer", self.app.consumer)._drain_messages(self)  # noqa: SLF001 - as Faust does
         finally:
             self.set_shutdown()
-
-
-class AcknowledgedProducer(driver.Producer):
-    """Faust's producer, idempotent.
-
-    A record that a dead connection brings in late does not stand in the log behind its successor, where
-    compaction would keep it.
-    """
-
-    def _settings_extra(self) -> Mapping[str, Any]:
-        return {"acks": "all", "enable_idempotence": True}
-
-
-class LedgerTransport(driver.Transport):
-    """Plugs the above into Faust."""
-
-    Consumer = LedgerConsumer
-    Producer = AcknowledgedProducer
-    Fetcher = RestingFetcher

@@ -17,7 +17,7 @@ from faust.types import TP
 
 from app.stream import faults
 from app.stream.config import AppConfig, credentials
-from app.stream.consumer import LedgerConsumer, LedgerTransport
+from app.stream.consumer import LedgerConsumer
 from app.stream.dispatcher import Dispatcher, Handler, Job
 from app.stream.errors import GaveUp
 from app.stream.message import Message
@@ -25,6 +25,7 @@ from app.stream.ownership import Membership, Ownership
 from app.stream.recovery import SafeTableManager
 from app.stream.sender import Headers, Outgoing, Sender, Written
 from app.stream.tables import CHANGELOG_CONFIG, ChangelogTable, OwnedTable, Rank
+from app.stream.transport import LedgerTransport
 
 if TYPE_CHECKING:
     from faust.assignor.partition_assignor import PartitionAssignor
@@ -78,7 +79,9 @@ class StreamApp(faust.App):
         self.sources: dict[str, Source] = {}
         self._assigned: list[Callback] = []
         self._revoked: list[Callback] = []
-        self._one_drain = asyncio.Lock()
+        self.paused_topics: set[str] = set()
+        self._handover = asyncio.Lock()
+        self._ending: asyncio.Task[None] | None = None
         config.data_dir.mkdir(parents=True, exist_ok=True)
         super().__init__(config.group, **_faust_settings(config))
 
@@ -167,11 +170,11 @@ class StreamApp(faust.App):
 
     def pause_topic(self, topic: str) -> None:
         """Fetch a source no further, until `resume_topic`; over rebalances too."""
-        self.consumer.paused_topics.add(topic)
+        self.paused_topics.add(topic)
 
     def resume_topic(self, topic: str) -> None:
         """Fetch a source again."""
-        self.consumer.paused_topics.discard(topic)
+        self.paused_topics.discard(topic)
 
     def _deliver(self, source: Source, raw: "FaustMessage") -> None:
         ledger = self.consumer.ledger_of(raw)
@@ -198,7 +201,12 @@ class StreamApp(faust.App):
         _log.critical("giving up: %s", reason)
         if self._consumer is not None:
             self.consumer.stop_intake()
-        self._crash(GaveUp(reason))
+        self._ending = asyncio.create_task(self._end(reason))
+
+    async def _end(self, reason: str) -> None:
+        # A crashed consumer cannot commit any more, so what is done is committed first.
+        await self.give_back("the end")
+        await self.crash(GaveUp(reason))
 
     def _handler_failed(self, where: str, wrong: BaseException) -> None:
         _log.error("the handler of %s failed", where, exc_info=wrong)
@@ -211,39 +219,39 @@ class StreamApp(faust.App):
 
     # Owning ----------------------------------------------------------------------------------------------
 
-    async def take_over(self, sources: set[TP]) -> None:
-        """Begin to own these partitions; called by the recovery when the tables are complete."""
-        epoch = self.ownership.take(tp.partition for tp in sources)
-        delays = {source.topic: source.delay for source in self.sources.values() if source.delay is not None}
-        self.consumer.open_ledgers(sources, epoch, delays)
-        for callback in self._assigned:
-            await callback()
-        faults.reach("assigned")
+    async def take_over(self, sources: set[TP], stale: Callable[[], bool]) -> None:
+        """Begin to own these partitions, unless it is too late; called when the tables are complete."""
+        async with self._handover:
+            if stale():
+                return
+            epoch = self.ownership.take(tp.partition for tp in sources)
+            self.consumer.open_ledgers(sources, epoch, self._delays())
+            for callback in self._assigned:
+                await callback()
+            faults.reach("assigned")
+
+    def _delays(self) -> dict[str, float]:
+        return {source.topic: source.delay for source in self.sources.values() if source.delay is not None}
 
     async def give_back(self, why: str) -> None:
         """Stop taking messages, let running handlers finish within the limit, and commit what is done."""
-        async with self._one_drain:
-            consumer = self.consumer
-            consumer.stop_intake()
+        self.consumer.stop_intake()
+        async with self._handover:
             drained = await self.dispatcher.drain(self.config.drain_limit)
-            try:
-                async with asyncio.timeout(_COMMIT_SECONDS):
-                    await consumer.force_commit()
-            except TimeoutError:
-                _log.warning(
-                    "the last commit before a %s was not answered: what is done is delivered again", why
-                )
-            self.ownership.give_back()
-            _log.info(
-                "gave partitions back (%s): %d lanes ran, %d cancelled, %.2f s",
-                why,
-                drained.running,
-                drained.cancelled,
-                drained.seconds,
-            )
+            await self._commit_the_last()
+            if not self.ownership.give_back():
+                return
+            _log.info("gave partitions back (%s): %s", why, drained)
             for callback in self._revoked:
                 await callback()
             faults.reach("revoked")
+
+    async def _commit_the_last(self) -> None:
+        try:
+            async with asyncio.timeout(_COMMIT_SECONDS):
+                await self.consumer.force_commit()
+        except TimeoutError:
+            _log.warning("the last commit was not answered: what is done will be delivered again")
 
     async def on_stop(self) -> None:
         """Drain before Faust stops anything."""

@@ -66,16 +66,20 @@ class Ownership:
         self.epoch = 0
         """Grows with every assignment."""
         self.partitions: frozenset[int] = frozenset()
+        self._owning = False
 
     def take(self, partitions: Iterable[int]) -> int:
         """Own these partitions from now on; gives the new epoch."""
         self.epoch += 1
+        self._owning = True
         self.partitions = frozenset(partitions)
         return self.epoch
 
-    def give_back(self) -> None:
-        """Own nothing from now on."""
+    def give_back(self) -> bool:
+        """Own nothing from now on; tells whether there was an ownership, be it of nothing."""
+        owned, self._owning = self._owning, False
         self.partitions = frozenset()
+        return owned
 
     def holds(self, work: Work) -> bool:
         """Whether the ownership under which `work` began still stands."""

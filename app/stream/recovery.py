@@ -46,6 +46,7 @@ class SafeRecovery(Recovery):
         return (
             self.app.consumer_generation_id != generation_id
             or self.app.rebalancing_count != self._rebalances_seen
+            or self.app.should_stop
         )
 
     async def _wait(self, coro: "WaitArgT", timeout: "Seconds | None" = None) -> None:  # noqa: ASYNC109 - as Faust calls it
@@ -87,7 +88,8 @@ class SafeRecovery(Recovery):
         if self._stale(generation_id):
             return
         app.flow_control.clear()
-        await app.take_over({tp for tp in assignment if not self._is_changelog_tp(tp)})
+        sources = {tp for tp in assignment if not self._is_changelog_tp(tp)}
+        await app.take_over(sources, lambda: self._stale(generation_id))
         if self._stale(generation_id):
             return
         await self._resume(assignment)
