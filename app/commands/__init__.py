@@ -1,0 +1,1 @@
+"""The command line: `servicetitan-stream COMMAND` and `python -m app COMMAND`."""

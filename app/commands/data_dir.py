@@ -1,0 +1,35 @@
+"""DATA_DIR: a worker's own folder, held by a lock that ends with the process, however it ends."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from app.settings import SettingsWrong
+
+
+@contextmanager
+def claimed(folder: Path) -> Iterator[None]:
+    """Makes the folder if need be and holds it alone; `SettingsWrong` when that cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        # Appending: the holder's number stays readable for whoever comes second.
+        file = (folder / "worker.lock").open("a+", encoding="ascii")
+    except OSError as wrong:
+        raise SettingsWrong(
+            f"DATA_DIR is {str(folder)!r}: {wrong.strerror}; allowed: a folder that can be written"
+        ) from None
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.seek(0)
+            raise SettingsWrong(
+                f"DATA_DIR is {str(folder)!r}: the worker with process id {file.read().strip() or 'unknown'} "
+                "uses it; allowed: a folder of its own for each worker"
+            ) from None
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+        yield

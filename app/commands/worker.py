@@ -1,0 +1,121 @@
+"""Running a worker: what is wrong is said before Faust starts, and every end has its status."""
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NoReturn
+
+import uvloop
+
+from app.commands.data_dir import claimed
+from app.commands.status import ExitStatus
+from app.settings import Settings, SettingsWrong, load
+from app.stream.kafka import connection, wait_for_kafka
+from app.stream.provision import ensure
+from app.stream.topology import Topics
+from app.stream.topology import topics as declared
+from app.telemetry import log
+
+if TYPE_CHECKING:
+    from app.stream.faust_app import StreamApp
+
+KAFKA_SECONDS = 60.0
+
+_log = log.get_logger(__name__)
+
+Build = Callable[[Settings, Topics], "StreamApp"]
+
+
+def run_worker(build: Build, *, kafka_seconds: float = KAFKA_SECONDS) -> ExitStatus:
+    """Runs a worker until SIGTERM, Ctrl-C or its own giving up.
+
+    Reads the settings, claims DATA_DIR, waits for Kafka (seconds), creates or checks the topics, then builds
+    the app with the loop that it runs in. Raises `SettingsWrong`, `KafkaAway` and `TopicsWrong` before Faust
+    starts.
+    """
+    settings = load(os.environ)
+    log.configure(log_format=settings.log_format, level=settings.log_level)
+    # Until Faust has handlers of its own.
+    signal.signal(signal.SIGTERM, _end)
+    try:
+        with claimed(settings.data_dir):
+            _refuse_a_taken_port(settings)
+            topics = asyncio.run(_topics(settings, kafka_seconds))
+            # asyncio.run has put back the default, which would end the process with another status.
+            signal.signal(signal.SIGTERM, _end)
+            _say_what_runs(settings)
+            return _run(settings, topics, build)
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        return ExitStatus.DONE
+
+
+def _run(settings: Settings, topics: Topics, build: Build) -> ExitStatus:
+    import faust  # noqa: PLC0415 - its modules read the environment when imported: after the settings are right
+
+    loop = uvloop.new_event_loop()
+    asyncio.set_event_loop(loop)
+    app = build(settings, topics)
+    worker = faust.Worker(
+        app,
+        loop=loop,
+        loglevel=settings.log_level,
+        override_logging=False,
+        redirect_stdouts=False,
+        quiet=True,
+    )
+    worker.spinner = None
+    try:
+        worker.execute_from_commandline()
+    except SystemExit as ended:
+        if ended.code in {None, 0} and app.gave_up is None:
+            return ExitStatus.DONE
+        _log.error("the worker gave up", reason=app.gave_up or "it failed to start")
+        return ExitStatus.GAVE_UP
+
+
+async def _topics(settings: Settings, kafka_seconds: float) -> Topics:
+    task = asyncio.current_task()
+    if task is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    arguments = connection(settings)
+    # The tries are said once, in our own words.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    try:
+        await wait_for_kafka(arguments, seconds=kafka_seconds, say=_log.warning)
+        found = await ensure(declared(settings), arguments)
+    finally:
+        logging.getLogger("aiokafka").setLevel(logging.WARNING)
+    if found.created:
+        _log.info("topics created", topics=found.created)
+    return found.topics
+
+
+def _refuse_a_taken_port(settings: Settings) -> None:
+    family = socket.AF_INET6 if ":" in settings.web_host else socket.AF_INET
+    try:
+        socket.create_server((settings.web_host, settings.web_port), family=family).close()
+    except OSError as wrong:
+        raise SettingsWrong(
+            f"WEB_HOST {settings.web_host!r} with WEB_PORT {settings.web_port} cannot be listened on: "
+            f"{wrong.strerror}; allowed: an address of this machine and a free port"
+        ) from None
+
+
+def _say_what_runs(settings: Settings) -> None:
+    _log.info(
+        "starting",
+        mode=settings.mode,
+        upstream=settings.servicetitan_api_url,
+        kafka=settings.kafka_bootstrap_servers,
+        prefix=settings.topic_prefix,
+        web=f"http://{settings.web_host}:{settings.web_port}",
+    )
+    for notice in settings.notices:
+        _log.warning(notice)
+
+
+def _end(_number: int, _frame: object) -> NoReturn:
+    raise KeyboardInterrupt
