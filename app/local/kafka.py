@@ -95,6 +95,8 @@ class LocalKafka:
         """Starts the broker, unless it runs, and returns when it answers."""
         if self.running:
             return self
+        # One that ended by itself leaves a watcher, which must not take the new one's data away.
+        self._stop_child()
         try:
             self._start()
         except OSError as error:

@@ -131,6 +131,16 @@ async def test_a_listener_with_passwords_comes_on_top() -> None:
         assert values(await consume_until(kafka.bootstrap_servers, "t", as_many_as(1))) == [b"signed in"]
 
 
+async def test_a_broker_that_crashed_by_itself_can_be_started_again() -> None:
+    with LocalKafka() as kafka:
+        await create_topics(kafka.bootstrap_servers, "t", partitions=1)
+        os.kill(java_of(os.getpid(), kafka.data_dir), signal.SIGKILL)
+        wait_until(lambda: not kafka.running)
+        kafka.start()
+        await produce(kafka.bootstrap_servers, "t", [ToSend(b"k", b"again")])
+        assert values(await consume_until(kafka.bootstrap_servers, "t", as_many_as(1))) == [b"again"]
+
+
 def test_a_broker_that_does_not_start_shows_its_last_lines(tmp_path: Path) -> None:
     kafka = LocalKafka(tmp_path, properties={"authorizer.class.name": "no.such.Class"})
     with pytest.raises(KafkaUnavailableError, match=r"Kafka did not start: (?s:.*)no\.such\.Class"):
@@ -176,7 +186,7 @@ def test_the_command_says_when_its_broker_dies(tmp_path: Path) -> None:
         [*BROKER, "--data-dir", str(tmp_path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as command:
         said(command)
-        os.kill(java_of(command.pid), signal.SIGKILL)
+        os.kill(java_of(command.pid, tmp_path), signal.SIGKILL)
         assert command.stderr
         assert "ended by itself" in command.stderr.read()
     assert command.returncode == 3
@@ -190,6 +200,10 @@ def said(command: subprocess.Popen[str]) -> tuple[int, Path]:
     return int(address.rpartition(":")[2]), Path(folder)
 
 
-def java_of(parent: int) -> int:
-    listed = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
-    return next(int(pid) for pid, of in map(str.split, listed.splitlines()) if int(of) == parent)
+def java_of(parent: int, folder: Path) -> int:
+    """The number of the broker's process that the parent started on the folder."""
+    listed = subprocess.run(
+        ["ps", "-ww", "-eo", "pid=,ppid=,args="], capture_output=True, text=True, check=True
+    )
+    started = [line.split(maxsplit=2) for line in listed.stdout.splitlines()]
+    return next(int(pid) for pid, of, what in started if int(of) == parent and str(folder) in what)
