@@ -56,7 +56,7 @@ class NameList:
         self._reading: SingleFlight[Outcome[tuple[Entry, ...]]] = SingleFlight()
 
     async def id_of(self, name: str, errand: Errand, *, or_first: bool = False) -> Outcome[int]:
-        """The id of the active row with this name, in any case; of the first row for an empty name.
+        """The id of the active row with this name, spelt loosely; of the first row for an empty name.
 
         With `or_first` the first row stands in for a missing name; else that is Refused, and the detail
         says which names there are.
@@ -155,7 +155,12 @@ class Catalogue:
 def _pick(rows: Sequence[Entry], name: str) -> Entry | None:
     if not name:
         return rows[0] if rows else None
-    return next((row for row in rows if row.name.casefold() == name.casefold()), None)
+    return next((row for row in rows if _letters(row.name) == _letters(name)), None)
+
+
+def _letters(name: str) -> str:
+    """A name without case, blanks and punctuation: `door_wont_open` is `Door Won't Open`."""
+    return "".join(filter(str.isalnum, name.casefold()))
 
 
 def _all_of(read_page: Callable[[Errand, int], Awaitable[Outcome[Page[RowT]]]]) -> ReadAll:

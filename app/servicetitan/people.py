@@ -1,5 +1,7 @@
 """Customers and locations: what a customer's ask comes to in calls."""
 
+from collections.abc import Iterable
+
 from app.booking.asks import (
     CreateCustomer,
     CreateLocation,
@@ -28,8 +30,7 @@ class People:
         found = await self._client.list_customers(errand, {"phone": national(ask.phone)})
         if not isinstance(found, Accepted):
             return found
-        rows = (row for row in found.value.data if row.active and row.merged_to_id is None)
-        return Accepted(value=tuple(_customer(row) for row in rows), at=found.at)
+        return Accepted(value=tuple(_customer(row) for row in still_there(found.value.data)), at=found.at)
 
     async def locations(self, ask: FindLocations, errand: Errand) -> Outcome[tuple[LocationSeen, ...]]:
         """The active locations of a customer."""
@@ -65,6 +66,11 @@ def national(phone: str) -> str:
     """
     digits = "".join(filter(str.isdecimal, phone))
     return digits[1:] if len(digits) == 11 and digits.startswith("1") else digits
+
+
+def still_there(rows: Iterable[crm.Customer]) -> list[crm.Customer]:
+    """The customers that are active and not merged into another."""
+    return [row for row in rows if row.active and row.merged_to_id is None]
 
 
 def _customer_body(order: CustomerOrder) -> crm.CreateCustomer:

@@ -1,0 +1,279 @@
+"""Asks about jobs, against the simulator."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from app.booking.asks import (
+    Cancel,
+    Complete,
+    CreateCustomer,
+    CreateJob,
+    Dispatch,
+    FindCustomers,
+    FindJob,
+    Note,
+    PutBack,
+    Reschedule,
+)
+from app.booking.outcomes import Refused
+from app.booking.reasons import Reason
+from app.servicetitan.caller import CallMade
+from app.servicetitan.upstream import Upstream
+from app.servicetitan.wire.jpm import AppointmentStatus, JobStatus, Priority, ReasonAndMemo
+from app.simulator.server import RunningSimulator
+from app.simulator.state import visits
+from tests.client.conftest import GUID, MakeUpstream
+from tests.client.orders import LATER, SLOT, asker, create_job, customer_order, job_order, value_of
+
+NOW = datetime(2026, 12, 1, 18, tzinfo=UTC)
+
+
+async def test_a_created_job_is_as_ordered(upstream: Upstream, simulator: RunningSimulator) -> None:
+    job = await create_job(upstream)
+    world = simulator.state.world
+    row = world.jobs.rows[job.job_id]
+    assert (row.customer_id, row.location_id) == (job.customer_id, job.location_id)
+    assert (row.business_unit_id, row.job_type_id, row.campaign_id) == (104, 202, 301)
+    assert row.priority is Priority.HIGH
+    visit = world.appointments.rows[job.appointment_id]
+    assert (visit.start, visit.end) == (SLOT.start, SLOT.end)
+    assert (visit.arrival_window_start, visit.arrival_window_end) == (SLOT.window_start, SLOT.window_end)
+    assert job.status == "Scheduled"
+
+
+async def test_a_new_customers_job_takes_three_calls_once_the_lists_are_known(
+    upstream: Upstream, calls: list[CallMade]
+) -> None:
+    await create_job(upstream, "b1")
+    calls.clear()
+    value_of(await upstream.desk.perform(FindCustomers(phone="+16025550000"), asker()))
+    await create_job(upstream, "b2")
+    made = [(call.method, call.endpoint.rsplit("/", 1)[1]) for call in calls]
+    assert made == [("GET", "customers"), ("POST", "customers"), ("POST", "jobs")]
+
+
+async def test_a_job_is_found_by_its_booking(upstream: Upstream, calls: list[CallMade]) -> None:
+    job = await create_job(upstream)
+    await create_job(upstream, "b2")
+    calls.clear()
+    found = value_of(await upstream.desk.perform(FindJob(booking_id="b1"), asker()))
+    assert [row.job_id for row in found] == [job.job_id]
+    assert len(calls) == 1
+
+
+async def test_two_jobs_of_one_booking_are_given_oldest_first(upstream: Upstream) -> None:
+    first, second = await create_job(upstream), await create_job(upstream)
+    found = value_of(await upstream.desk.perform(FindJob(booking_id="b1"), asker()))
+    assert [row.job_id for row in found] == [first.job_id, second.job_id]
+
+
+async def test_a_strangers_job_is_never_taken_for_the_bookings(upstream: Upstream) -> None:
+    job = await create_job(upstream, "b2")
+    ask = FindJob(
+        booking_id="b1",
+        customer_id=job.customer_id,
+        created_on_or_after=job.created_on - timedelta(minutes=1),
+    )
+    assert value_of(await upstream.desk.perform(ask, asker())) == ()
+
+
+async def test_a_booking_id_with_a_comma_is_found_through_its_customer(upstream: Upstream) -> None:
+    job = await create_job(upstream, "b,1")
+    ask = FindJob(booking_id="b,1", customer_id=job.customer_id, created_on_or_after=job.created_on)
+    assert [row.job_id for row in value_of(await upstream.desk.perform(ask, asker()))] == [job.job_id]
+
+
+async def test_a_visit_is_moved_and_moving_it_again_changes_nothing(
+    upstream: Upstream, simulator: RunningSimulator
+) -> None:
+    job = await create_job(upstream)
+    ask = Reschedule(job_id=job.job_id, appointment_id=job.appointment_id, slot=LATER)
+    for _ in range(2):
+        value_of(await upstream.desk.perform(ask, asker()))
+    visit = simulator.state.world.appointments.rows[job.appointment_id]
+    assert (visit.start, visit.end, visit.arrival_window_start) == (LATER.start, LATER.end, None)
+
+
+async def test_a_reschedule_that_is_refused_though_it_is_so_is_accepted(
+    upstream: Upstream, simulator: RunningSimulator
+) -> None:
+    job = await create_job(upstream)
+    _set_visit(simulator, job.appointment_id, AppointmentStatus.DONE)
+    ask = Reschedule(job_id=job.job_id, appointment_id=job.appointment_id, slot=SLOT)
+    value_of(await upstream.desk.perform(ask, asker()))
+
+
+async def test_a_reschedule_that_is_refused_and_not_so_stays_refused(
+    upstream: Upstream, simulator: RunningSimulator
+) -> None:
+    job = await create_job(upstream)
+    _set_visit(simulator, job.appointment_id, AppointmentStatus.DONE)
+    ask = Reschedule(job_id=job.job_id, appointment_id=job.appointment_id, slot=LATER)
+    outcome = await upstream.desk.perform(ask, asker())
+    assert isinstance(outcome, Refused)
+    assert outcome.http_status == 409
+
+
+async def test_a_job_is_cancelled_with_the_first_reason_and_again_without_harm(
+    upstream: Upstream, simulator: RunningSimulator
+) -> None:
+    job = await create_job(upstream)
+    for _ in range(2):
+        value_of(await upstream.desk.perform(Cancel(job_id=job.job_id, memo="moved away"), asker()))
+    row = simulator.state.world.jobs.rows[job.job_id]
+    assert row.status is JobStatus.CANCELED
+    assert [(log.reason_id, log.memo) for log in row.cancellations] == [(401, "moved away")]
+
+
+async def test_a_completed_job_cannot_be_cancelled(upstream: Upstream, simulator: RunningSimulator) -> None:
+    job = await create_job(upstream)
+    simulator.state.world.jobs.rows[job.job_id].status = JobStatus.COMPLETED
+    outcome = await upstream.desk.perform(Cancel(job_id=job.job_id, memo="late"), asker())
+    assert isinstance(outcome, Refused)
+    assert outcome.reason is Reason.REFUSED
+
+
+async def test_a_cancelled_job_is_put_back_and_again_without_harm(
+    upstream: Upstream, simulator: RunningSimulator
+) -> None:
+    job = await create_job(upstream)
+    value_of(await upstream.desk.perform(Cancel(job_id=job.job_id, memo="x"), asker()))
+    ask = PutBack(job_id=job.job_id, appointment_id=job.appointment_id, cancelled=True)
+    for _ in range(2):
+        value_of(await upstream.desk.perform(ask, asker()))
+    assert simulator.state.world.jobs.rows[job.job_id].status is JobStatus.SCHEDULED
+
+
+async def test_a_job_on_hold_with_technicians_is_put_back_to_scheduled(
+    upstream: Upstream, simulator: RunningSimulator
+) -> None:
+    job = await create_job(upstream)
+    await _dispatch(upstream, job.job_id, job.appointment_id, (507, 508))
+    world = simulator.state.world
+    visit = world.appointments.rows[job.appointment_id]
+    assert visits.hold(world, visit, ReasonAndMemo(reason_id=451, memo="parts")) is None
+    ask = PutBack(job_id=job.job_id, appointment_id=job.appointment_id, cancelled=False)
+    for _ in range(2):
+        value_of(await upstream.desk.perform(ask, asker()))
+    assert visit.status is AppointmentStatus.SCHEDULED
+    assert [row for row in world.assignments_of(visit) if row.active] == []
+
+
+async def test_technicians_are_assigned_and_again_without_harm(
+    upstream: Upstream, simulator: RunningSimulator
+) -> None:
+    job = await create_job(upstream)
+    for _ in range(2):
+        await _dispatch(upstream, job.job_id, job.appointment_id, (507, 508))
+    world = simulator.state.world
+    rows = world.assignments_of(world.appointments.rows[job.appointment_id])
+    assert sorted(row.technician_id for row in rows if row.active) == [507, 508]
+
+
+async def test_an_unknown_technician_is_refused(upstream: Upstream) -> None:
+    job = await create_job(upstream)
+    ask = Dispatch(job_id=job.job_id, appointment_id=job.appointment_id, technician_ids=(99,), note="")
+    outcome = await upstream.desk.perform(ask, asker())
+    assert isinstance(outcome, Refused)
+    assert outcome.reason is Reason.REFUSED
+
+
+async def test_a_dispatch_without_technicians_is_a_note(
+    upstream: Upstream, simulator: RunningSimulator
+) -> None:
+    job = await create_job(upstream)
+    ask = Dispatch(
+        job_id=job.job_id, appointment_id=job.appointment_id, technician_ids=(), note="dispatched e1"
+    )
+    value_of(await upstream.desk.perform(ask, asker()))
+    assert [note.text for note in simulator.state.world.jobs.rows[job.job_id].notes] == ["dispatched e1"]
+
+
+async def test_a_note_that_may_be_there_already_is_looked_for(
+    upstream: Upstream, simulator: RunningSimulator
+) -> None:
+    job = await create_job(upstream)
+    for text in ("one", "one", "two"):
+        value_of(await upstream.desk.perform(Note(job_id=job.job_id, text=text), asker(again=True)))
+    assert [note.text for note in simulator.state.world.jobs.rows[job.job_id].notes] == ["one", "two"]
+
+
+async def test_a_job_is_completed_and_again_without_harm(
+    upstream: Upstream, simulator: RunningSimulator
+) -> None:
+    job = await create_job(upstream)
+    await _dispatch(upstream, job.job_id, job.appointment_id, (507,))
+    for _ in range(2):
+        value_of(await upstream.desk.perform(Complete(job_id=job.job_id, completed_on=NOW), asker()))
+    row = simulator.state.world.jobs.rows[job.job_id]
+    assert (row.status, row.completed_on) == (JobStatus.COMPLETED, NOW)
+
+
+async def test_a_job_that_nobody_is_assigned_to_cannot_be_completed(upstream: Upstream) -> None:
+    job = await create_job(upstream)
+    outcome = await upstream.desk.perform(Complete(job_id=job.job_id, completed_on=NOW), asker())
+    assert isinstance(outcome, Refused)
+    assert outcome.reason is Reason.NO_TECHNICIAN
+
+
+async def test_a_cancelled_job_cannot_be_completed_for_another_reason(upstream: Upstream) -> None:
+    job = await create_job(upstream)
+    value_of(await upstream.desk.perform(Cancel(job_id=job.job_id, memo="x"), asker()))
+    outcome = await upstream.desk.perform(Complete(job_id=job.job_id, completed_on=NOW), asker())
+    assert isinstance(outcome, Refused)
+    assert outcome.reason is Reason.REFUSED
+
+
+async def test_a_job_that_does_not_exist_is_refused(upstream: Upstream) -> None:
+    outcome = await upstream.desk.perform(Cancel(job_id=9999, memo="x"), asker())
+    assert isinstance(outcome, Refused)
+    assert (outcome.reason, outcome.http_status) == (Reason.REFUSED, 404)
+
+
+async def test_a_missing_business_unit_is_refused_and_the_detail_says_what_there_is(
+    upstream: Upstream, calls: list[CallMade]
+) -> None:
+    customer = value_of(await upstream.desk.perform(CreateCustomer(order=customer_order()), asker()))
+    order = job_order(customer.customer_id, customer.location_id or 0, business_unit="Tucson")
+    outcome = await upstream.desk.perform(CreateJob(order=order), asker())
+    assert isinstance(outcome, Refused)
+    assert outcome.reason is Reason.REFUSED
+    assert "'Tucson' is not among ServiceTitan's active business units" in outcome.detail
+    assert "Mesa_East" in outcome.detail
+    assert not any(call.endpoint.endswith("/jobs") for call in calls)
+
+
+async def test_an_unknown_problem_gets_the_first_job_type(
+    upstream: Upstream, simulator: RunningSimulator
+) -> None:
+    customer = value_of(await upstream.desk.perform(CreateCustomer(order=customer_order()), asker()))
+    order = job_order(customer.customer_id, customer.location_id or 0, job_type="other")
+    job = value_of(await upstream.desk.perform(CreateJob(order=order), asker()))
+    assert simulator.state.world.jobs.rows[job.job_id].job_type_id == 201
+
+
+@pytest.mark.parametrize("guid", [GUID, "00000000-0000-4000-8000-000000000002"])
+async def test_configured_names_win(
+    make_upstream: MakeUpstream, simulator: RunningSimulator, guid: str
+) -> None:
+    upstream = make_upstream(
+        job_type="noisy door", campaign="Referral", cancel_reason="No Show", application_guid=guid
+    )
+    job = await create_job(upstream)
+    value_of(await upstream.desk.perform(Cancel(job_id=job.job_id, memo="x"), asker()))
+    row = simulator.state.world.jobs.rows[job.job_id]
+    assert (row.job_type_id, row.campaign_id) == (206, 303)
+    assert [log.reason_id for log in row.cancellations] == [404]
+    assert value_of(await upstream.desk.perform(FindJob(booking_id="b1"), asker()))
+
+
+async def _dispatch(
+    upstream: Upstream, job_id: int, appointment_id: int, technicians: tuple[int, ...]
+) -> None:
+    ask = Dispatch(job_id=job_id, appointment_id=appointment_id, technician_ids=technicians, note="")
+    value_of(await upstream.desk.perform(ask, asker()))
+
+
+def _set_visit(simulator: RunningSimulator, appointment_id: int, status: AppointmentStatus) -> None:
+    simulator.state.world.appointments.rows[appointment_id].status = status

@@ -1,0 +1,131 @@
+"""One token for all, fetched as seldom as can be."""
+
+import asyncio
+
+from app.booking.asks import FindJob
+from app.servicetitan.breaker import Trouble
+from app.servicetitan.caller import CallMade
+from app.servicetitan.token import NoToken, Token
+from app.servicetitan.upstream import Upstream
+from app.simulator.faults import FaultKind, FaultRequest
+from app.simulator.server import RunningSimulator
+from tests.client.conftest import MakeUpstream
+from tests.client.orders import asker, value_of
+
+TOKEN_ROUTE = "POST /connect/token"
+
+
+def fetches(simulator: RunningSimulator) -> int:
+    return simulator.state.journal.by_route[TOKEN_ROUTE]
+
+
+async def find(upstream: Upstream, booking_id: str = "b1") -> None:
+    value_of(await upstream.desk.perform(FindJob(booking_id=booking_id), asker(booking_id)))
+
+
+async def test_many_calls_at_once_fetch_one_token(upstream: Upstream, simulator: RunningSimulator) -> None:
+    await asyncio.gather(*(find(upstream, f"b{n}") for n in range(20)))
+    assert fetches(simulator) == 1
+
+
+async def test_a_revoked_token_is_fetched_again_once(
+    upstream: Upstream, simulator: RunningSimulator, calls: list[CallMade]
+) -> None:
+    await find(upstream)
+    simulator.state.tokens.revoke()
+    calls.clear()
+    await asyncio.gather(*(find(upstream, f"b{n}") for n in range(10)))
+    assert fetches(simulator) == 2
+    assert sorted({call.http_status for call in calls if call.http_status}) == [200, 401]
+
+
+async def test_a_token_is_refreshed_before_its_end_and_nobody_waits(
+    make_upstream: MakeUpstream, simulator: RunningSimulator
+) -> None:
+    class Ahead:
+        seconds = 0.0
+
+        def __call__(self) -> float:
+            return asyncio.get_running_loop().time() + self.seconds
+
+    ahead = Ahead()
+    upstream = make_upstream(clock=ahead)
+    await find(upstream)
+    ahead.seconds = 845.0
+    await find(upstream)
+    async with asyncio.timeout(20):
+        while fetches(simulator) < 2:
+            await asyncio.sleep(0.01)
+    ahead.seconds = 1000.0
+    await find(upstream)
+    assert fetches(simulator) == 2
+
+
+async def test_credentials_that_are_not_taken_are_nobodys_fault(
+    make_upstream: MakeUpstream, simulator: RunningSimulator
+) -> None:
+    upstream = make_upstream(client_secret="invalid_key")
+    asking = asyncio.create_task(find(upstream))
+    async with asyncio.timeout(20):
+        while fetches(simulator) < 3:
+            await asyncio.sleep(0.01)
+    assert not asking.done()
+    seen = upstream.gate.snapshot()
+    assert seen.trouble is Trouble.AUTHENTICATION
+    assert "invalid_client" in seen.why
+    assert "invalid_key" not in seen.why
+    asking.cancel()
+    await asyncio.wait([asking])
+    assert simulator.state.journal.total == fetches(simulator)
+
+
+async def test_a_fresh_token_that_is_not_taken_shuts_the_gate_until_one_is(
+    upstream: Upstream, simulator: RunningSimulator
+) -> None:
+    simulator.state.faults.add(FaultRequest(kind=FaultKind.UNAUTHORIZED, count=4), 0.0)
+    asking = asyncio.create_task(find(upstream))
+    async with asyncio.timeout(20):
+        while upstream.gate.trouble is not Trouble.AUTHENTICATION:
+            await asyncio.sleep(0)
+        await asking
+    assert upstream.gate.trouble is None
+
+
+async def test_a_token_endpoint_that_is_down_is_waited_for(
+    upstream: Upstream, simulator: RunningSimulator
+) -> None:
+    simulator.state.faults.add(FaultRequest(kind=FaultKind.ERROR_BEFORE, path="/connect/token", count=3), 0.0)
+    async with asyncio.timeout(20):
+        await find(upstream)
+    assert fetches(simulator) == 4
+
+
+async def test_a_person_may_test_the_credentials(make_upstream: MakeUpstream) -> None:
+    good = await make_upstream().auth_test()
+    assert isinstance(good, Token)
+    assert good.expires_in == 900
+    assert good.text not in repr(good)
+    bad = await make_upstream(client_id="invalid_key").auth_test()
+    assert bad == NoToken(detail="no token: invalid_client", denied=True, http_status=400)
+
+
+async def test_health_is_a_token_and_one_cheap_read(
+    upstream: Upstream, simulator: RunningSimulator, calls: list[CallMade]
+) -> None:
+    assert (await upstream.check_health()).well
+    assert len(calls) == 1
+    simulator.state.faults.add(FaultRequest(kind=FaultKind.ERROR_BEFORE, count=1), 0.0)
+    seen = await upstream.check_health()
+    assert not seen.well
+    assert "SIMULATION" in seen.detail
+    assert len(calls) == 2
+
+
+async def test_health_makes_no_call_while_the_gate_is_shut(
+    make_upstream: MakeUpstream, calls: list[CallMade]
+) -> None:
+    upstream = make_upstream(first_pause=1000.0, longest_pause=1000.0)
+    upstream.gate.breaker.no_token(Trouble.OUTAGE, asyncio.get_running_loop().time(), "down")
+    seen = await upstream.check_health()
+    assert (seen.well, seen.detail) == (False, "down")
+    assert calls == []
