@@ -1,0 +1,51 @@
+"""Who imports whom: the contracts of pyproject.toml hold, and a breach of each is noticed."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def linted(folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [Path(sys.executable).with_name("lint-imports"), "--no-cache"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+
+
+def test_every_import_goes_down() -> None:
+    done = linted(ROOT)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize(
+    ("module", "line", "broken"),
+    [
+        ("booking/reasons.py", "from app.settings import load", "layers"),
+        ("stream/topology.py", "from app.commands.cli import run", "layers"),
+        ("unplaced.py", "", "layers"),
+        ("simulator/views.py", "from app.servicetitan import endpoints", "the simulator shares nothing"),
+        ("servicetitan/pace.py", "import faust", "Faust is known to"),
+        ("settings.py", "import mode", "Faust is known to"),
+        ("booking/reasons.py", "import time", "bookings are thought about"),
+        ("servicetitan/wire/base.py", "import aiohttp", "ServiceTitan's wire is models"),
+    ],
+)
+def test_a_breach_is_noticed(tmp_path: Path, module: str, line: str, broken: str) -> None:
+    shutil.copytree(ROOT / "app", tmp_path / "app", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    file = tmp_path / "app" / module
+    text = file.read_text(encoding="utf-8") if file.exists() else ""
+    file.write_text(f"{text}\n{line}\n", encoding="utf-8")
+    done = linted(tmp_path)
+    assert done.returncode == 1
+    kept_or_not = [each for each in done.stdout.splitlines() if each.startswith(broken)]
+    assert any("BROKEN" in each for each in kept_or_not), done.stdout
