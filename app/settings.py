@@ -13,7 +13,6 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from yarl import URL
 
@@ -325,7 +324,7 @@ def load(environ: Mapping[str, str]) -> Settings:
         fields: dict[str, Any] = {name.lower(): given[name] for name in _FIELDS if name in given}
         return Settings(**fields)
     except ValidationError as wrong:
-        raise SettingsWrong("; ".join(_lines(wrong.errors(), given))) from None
+        raise SettingsWrong("; ".join(_lines(wrong, given))) from None
 
 
 def _refuse_unknown(given: Mapping[str, str]) -> None:
@@ -340,9 +339,9 @@ def _refuse_unknown(given: Mapping[str, str]) -> None:
         raise SettingsWrong(f"{name} is not a setting; allowed: {', '.join(alike)}")
 
 
-def _lines(errors: list[ErrorDetails], given: Mapping[str, str]) -> Iterator[str]:
+def _lines(wrong: ValidationError, given: Mapping[str, str]) -> Iterator[str]:
     """One clause for each error; a default that follows a wrong value is not reported beside it."""
-    for error in errors:
+    for error in wrong.errors():
         message = error["msg"].removeprefix("Value error, ")
         if not error["loc"]:
             yield message
