@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar
-from uuid import UUID
 
 from pydantic import ValidationError
 
@@ -17,6 +16,9 @@ W = TypeVar("W", bound=Wire)
 R = TypeVar("R")
 
 JSON = "application/json; charset=utf-8"
+
+UNTRACED = b"00-untraced-00"
+"""The trace id of a refusal that is not on its way yet."""
 
 _TYPES = {
     400: "https://tools.ietf.org/html/rfc7231#section-6.5.1",
@@ -89,15 +91,13 @@ def empty(refusal: Refusal | None) -> Answer:
     return EMPTY if refusal is None else refuse(refusal)
 
 
-def refuse(
-    refusal: Refusal, *, trace_id: str | None = None, headers: Mapping[str, str] | None = None
-) -> Answer:
-    """A refusal with the RFC 7807 body."""
+def refuse(refusal: Refusal, *, headers: Mapping[str, str] | None = None) -> Answer:
+    """A refusal with the RFC 7807 body; its trace id is set when it is sent."""
     body = ErrorBody(
         type=_TYPES.get(refusal.status, _SERVER_ERROR),
         title=refusal.title,
         status=refusal.status,
-        trace_id=trace_id or f"00-{UUID(int=0).hex}-0000000000000000-00",
+        trace_id=UNTRACED.decode(),
         errors=refusal.errors,
     )
     return Answer(refusal.status, body.answer(), headers or {})

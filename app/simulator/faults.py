@@ -17,6 +17,7 @@ class FaultKind(StrEnum):
     """How a call goes wrong. In the upper half the work is not done, in the lower half it is."""
 
     ERROR_BEFORE = "error_before"
+    ERROR_IN_200 = "error_in_200"
     DROP_BEFORE = "drop_before"
     UNAUTHORIZED = "unauthorized"
     FORBIDDEN = "forbidden"

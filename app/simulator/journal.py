@@ -10,7 +10,10 @@ _SECONDS_KEPT = 120
 
 @dataclass(slots=True)
 class CallRecord:
-    """One call: `status` is what was answered, None when no answer came; `ms` until then."""
+    """One call: `status` is what was answered, None when no answer came; `ms` until then.
+
+    `effects` are the kinds of what it changed, `job` and `booking` the job it changed.
+    """
 
     number: int
     at: datetime
@@ -20,6 +23,9 @@ class CallRecord:
     status: int | None = None
     fault: str | None = None
     ms: float | None = None
+    effects: tuple[str, ...] = ()
+    job: int | None = None
+    booking: str | None = None
 
 
 class Journal:

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from app.simulator.endpoints import appointments, crm, jobs, lists
+from app.simulator.endpoints import appointments, crm, exports, jobs, lists
 from app.simulator.endpoints.token import TOKEN_PATH
 from app.simulator.log import log
 from app.simulator.pipeline import Pipeline
 from app.simulator.simulation import Simulation, SimulatorConfig
 
-ROUTES = (*crm.ROUTES, *jobs.ROUTES, *appointments.ROUTES, *lists.ROUTES)
+ROUTES = (*crm.ROUTES, *jobs.ROUTES, *appointments.ROUTES, *lists.ROUTES, *exports.ROUTES)
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,11 @@ class Table(Generic[R]):
         """Rows whose last change has a higher number, oldest change first."""
         return self._from(bisect_left(self._changes, number + 1, key=lambda change: change.number))
 
+    def number_before(self, moment: datetime) -> int:
+        """The number of the last change before `moment`; 0 when there is none."""
+        index = bisect_left(self._changes, moment, key=lambda change: change.at)
+        return self._changes[index - 1].number if index else 0
+
     def created_since(self, moment: datetime) -> Iterator[R]:
         """Rows made at or after `moment`, by id, and perhaps a few made just before it.
 
