@@ -85,10 +85,9 @@ def test_wrong_usage_is_2(arguments: list[str]) -> None:
 def test_wrong_settings_are_2_and_one_line() -> None:
     done = called("topics", environ={"TOPIC_PARTITIONS": "none"})
     assert done.returncode == 2
-    assert done.stderr.splitlines() == [
-        "TOPIC_PARTITIONS is 'none': input should be a valid integer, "
-        "unable to parse string as an integer; allowed: 1 to 1000"
-    ]
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith("TOPIC_PARTITIONS is 'none': ")
+    assert done.stderr.endswith("; allowed: 1 to 1000\n")
 
 
 def test_kafka_away_is_3_and_says_what_to_do() -> None:
