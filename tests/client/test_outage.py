@@ -1,0 +1,163 @@
+"""While ServiceTitan is out, lanes wait and nobody's attempts are used up."""
+
+import asyncio
+
+import pytest
+
+from app.booking.asks import CreateJob, FindJob, JobSeen, Reschedule
+from app.booking.outcomes import Accepted, Failed, Refused, Unsure
+from app.booking.reasons import Reason
+from app.servicetitan.breaker import ENOUGH_LANES, State, Trouble
+from app.servicetitan.upstream import Upstream
+from app.simulator.faults import FaultKind, FaultRequest
+from app.simulator.server import RunningSimulator
+from tests.client.conftest import MakeUpstream
+from tests.client.orders import LATER, asker, create_job, job_order, value_of
+
+LANES = 40
+FEW_ATTEMPTS = 2
+"""Of four: an outage may cost a lane the attempt that was under way when it began, and one more."""
+
+
+def break_calls(simulator: RunningSimulator, kind: FaultKind, **more: object) -> None:
+    fault = FaultRequest.model_validate({"kind": kind, **more})
+    simulator.state.faults.add(fault, simulator.state.monotonic())
+
+
+async def some_probes(simulator: RunningSimulator, upstream: Upstream) -> None:
+    """Wait until the gate is shut and has been knocked at a few times."""
+    async with asyncio.timeout(30):
+        while not upstream.gate.is_open:
+            await asyncio.sleep(0.01)
+        before = simulator.state.journal.total
+        while simulator.state.journal.total < before + 3:
+            await asyncio.sleep(0.01)
+
+
+async def create_in_attempts(upstream: Upstream, ask: CreateJob) -> int:
+    """Create as the engine does, looking up after each Unsure; gives the attempts that were used up."""
+    attempts = 1
+    desk, who = upstream.desk, asker(ask.order.booking_id)
+    while True:
+        outcome = await desk.perform(ask, who)
+        if isinstance(outcome, Accepted):
+            return attempts
+        assert isinstance(outcome, Unsure | Failed)
+        while True:
+            attempts += 1
+            found = await desk.perform(FindJob(booking_id=ask.order.booking_id), who)
+            if not isinstance(found, Failed):
+                break
+        if value_of(found):
+            return attempts
+
+
+def jobs_of(simulator: RunningSimulator, job: JobSeen) -> list[int]:
+    rows = simulator.state.world.jobs.rows.values()
+    return [row.id for row in rows if row.customer_id == job.customer_id]
+
+
+@pytest.mark.parametrize("kind", [FaultKind.ERROR_BEFORE, FaultKind.DROP_BEFORE, FaultKind.ERROR_AFTER])
+async def test_an_outage_uses_up_nobodys_attempts(
+    upstream: Upstream, simulator: RunningSimulator, kind: FaultKind
+) -> None:
+    job = await create_job(upstream, "b")
+    asks = [CreateJob(order=job_order(job.customer_id, job.location_id, f"b{lane}")) for lane in range(LANES)]
+    break_calls(simulator, kind)
+    lanes = [asyncio.create_task(create_in_attempts(upstream, ask)) for ask in asks]
+    await some_probes(simulator, upstream)
+    assert not any(lane.done() for lane in lanes)
+    simulator.state.faults.clear()
+    async with asyncio.timeout(60):
+        attempts = await asyncio.gather(*lanes)
+    assert max(attempts) <= FEW_ATTEMPTS
+    assert len(jobs_of(simulator, job)) == LANES + 1
+    assert upstream.gate.snapshot().state is State.CLOSED
+
+
+async def test_changes_wait_through_an_outage_and_are_made_once(
+    upstream: Upstream, simulator: RunningSimulator
+) -> None:
+    job = await create_job(upstream)
+    break_calls(simulator, FaultKind.ERROR_BEFORE)
+    ask = Reschedule(job_id=job.job_id, appointment_id=job.appointment_id, slot=LATER)
+    lanes = [asyncio.create_task(upstream.desk.perform(ask, asker(f"b{n}"))) for n in range(LANES)]
+    await some_probes(simulator, upstream)
+    simulator.state.faults.clear()
+    async with asyncio.timeout(60):
+        outcomes = await asyncio.gather(*lanes)
+    accepted = [outcome for outcome in outcomes if isinstance(outcome, Accepted)]
+    burnt = [outcome for outcome in outcomes if isinstance(outcome, Unsure | Failed)]
+    assert len(accepted) + len(burnt) == LANES
+    assert accepted
+
+
+async def test_only_one_knocks_at_a_time(upstream: Upstream, simulator: RunningSimulator) -> None:
+    break_calls(simulator, FaultKind.SLOW, seconds=0.3)
+    upstream.gate.breaker.no_token(Trouble.OUTAGE, 0.0, "down")
+    finds = [
+        asyncio.create_task(upstream.desk.perform(FindJob(booking_id=f"b{n}"), asker())) for n in range(10)
+    ]
+    async with asyncio.timeout(20):
+        while simulator.state.journal.total < 2:
+            await asyncio.sleep(0.01)
+    assert upstream.pace.snapshot().in_flight == 1
+    assert upstream.gate.waiting == 9
+    async with asyncio.timeout(20):
+        await asyncio.gather(*finds)
+
+
+async def test_one_call_in_five_failing_leaves_the_gate_open(
+    upstream: Upstream, simulator: RunningSimulator
+) -> None:
+    await upstream.check_health()
+    break_calls(simulator, FaultKind.ERROR_BEFORE, rate=0.2)
+    outcomes = await asyncio.gather(
+        *(upstream.desk.perform(FindJob(booking_id=f"b{n}"), asker(f"b{n}")) for n in range(300))
+    )
+    failed = [outcome for outcome in outcomes if isinstance(outcome, Failed)]
+    assert 20 < len(failed) < 120
+    assert not upstream.gate.is_open
+
+
+async def test_a_wrong_deployment_does_not_empty_the_lanes_into_the_dead_letter(
+    upstream: Upstream, simulator: RunningSimulator
+) -> None:
+    job = await create_job(upstream, "b")
+    asks = [CreateJob(order=job_order(job.customer_id, job.location_id, f"b{lane}")) for lane in range(LANES)]
+    break_calls(simulator, FaultKind.FORBIDDEN, path="*/jobs")
+    lanes = [asyncio.create_task(upstream.desk.perform(ask, asker(ask.order.booking_id))) for ask in asks]
+    await some_probes(simulator, upstream)
+    assert upstream.gate.trouble is Trouble.REFUSALS
+    simulator.state.faults.clear()
+    async with asyncio.timeout(60):
+        outcomes = await asyncio.gather(*lanes)
+    refused = [outcome for outcome in outcomes if isinstance(outcome, Refused)]
+    assert all(outcome.reason is Reason.NOT_PERMITTED for outcome in refused)
+    assert len(refused) < ENOUGH_LANES
+    assert len(jobs_of(simulator, job)) == 1 + LANES - len(refused)
+
+
+async def test_what_an_operator_sends_again_is_no_sign_of_a_wrong_deployment(
+    upstream: Upstream, simulator: RunningSimulator
+) -> None:
+    job = await create_job(upstream, "b")
+    break_calls(simulator, FaultKind.FORBIDDEN, path="*/jobs")
+    for lane in range(2 * ENOUGH_LANES):
+        ask = CreateJob(order=job_order(job.customer_id, job.location_id, f"b{lane}"))
+        outcome = await upstream.desk.perform(ask, asker(f"b{lane}", live=False))
+        assert isinstance(outcome, Refused)
+    assert not upstream.gate.is_open
+
+
+async def test_a_backlog_after_an_outage_drains_at_the_pace(
+    make_upstream: MakeUpstream, simulator: RunningSimulator
+) -> None:
+    limit = 50
+    simulator.state.throttle.per_second = limit
+    upstream = make_upstream(calls_per_second=0.8 * limit)  # a busy machine may bunch calls up
+    upstream.gate.breaker.no_token(Trouble.OUTAGE, 0.0, "down")
+    finds = (upstream.desk.perform(FindJob(booking_id=f"b{n}"), asker(f"b{n}")) for n in range(2 * limit))
+    async with asyncio.timeout(60):
+        await asyncio.gather(*finds)
+    assert "429" not in simulator.state.journal.by_status
