@@ -285,7 +285,7 @@ class Record:
 
 
 _ADAPTER = TypeAdapter(Record)
-_RANK = TypeAdapter(tuple[int, int])
+_HEAD = TypeAdapter(Head)
 
 
 def encode(record: Record) -> bytes:
@@ -302,6 +302,16 @@ def rank(row: bytes) -> tuple[int, int]:
     """(generation, sequence) of a stored row: replay keeps the highest."""
     document = orjson.loads(row)
     return document.get("generation", 0), document.get("sequence", 0)
+
+
+def encode_head(head: Head) -> bytes:
+    """A row of the table `behind`: JSON, the event's bytes as base64."""
+    return _HEAD.dump_json(head, exclude_defaults=True)
+
+
+def decode_head(row: bytes) -> Head:
+    """The head of a stored row. Raises ValidationError when this is no row of ours."""
+    return _HEAD.validate_json(row)
 
 
 def queued(number: int) -> str:
