@@ -71,6 +71,8 @@ def _fired(record: Record, fired: Fired, facts: Facts) -> Decision:
 def _overdue(record: Record, overdue: Overdue, facts: Facts) -> Decision:
     """What the lane waits for is sent again, in case it was lost. The turn stays: both may come."""
     lane = record.lane
+    if lane.phase is Phase.WORKING:
+        return _resumed(record)
     if overdue.turn != lane.turn or lane.due is None or facts.now < lane.due:
         return unchanged(record)
     if lane.waits is Waits.CUSTOMER:

@@ -226,7 +226,7 @@ def read(raw: RawEvent) -> BookingEvent | Unusable:
         return Unusable(
             reason=Reason.TOO_LARGE, detail=f"{size} bytes; at most {LARGEST_EVENT} are taken", raw=raw
         )
-    opened = _open(raw.value, raw.headers)
+    opened = open_event(raw.value, raw.headers)
     if isinstance(opened, str):
         return Unusable(reason=Reason.UNREADABLE, detail=opened, raw=raw)
     envelope, data = opened
@@ -270,8 +270,8 @@ def _field_errors(wrong: ValidationError | TypeError) -> tuple[FieldError, ...]:
     )
 
 
-def _open(value: bytes, headers: Headers) -> tuple[Envelope, object] | str:
-    """The envelope and the data, or what makes them unreadable."""
+def open_event(value: bytes, headers: Headers) -> tuple[Envelope, object] | str:
+    """A CloudEvent's attributes and data, in either mode, or what makes it unreadable."""
     attributes = {name[3:].lower(): content for name, content in headers if name.lower().startswith("ce_")}
     try:
         body: object = orjson.loads(value)

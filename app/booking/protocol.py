@@ -18,7 +18,9 @@ from app.booking.record import Announce, Head, Owed, Phase, Record
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What time is it, and what may still be running? Answered with Facts."""
+    """What time is it, and what of this record may still be running? Answered with Facts."""
+
+    record: Record | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +65,17 @@ class Intend:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Ask ServiceTitan. `again` says that this ask may have been sent before. Answered with Answered."""
+    """Ask ServiceTitan. Answered with Answered.
+
+    `again` says that this ask may have been sent before; `live` is False for what an operator redrives;
+    `cause` is the id of the event it is for.
+    """
 
     ask: Ask
     again: bool
     live: bool
+    cause: str
+    trace_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +106,7 @@ def handle(record: Record | None, given: Given, intent: Intent | None, *, first_
 
 def _drive(record: Record | None, given: Given, intent: Intent | None) -> Effects:
     while True:
-        facts: Facts = yield Look()
+        facts: Facts = yield Look(record)
         decision = decide(record, given, replace(facts, intent=intent))
         record = yield from _effects(decision)
         match decision.then:
@@ -149,9 +157,15 @@ def intent_for(record: Record, facts: Facts) -> Intent:
 
 def _call(record: Record, ask: Ask, intent: Intent | None) -> Call:
     lane = record.lane
+    head = lane.head
     current = intent is not None and intent.turn == lane.turn
-    redriven = lane.head is not None and lane.head.plan is not None
-    return Call(ask, again=current or lane.attempts > 0, live=not redriven)
+    return Call(
+        ask,
+        again=current or lane.attempts > 0,
+        live=head is None or head.plan is None,
+        cause=head.event_id if head else record.caused_by,
+        trace_id=head.trace_id if head else None,
+    )
 
 
 def needs_settling(record: Record | None, intent: Intent | None) -> bool:

@@ -119,6 +119,8 @@ class Dispatcher:
                 self.progress.interrupted += 1
             else:
                 return True
+            if not job.ledger.accepting:
+                return False
             await asyncio.sleep(_PAUSE_SECONDS)
             try:
                 await self._ownership.ensure(message.partition)

@@ -79,6 +79,7 @@ class StreamApp(faust.App):
         self.sources: dict[str, Source] = {}
         self._assigned: list[Callback] = []
         self._revoked: list[Callback] = []
+        self._draining: list[Callable[[], None]] = []
         self.paused_topics: set[str] = set()
         self._handover = asyncio.Lock()
         self._ending: asyncio.Task[None] | None = None
@@ -133,6 +134,10 @@ class StreamApp(faust.App):
     def on_assigned(self, callback: Callback) -> None:
         """Have `callback` awaited whenever partitions were assigned, before a message is handled."""
         self._assigned.append(callback)
+
+    def on_draining(self, callback: Callable[[], None]) -> None:
+        """Have `callback` called when a drain begins, so that handlers that only wait can give up."""
+        self._draining.append(callback)
 
     def on_revoked(self, callback: Callback) -> None:
         """Have `callback` awaited whenever all partitions were given back, when no handler runs any more."""
@@ -236,6 +241,8 @@ class StreamApp(faust.App):
     async def give_back(self, why: str) -> None:
         """Stop taking messages, let running handlers finish within the limit, and commit what is done."""
         self.consumer.stop_intake()
+        for let_go in self._draining:
+            let_go()
         async with self._handover:
             drained = await self.dispatcher.drain(self.config.drain_limit)
             await self._commit_the_last()

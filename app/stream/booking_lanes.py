@@ -1,0 +1,331 @@
+"""The lanes of bookings: gives each input to `protocol.handle` and carries out the effects it yields."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from app.booking.customer_lane import CustomerRequest
+from app.booking.customers import customer_order
+from app.booking.events import BookingEvent, RawEvent, Unusable, read
+from app.booking.inputs import Answered, Arrived, Expire, Facts, Fired, Given, Intent, Overdue, Policy
+from app.booking.outcomes import Unsure
+from app.booking.protocol import (
+    Call,
+    Effect,
+    Intend,
+    Keep,
+    Look,
+    Publish,
+    Read,
+    Remove,
+    Save,
+    handle,
+    needs_settling,
+)
+from app.booking.reasons import Reason
+from app.booking.record import (
+    Announce,
+    Drop,
+    Owed,
+    Record,
+    RequestCustomer,
+    SendDeadLetter,
+    SendTimer,
+    decode,
+    encode,
+)
+from app.stream import codec, faults
+from app.stream.cache import Recent
+from app.stream.calls import LaneCalls
+from app.stream.faust_app import StreamApp
+from app.stream.message import Message
+from app.stream.narrator import Narrator
+from app.stream.partition import partition_for
+from app.stream.sender import Outgoing
+from app.stream.settling import Settling
+from app.stream.tables import OwnedTable
+from app.stream.topology import Topics
+
+_INTENT = TypeAdapter(Intent)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tables:
+    """The tables of the lanes, by name."""
+
+    bookings: OwnedTable
+    intents: OwnedTable
+    behind: OwnedTable
+    customers: OwnedTable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneParts:
+    """What lanes are made of. `me` names this assignment of this process; `now` gives the wall clock."""
+
+    app: StreamApp
+    topics: Topics
+    tables: Tables
+    calls: LaneCalls
+    settling: Settling
+    policy: Policy
+    narrator: Narrator
+    me: Callable[[], str]
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+
+class BookingLanes:
+    """Works events, timers and signals of bookings; the dispatcher gives one at a time per booking."""
+
+    def __init__(self, parts: LaneParts) -> None:
+        self._parts = parts
+        self._app = parts.app
+        self._topics = parts.topics
+        self._tables = parts.tables
+        self._touched: Recent[str, Record | None] = Recent(50_000)
+
+    # Inputs ------------------------------------------------------------------------------------------------
+
+    async def on_event(self, message: Message) -> None:
+        """A record of `booking-events`."""
+        event = read(codec.raw_event(message))
+        match event:
+            case Unusable():
+                await self._dead_letter_alone(event)
+            case BookingEvent() if self._misplaced(message):
+                detail = f"partition {message.partition} is not murmur2 of the key"
+                await self._dead_letter_alone(
+                    Unusable(reason=Reason.WRONG_PARTITION, detail=detail, raw=event.raw)
+                )
+            case BookingEvent():
+                await self._work(event.booking_id, Arrived(event=event), message)
+
+    async def on_timer(self, message: Message) -> None:
+        """A record of a retry topic that is due."""
+        timer = codec.read_timer(message)
+        if isinstance(timer, Unusable):
+            await self._dead_letter_alone(timer)
+            return
+        given: Given
+        match timer.kind:
+            case "timer":
+                given = Fired(turn=timer.turn)
+            case "overdue":
+                given = Overdue(turn=timer.turn)
+            case "expire":
+                given = Expire()
+        await self._work(timer.booking_id, given, message)
+
+    async def on_signal(self, message: Message) -> None:
+        """A record of `booking-signals`."""
+        signal = codec.read_signal(message)
+        match signal:
+            case codec.NoteSignal():
+                return
+            case Unusable():
+                await self._dead_letter_alone(signal)
+            case _ if self._misplaced(message):
+                detail = f"partition {message.partition} is not murmur2 of the key"
+                await self._dead_letter_alone(
+                    Unusable(reason=Reason.WRONG_PARTITION, detail=detail, raw=signal.raw)
+                )
+            case _:
+                await self._work(signal.booking_id, signal, message)
+
+    def forget(self) -> None:
+        """The partitions went: every row is touched for the first time again."""
+        self._touched.clear()
+
+    def _misplaced(self, message: Message) -> bool:
+        return message.partition != partition_for(message.key or b"", self._topics.booking_events.partitions)
+
+    async def _dead_letter_alone(self, unusable: Unusable) -> None:
+        letter = codec.letter_for(unusable, self._parts.now())
+        self._parts.narrator.turned_away(unusable)
+        await self._app.publish_all([self._letter(letter)])
+
+    # One input ---------------------------------------------------------------------------------------------
+
+    async def _work(self, booking_id: str, given: Given, message: Message) -> None:
+        if message.again:
+            self._touched.drop(booking_id)
+        key = booking_id.encode()
+        first_touch = booking_id not in self._touched
+        row = self._tables.bookings.get(message.partition, key) if first_touch else None
+        record = (None if row is None else decode(row)) if first_touch else self._touched.get(booking_id)
+        intent = self._intent(message.partition, key)
+        if not needs_settling(record, intent):
+            self._parts.settling.forget(booking_id)
+        lane = _Lane(self._parts, booking_id, message.partition, record)
+        try:
+            record = await lane.run(given, intent, first_touch=first_touch)
+        except BaseException:
+            # What stands in the store is all that is known now.
+            self._touched.drop(booking_id)
+            raise
+        self._touched.put(booking_id, record)
+
+    def _intent(self, partition: int, key: bytes) -> Intent | None:
+        row = self._tables.intents.get(partition, b"b/" + key)
+        return None if row is None else _INTENT.validate_json(row)
+
+    def _letter(self, letter: SendDeadLetter) -> Outgoing:
+        return dead_letter(self._topics, letter)
+
+
+class _Lane:
+    """One input of one booking on its way."""
+
+    def __init__(self, parts: LaneParts, booking_id: str, partition: int, record: Record | None) -> None:
+        self._parts = parts
+        self._tables = parts.tables
+        self._booking_id = booking_id
+        self._key = booking_id.encode()
+        self._partition = partition
+        self._told = record
+
+    async def run(self, given: Given, intent: Intent | None, *, first_touch: bool) -> Record | None:
+        steps = handle(self._told, given, intent, first_touch=first_touch)
+        self._intent = intent
+        result: Any = None
+        while True:
+            try:
+                effect = steps.send(result)
+            except StopIteration as ended:
+                record: Record | None = ended.value
+                return record
+            result = await self._carry_out(effect)
+
+    async def _carry_out(self, effect: Effect) -> Any:  # noqa: ANN401 - each effect says what it is answered with
+        match effect:
+            case Look(record=record):
+                return self._facts(record)
+            case Save(record=record, along=along):
+                return await self._save(record, along)
+            case Publish(record=record, owed=owed):
+                return await self._publish(record, owed)
+            case Keep(rows=rows):
+                kept = {self._slot(slot): codec.encode_head(head) for slot, head in rows}
+                return await self._tables.behind.put_many(self._partition, kept)
+            case Read(slot=slot):
+                row = self._tables.behind.get(self._partition, self._slot(slot))
+                return None if row is None else codec.decode_head(row)
+            case Intend(intent=intent):
+                row = _INTENT.dump_json(intent)
+                return await self._tables.intents.put(self._partition, b"b/" + self._key, row)
+            case Call():
+                return await self._call(effect)
+            case Remove(record=record):
+                return await self._remove(record)
+
+    def _facts(self, record: Record | None) -> Facts:
+        parts = self._parts
+        waits = needs_settling(record, self._intent)
+        left = parts.settling.left(self._booking_id) if waits else 0.0
+        return Facts(now=parts.now(), me=parts.me(), settle_left=left, policy=parts.policy)
+
+    async def _save(self, record: Record, along: tuple[Announce, ...]) -> Record:
+        # A group's generation can begin again at 1: a row's own is never lowered.
+        generation = max(self._parts.app.generation, record.generation)
+        stamped = replace(record, generation=generation, sequence=record.sequence + 1)
+        faults.reach("before-record", stamped.state)
+        row = self._tables.bookings.put(self._partition, self._key, encode(stamped))
+        sends = [self._announcement(stamped, owed) for owed in along]
+        if sends:
+            await asyncio.gather(row, self._parts.app.publish_all(sends))
+        else:
+            await row
+        faults.reach("after-record", stamped.state)
+        self._parts.narrator.saved(self._told, stamped)
+        self._told = stamped
+        return stamped
+
+    async def _publish(self, record: Record | None, owed: tuple[Owed, ...]) -> None:
+        records = [self._outgoing(record, thing) for thing in owed if not isinstance(thing, Drop)]
+        if records:
+            faults.reach("before-owed", owed[0].kind)
+            await self._parts.app.publish_all(records)
+            faults.reach("after-owed", owed[0].kind)
+        slots = [slot for thing in owed if isinstance(thing, Drop) for slot in thing.slots]
+        if slots:
+            await self._tables.behind.put_many(
+                self._partition, dict.fromkeys(self._slot(slot) for slot in slots)
+            )
+
+    def _outgoing(self, record: Record | None, owed: Owed) -> Outgoing:
+        topics = self._parts.topics
+        match owed:
+            case SendDeadLetter():
+                return dead_letter(topics, owed)
+            case Announce() if record is not None:
+                return self._announcement(record, owed)
+            case SendTimer() if record is not None:
+                return self._timer(record, owed)
+            case RequestCustomer() if record is not None:
+                return self._request(record, owed)
+            case _:
+                raise TypeError(f"{owed.kind} is owed by no record")
+
+    def _announcement(self, record: Record, owed: Announce) -> Outgoing:
+        value = codec.announcement(record, owed)
+        return Outgoing(self._parts.topics.jobs.name, self._key, value, codec.CLOUD_EVENT_HEADERS)
+
+    def _timer(self, record: Record, owed: SendTimer) -> Outgoing:
+        head = record.lane.head
+        raw = head.raw if head is not None else _nothing(self._key)
+        topic = self._parts.topics.retry_after(owed.delay).name
+        headers = codec.timer_headers(raw.headers, owed)
+        return Outgoing(topic, self._key, raw.value, headers, self._partition)
+
+    def _request(self, record: Record, owed: RequestCustomer) -> Outgoing:
+        head = record.lane.head
+        request = CustomerRequest(
+            booking_id=record.booking_id,
+            turn=owed.turn,
+            order=customer_order(record.booking),
+            trace_id=head.trace_id if head is not None else None,
+        )
+        value = codec.encode_customer_request(request, now=self._parts.now())
+        key = request.order.phone.encode()
+        return Outgoing(self._parts.topics.customer_requests.name, key, value, codec.CLOUD_EVENT_HEADERS)
+
+    async def _call(self, call: Call) -> Answered:
+        trace = None if call.trace_id is None else codec.traceparent(call.trace_id, call.cause)
+        came = await self._parts.calls.perform(
+            call.ask,
+            lane=self._booking_id,
+            partition=self._partition,
+            traceparent=trace,
+            live=call.live,
+            again=call.again,
+        )
+        outcome = came.outcome
+        if isinstance(outcome, Unsure) and outcome.http_status is None and came.sent_at is not None:
+            self._parts.settling.sent(self._booking_id, came.sent_at)
+        return Answered(ask=call.ask, outcome=outcome, duration_ms=round(came.seconds * 1000))
+
+    async def _remove(self, record: Record) -> None:
+        slots = {self._slot(failed.slot): None for failed in record.failed}
+        if slots:
+            await self._tables.behind.put_many(self._partition, slots)
+        await self._parts.app.publish(self._parts.topics.jobs.name, self._key, None)
+        await self._tables.intents.delete(self._partition, b"b/" + self._key)
+        await self._tables.bookings.delete(self._partition, self._key)
+        self._parts.narrator.left(record)
+
+    def _slot(self, slot: str) -> bytes:
+        return f"{self._booking_id}/{slot}".encode()
+
+
+def dead_letter(topics: Topics, letter: SendDeadLetter) -> Outgoing:
+    """A dead letter as a record: the event's own key, bytes and headers, with failure headers."""
+    headers = codec.dead_letter_headers(letter)
+    return Outgoing(topics.dead_letter.name, letter.raw.key, letter.raw.value, headers)
+
+
+def _nothing(key: bytes) -> RawEvent:
+    return RawEvent(topic="", partition=0, offset=0, key=key, value=None)

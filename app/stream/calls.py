@@ -1,0 +1,93 @@
+"""Asks to ServiceTitan on behalf of lanes: fenced before each call, and given up when partitions go."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from app.booking.asks import Ask, CustomerAsk
+from app.booking.outcomes import Outcome
+from app.servicetitan.caller import CallMade
+from app.servicetitan.desk import Asker, Desk
+from app.stream import faults
+from app.stream.errors import NotMine
+
+
+@dataclass(frozen=True, slots=True)
+class Came:
+    """What an ask came to; `sent_at` is the monotonic time at which its last call went out, if one did."""
+
+    outcome: Outcome[Any]
+    sent_at: float | None
+    seconds: float
+
+
+class LaneCalls:
+    """Performs asks, and lets those go that only wait when this worker gives its partitions back."""
+
+    def __init__(
+        self, desk: Desk, still_mine: Callable[[int], bool], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._desk = desk
+        self._still_mine = still_mine
+        self._clock = clock
+        self._waiting: dict[str, asyncio.Task[Outcome[Any]]] = {}
+        self._in_call: set[str] = set()
+        self._letting_go = False
+
+    async def perform(
+        self,
+        ask: Ask | CustomerAsk,
+        *,
+        lane: str,
+        partition: int,
+        traceparent: str | None = None,
+        live: bool = True,
+        again: bool = False,
+    ) -> Came:
+        """Perform one ask. Raises NotMine when the partition is lost or given back before it was sent."""
+        if self._letting_go:
+            raise NotMine(partition)
+        sent: list[float] = []
+
+        def check() -> None:
+            if not self._still_mine(partition):
+                raise NotMine(partition)
+            faults.reach("before-call", type(ask).__name__)
+            sent.append(self._clock())
+            self._in_call.add(lane)
+
+        asker = Asker(lane=lane, check=check, traceparent=traceparent, live=live, again=again)
+        begun = self._clock()
+        task = asyncio.ensure_future(self._desk.perform(ask, asker))
+        self._waiting[lane] = task
+        try:
+            outcome = await task
+        except asyncio.CancelledError:
+            mine = asyncio.current_task()
+            if mine is not None and mine.cancelling():
+                task.cancel()
+                raise
+            raise NotMine(partition) from None
+        finally:
+            self._waiting.pop(lane, None)
+            self._in_call.discard(lane)
+        faults.reach("after-call", type(ask).__name__)
+        last = sent[-1] if sent else None
+        return Came(outcome, last, self._clock() - (last if last is not None else begun))
+
+    def call_ended(self, made: CallMade) -> None:
+        """Note that a lane's call is answered: whatever it waits for now can be given up."""
+        self._in_call.discard(made.lane)
+
+    def let_go(self) -> None:
+        """Give up every ask that only waits, until `take_hold`; those with a call under way finish it."""
+        self._letting_go = True
+        for lane, task in list(self._waiting.items()):
+            if lane not in self._in_call:
+                task.cancel()
+
+    def take_hold(self) -> None:
+        """Partitions were assigned: asks may wait again."""
+        self._letting_go = False

@@ -1,0 +1,409 @@
+"""Records on the topics, to and from values: headers, keys and CloudEvents as the contract has them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, TypeAlias
+from uuid import NAMESPACE_URL, uuid5
+
+import orjson
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from app.booking.customer_lane import CustomerRequest, Known, decode_request, encode_request
+from app.booking.events import (
+    LARGEST_EVENT,
+    LONGEST_DETAIL,
+    Envelope,
+    Headers,
+    RawEvent,
+    Unusable,
+    open_event,
+)
+from app.booking.events import trace_id as read_trace_id
+from app.booking.identity import Identity
+from app.booking.inputs import Action, CustomerFailed, CustomerResolved, Observed, Signal
+from app.booking.outcomes import Busy, Failed, Refused, Unsure
+from app.booking.reasons import Reason
+from app.booking.record import Announce, Head, Record, SendDeadLetter, SendTimer, Trouble
+from app.booking.report import instant, view
+from app.booking.status import Status
+from app.stream.message import Message
+
+SOURCE = "/servicetitan-stream"
+Says: TypeAlias = Action | Observed | CustomerResolved | CustomerFailed
+TimerKind: TypeAlias = Literal["timer", "overdue", "expire"]
+_CONTENT_TYPE = ("content-type", b"application/cloudevents+json; charset=utf-8")
+# Ours are told apart from an event's own headers of the same name by standing last.
+_RETRY_HEADERS = frozenset({"x-attempt", "x-due", "x-turn", "x-kind"})
+
+
+def raw_event(message: Message) -> RawEvent:
+    """A record as the engine keeps it."""
+    return RawEvent(
+        topic=message.topic,
+        partition=message.partition,
+        offset=message.offset,
+        key=message.key,
+        value=message.value,
+        headers=message.headers,
+    )
+
+
+# Timers ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class TimerSeen:
+    """A timer as it came back: for which booking, set at which turn."""
+
+    booking_id: str
+    turn: int
+    kind: TimerKind
+
+
+def timer_headers(own: Headers, timer: SendTimer) -> Headers:
+    """The event's own headers, with the retry headers behind them."""
+    return (
+        *own,
+        ("x-attempt", str(timer.attempt).encode()),
+        ("x-due", instant(timer.due).encode()),
+        ("x-turn", str(timer.turn).encode()),
+    )
+
+
+def scan_headers(turn: int, kind: TimerKind) -> Headers:
+    """The headers of a timer that the scan sends, which carries no event."""
+    return (("x-turn", str(turn).encode()), ("x-kind", kind.encode()))
+
+
+def read_timer(message: Message) -> TimerSeen | Unusable:
+    """The timer in a record of a retry topic."""
+    headers = dict(message.headers)
+    kind = headers.get("x-kind", b"timer").decode("ascii", "replace")
+    try:
+        booking_id = (message.key or b"").decode()
+        turn = int(headers["x-turn"])
+    except (KeyError, ValueError):
+        booking_id, turn = "", -1
+    if not booking_id or kind not in {"timer", "overdue", "expire"}:
+        return _unusable(message, "a timer without booking id and turn")
+    return TimerSeen(booking_id, turn, kind)  # type: ignore[arg-type]  # one of the three, as just checked
+
+
+# Dead letters ---------------------------------------------------------------------------------------------
+
+
+def dead_letter_headers(letter: SendDeadLetter) -> Headers:
+    """The event's own headers, with the failure headers behind them."""
+    raw, trouble = letter.raw, letter.trouble
+    failure = {
+        "x-attempt": str(trouble.attempts),
+        "x-reason": trouble.reason.value,
+        "x-detail": trouble.detail,
+        "x-first-failed": instant(letter.first_failed),
+        "x-original-topic": raw.topic,
+        "x-original-partition": str(raw.partition),
+        "x-original-offset": str(raw.offset),
+        "x-http-status": "" if trouble.http_status is None else str(trouble.http_status),
+        "x-trace-id": letter.trace_id or "",
+    }
+    own = tuple(header for header in raw.headers if header[0] not in _RETRY_HEADERS)
+    added = ((name, text.encode()[:LONGEST_DETAIL]) for name, text in failure.items() if text)
+    return (*own, *added)
+
+
+def letter_for(unusable: Unusable, now: datetime) -> SendDeadLetter:
+    """The dead letter of a record that belongs to no booking."""
+    trouble = Trouble(
+        reason=unusable.reason, detail=unusable.detail[:LONGEST_DETAIL], attempts=0, http_status=None, at=now
+    )
+    trace = read_trace_id(unusable.raw.headers)
+    return SendDeadLetter(raw=unusable.raw, trouble=trouble, first_failed=now, trace_id=trace)
+
+
+# Announcements --------------------------------------------------------------------------------------------
+
+
+def announcement(record: Record, owed: Announce) -> bytes:
+    """A CloudEvent for `servicetitan-jobs`, with the booking's whole current view."""
+    return cloud_event(
+        event_id=owed.id,
+        event_type=owed.type,
+        subject=record.booking_id,
+        time=record.changed_at,
+        data={**view(record), "causedBy": owed.caused_by},
+        trace_id=owed.trace_id,
+    )
+
+
+def cloud_event(
+    *,
+    event_id: str,
+    event_type: str,
+    subject: str,
+    time: datetime,
+    data: object,
+    trace_id: str | None = None,
+    source: str = SOURCE,
+) -> bytes:
+    """A CloudEvent in structured mode. A trace goes on under a span named after the event's id."""
+    document: dict[str, object] = {
+        "specversion": "1.0",
+        "id": event_id,
+        "source": source,
+        "type": event_type,
+        "subject": subject,
+        "time": instant(time),
+        "datacontenttype": "application/json",
+        "data": data,
+    }
+    if trace_id:
+        document["traceparent"] = traceparent(trace_id, event_id)
+    return orjson.dumps(document)
+
+
+def traceparent(trace_id: str, cause: str) -> str:
+    """A W3C traceparent that continues this trace; the span id is derived from what caused it."""
+    return f"00-{trace_id}-{uuid5(NAMESPACE_URL, cause).hex[:16]}-01"
+
+
+CLOUD_EVENT_HEADERS: Headers = (_CONTENT_TYPE,)
+
+# Signals --------------------------------------------------------------------------------------------------
+
+
+class _Data(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class _ActionData(_Data):
+    by: str = Field(min_length=1, max_length=200)
+    why: str = Field(min_length=1, max_length=1000)
+    event: str | None = None
+    plan: str | None = None
+    data: dict[str, Any] | None = None
+
+
+class _ObservedData(_Data):
+    jobId: int  # noqa: N815 - as on the wire
+    status: Status
+    at: AwareDatetime
+    seenBy: str  # noqa: N815 - as on the wire
+
+
+class _AnswerData(_Data):
+    turn: int
+    digest: str
+
+
+class _ResolvedData(_AnswerData):
+    customerId: int  # noqa: N815 - as on the wire
+    locationId: int  # noqa: N815 - as on the wire
+
+
+class _FailedData(_AnswerData):
+    outcome: Literal["busy", "failed", "unsure", "refused"]
+    detail: str
+    httpStatus: int | None = None  # noqa: N815 - as on the wire
+    reason: Reason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NoteSignal:
+    """An operator's note on a group of dead letters: no lane's business, the view shows it."""
+
+
+def read_signal(message: Message) -> Signal | NoteSignal | Unusable:
+    """The signal in a record of `booking-signals`."""
+    raw = raw_event(message)
+    if message.value is None or len(message.value) > LARGEST_EVENT:
+        return _unusable(message, "no value, or one that is too large")
+    opened = open_event(message.value, message.headers)
+    if isinstance(opened, str):
+        return _unusable(message, opened)
+    envelope, data = opened
+    if envelope.type == "action.note":
+        return NoteSignal()
+    if message.key != envelope.subject.encode():
+        return Unusable(reason=Reason.WRONG_KEY, detail="the key is not the signal's subject", raw=raw)
+    try:
+        says = _says(envelope.type, data)
+    except ValidationError as wrong:
+        fields = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in wrong.errors())
+        return Unusable(reason=Reason.INVALID, detail=fields, raw=raw)
+    if says is None:
+        detail = f"unknown type of signal {envelope.type}"
+        return Unusable(reason=Reason.UNKNOWN_TYPE, detail=detail, raw=raw)
+    return _signal(envelope, says, raw)
+
+
+def _signal(
+    envelope: Envelope, says: Action | Observed | CustomerResolved | CustomerFailed, raw: RawEvent
+) -> Signal:
+    return Signal(
+        booking_id=envelope.subject,
+        event_id=envelope.id,
+        digest=Identity(source=envelope.source, id=envelope.id).digest(),
+        says=says,
+        trace_id=read_trace_id(raw.headers, envelope.traceparent),
+        raw=raw,
+    )
+
+
+def _says(signal_type: str, data: object) -> Says | None:
+    match signal_type:
+        case "action.retry" | "action.repair" | "action.discard":
+            act = _ActionData.model_validate(data)
+            kind = signal_type.removeprefix("action.")
+            return Action(kind=kind, **act.model_dump())  # type: ignore[arg-type]  # one of the three
+        case "job.observed":
+            seen = _ObservedData.model_validate(data)
+            return Observed(job_id=seen.jobId, status=seen.status, at=seen.at, seen_by=seen.seenBy)
+        case "customer.resolved":
+            found = _ResolvedData.model_validate(data)
+            return CustomerResolved(
+                turn=found.turn,
+                digest=found.digest,
+                customer_id=found.customerId,
+                location_id=found.locationId,
+            )
+        case "customer.failed":
+            return _failed(_FailedData.model_validate(data))
+        case _:
+            return None
+
+
+def _failed(said: _FailedData) -> CustomerFailed:
+    detail, status = said.detail, said.httpStatus
+    outcome: Busy | Failed | Unsure | Refused
+    match said.outcome:
+        case "busy":
+            outcome = Busy(detail=detail, http_status=status)
+        case "failed":
+            outcome = Failed(detail=detail, http_status=status)
+        case "unsure":
+            outcome = Unsure(detail=detail, http_status=status)
+        case "refused":
+            outcome = Refused(reason=said.reason or Reason.REFUSED, detail=detail, http_status=status)
+    return CustomerFailed(turn=said.turn, digest=said.digest, outcome=outcome)
+
+
+def encode_action(
+    booking_id: str, action: Action, *, event_id: str, now: datetime, trace_id: str | None = None
+) -> bytes:
+    """An operator's act as a signal; the page, the CLI and HTTP all produce this."""
+    fields = {"by": action.by, "why": action.why, "event": action.event, "plan": action.plan}
+    data: dict[str, object] = {name: value for name, value in fields.items() if value is not None}
+    if action.data is not None:
+        data["data"] = action.data
+    return cloud_event(
+        event_id=event_id,
+        event_type=f"action.{action.kind}",
+        subject=booking_id,
+        time=now,
+        data=data,
+        trace_id=trace_id,
+    )
+
+
+def encode_note(reason: Reason, *, text: str, by: str, event_id: str, now: datetime) -> bytes:
+    """A note on a group of dead letters; its key is the reason."""
+    data = {"reason": reason.value, "text": text, "by": by}
+    return cloud_event(event_id=event_id, event_type="action.note", subject=reason.value, time=now, data=data)
+
+
+def encode_observed(booking_id: str, seen: Observed, *, now: datetime) -> bytes:
+    """A status seen in ServiceTitan as a signal; the same sight again has the same id."""
+    name = f"{booking_id}/{seen.job_id}/{seen.status}/{instant(seen.at)}"
+    data = {"jobId": seen.job_id, "status": seen.status, "at": instant(seen.at), "seenBy": seen.seen_by}
+    return cloud_event(
+        event_id=str(uuid5(NAMESPACE_URL, name)),
+        event_type="job.observed",
+        subject=booking_id,
+        time=now,
+        data=data,
+    )
+
+
+def encode_answer(
+    request: CustomerRequest, answer: Known | Busy | Failed | Unsure | Refused, *, now: datetime
+) -> bytes:
+    """The answer to a customer request as a signal, with what ties it to the request."""
+    data: dict[str, object] = {"turn": request.turn, "digest": request.digest}
+    if isinstance(answer, Known):
+        kind = "customer.resolved"
+        data |= {"customerId": answer.customer_id, "locationId": answer.location_id}
+    else:
+        kind = "customer.failed"
+        data |= _unhappy_data(answer)
+    name = f"{request.booking_id}/{request.turn}/{request.digest}/{kind}/{instant(now)}"
+    return cloud_event(
+        event_id=str(uuid5(NAMESPACE_URL, name)),
+        event_type=kind,
+        subject=request.booking_id,
+        time=now,
+        data=data,
+        trace_id=request.trace_id,
+    )
+
+
+def _unhappy_data(answer: Busy | Failed | Unsure | Refused) -> Mapping[str, object]:
+    said: dict[str, object] = {
+        "outcome": type(answer).__name__.lower(),
+        "detail": answer.detail,
+        "httpStatus": answer.http_status,
+    }
+    if isinstance(answer, Refused):
+        said["reason"] = answer.reason.value
+    return said
+
+
+# Customer requests ----------------------------------------------------------------------------------------
+
+
+def encode_customer_request(request: CustomerRequest, *, now: datetime) -> bytes:
+    """A customer request; the same turn's request again has the same id."""
+    name = f"{request.booking_id}/{request.turn}/{request.digest}"
+    return cloud_event(
+        event_id=str(uuid5(NAMESPACE_URL, name)),
+        event_type="customer.requested",
+        subject=request.booking_id,
+        time=now,
+        data=encode_request(request),
+        trace_id=request.trace_id,
+    )
+
+
+def read_customer_request(message: Message) -> CustomerRequest | Unusable:
+    """The request in a record of `customer-requests`; its key must be its phone."""
+    if message.value is None:
+        return _unusable(message, "no value")
+    opened = open_event(message.value, message.headers)
+    if isinstance(opened, str):
+        return _unusable(message, opened)
+    try:
+        request = decode_request(opened[1])
+    except ValidationError as wrong:
+        return Unusable(reason=Reason.INVALID, detail=str(wrong), raw=raw_event(message))
+    if message.key != request.order.phone.encode():
+        return Unusable(reason=Reason.WRONG_KEY, detail="the key is not the phone", raw=raw_event(message))
+    return request
+
+
+def _unusable(message: Message, detail: str) -> Unusable:
+    return Unusable(reason=Reason.UNREADABLE, detail=detail, raw=raw_event(message))
+
+
+# Rows of `behind` ------------------------------------------------------------------------------------------
+
+_HEAD = TypeAdapter(Head)
+
+
+def encode_head(head: Head) -> bytes:
+    """A row of the table `behind`."""
+    return _HEAD.dump_json(head, exclude_defaults=True)
+
+
+def decode_head(row: bytes) -> Head:
+    """The head that was stored."""
+    return _HEAD.validate_json(row)

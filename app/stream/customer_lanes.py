@@ -1,0 +1,140 @@
+"""The lanes of phone numbers: gives each request to `customer_lane.resolve` and carries out its effects."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from app.booking.asks import CreateCustomer, CreateLocation
+from app.booking.customer_lane import (
+    CallCustomer,
+    CustomerEffect,
+    CustomerRequest,
+    CustomerRow,
+    IntendCustomer,
+    Known,
+    SaveCustomer,
+    Unhappy,
+    decode_row,
+    encode_row,
+    is_open,
+    resolve,
+)
+from app.booking.events import Unusable
+from app.booking.inputs import Intent
+from app.booking.outcomes import Unsure
+from app.stream import codec
+from app.stream.booking_lanes import LaneParts, dead_letter
+from app.stream.message import Message
+from app.stream.partition import partition_for
+from app.stream.sender import Outgoing
+
+_INTENT = TypeAdapter(Intent)
+
+
+class CustomerLanes:
+    """Works `customer-requests`, one at a time per phone; the dispatcher sees to that."""
+
+    def __init__(self, parts: LaneParts) -> None:
+        self._parts = parts
+
+    async def on_request(self, message: Message) -> None:
+        """Answer one request on `booking-signals`."""
+        request = codec.read_customer_request(message)
+        if isinstance(request, Unusable):
+            self._parts.narrator.turned_away(request)
+            letter = codec.letter_for(request, self._parts.now())
+            await self._parts.app.publish_all([dead_letter(self._parts.topics, letter)])
+            return
+        answer = await _PhoneLane(self._parts, request, message.partition).run()
+        self._parts.narrator.customer(request, answer)
+        key = request.booking_id.encode()
+        signals = self._parts.topics.signals
+        await self._parts.app.publish_all(
+            [
+                Outgoing(
+                    signals.name,
+                    key,
+                    codec.encode_answer(request, answer, now=self._parts.now()),
+                    codec.CLOUD_EVENT_HEADERS,
+                    partition_for(key, signals.partitions),
+                )
+            ]
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _PhoneLane:
+    """One request on its way."""
+
+    parts: LaneParts
+    request: CustomerRequest
+    partition: int
+
+    async def run(self) -> Known | Unhappy:
+        lane = self._lane
+        row = self._row(self.request.digest)
+        intent = self._intent()
+        under_way = is_open(intent, None if intent is None else self._row(intent.what))
+        if not under_way:
+            self.parts.settling.forget(lane)
+        running = under_way and self.parts.settling.left(lane) > 0
+        steps = resolve(self.request, row, under_way=running)
+        result: Any = None
+        while True:
+            try:
+                effect = steps.send(result)
+            except StopIteration as ended:
+                answer: Known | Unhappy = ended.value
+                return answer
+            result = await self._carry_out(effect)
+
+    @property
+    def _lane(self) -> str:
+        return f"phone/{self.request.order.phone}"
+
+    @property
+    def _intent_key(self) -> bytes:
+        return b"c/" + self.request.order.phone.encode()
+
+    def _intent(self) -> Intent | None:
+        row = self.parts.tables.intents.get(self.partition, self._intent_key)
+        return None if row is None else _INTENT.validate_json(row)
+
+    def _row(self, digest: str) -> CustomerRow | None:
+        row = self.parts.tables.customers.get(self.partition, self._row_key(digest))
+        return None if row is None else decode_row(row)
+
+    def _row_key(self, digest: str) -> bytes:
+        return f"{self.request.order.phone}/{digest}".encode()
+
+    async def _carry_out(self, effect: CustomerEffect) -> Any:  # noqa: ANN401 - each effect says what it is answered with
+        match effect:
+            case IntendCustomer(digest=digest):
+                intent = Intent(turn=0, what=digest, at=self.parts.now())
+                row = _INTENT.dump_json(intent)
+                return await self.parts.tables.intents.put(self.partition, self._intent_key, row)
+            case SaveCustomer(digest=digest, customer_id=customer, location_id=location):
+                return await self._save(digest, customer, location)
+            case CallCustomer():
+                return await self._call(effect)
+
+    async def _save(self, digest: str, customer: int | None, location: int | None) -> None:
+        known = CustomerRow(customer_id=customer, location_id=location, at=self.parts.now())
+        await self.parts.tables.customers.put(self.partition, self._row_key(digest), encode_row(known))
+
+    async def _call(self, call: CallCustomer) -> Any:  # noqa: ANN401 - each ask has its own value
+        came = await self.parts.calls.perform(
+            call.ask, lane=self._lane, partition=self.partition, traceparent=self._traceparent()
+        )
+        creates = isinstance(call.ask, (CreateCustomer, CreateLocation))
+        if creates and isinstance(came.outcome, Unsure) and came.sent_at is not None:
+            # An answered 5xx has settled by the next retry; no answer may still be running.
+            answered = came.outcome.http_status is not None
+            seconds = float(self.parts.policy.retry_delays[0]) if answered else None
+            self.parts.settling.sent(self._lane, came.sent_at, seconds=seconds)
+        return came.outcome
+
+    def _traceparent(self) -> str | None:
+        trace = self.request.trace_id
+        return None if trace is None else codec.traceparent(trace, self.request.booking_id)

@@ -1,0 +1,92 @@
+"""What lanes do, told to logs and metrics: one line per attempt, with what was decided."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from app.booking.customer_lane import CustomerRequest, Known
+from app.booking.events import Unusable
+from app.booking.lane import Unhappy
+from app.booking.recheck import SECOND_JOB
+from app.booking.record import Entry, Record
+
+_log = structlog.get_logger("lanes")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """One new line of a booking's timeline, for whoever counts."""
+
+    before: Record | None
+    record: Record
+    entry: Entry
+
+
+def nobody_hears(_: Told) -> None:
+    """The listener when there is none."""
+
+
+class Narrator:
+    """Tells what happened. `heard` is called with each line too."""
+
+    def __init__(self, heard: Callable[[Told], None] = nobody_hears) -> None:
+        self._heard = heard
+
+    def saved(self, before: Record | None, record: Record) -> None:
+        """A row was written: its new timeline lines are told."""
+        for entry in new_entries(before, record):
+            self._tell(record, entry)
+            self._heard(Told(before=before, record=record, entry=entry))
+
+    def _tell(self, record: Record, entry: Entry) -> None:
+        alarm = entry.decision.startswith(SECOND_JOB)
+        unhappy = entry.decision.startswith(("held", "dead letter"))
+        tell = _log.error if alarm else _log.warning if unhappy else _log.info
+        tell(
+            entry.decision,
+            booking=record.booking_id,
+            event_id=entry.event,
+            asked=entry.asked,
+            outcome=entry.outcome,
+            http_status=entry.http_status,
+            duration_ms=entry.duration_ms,
+            attempt=record.lane.attempts or None,
+            state=record.state.value,
+            job=record.job.id if record.job is not None else None,
+            trace_id=entry.trace_id,
+            plan=entry.plan,
+        )
+
+    def turned_away(self, unusable: Unusable) -> None:
+        """A record that belongs to no booking was dead-lettered."""
+        raw = unusable.raw
+        _log.warning(
+            "dead letter",
+            reason=unusable.reason.value,
+            detail=unusable.detail,
+            topic=raw.topic,
+            partition=raw.partition,
+            offset=raw.offset,
+        )
+
+    def left(self, record: Record) -> None:
+        """A booking that ended long ago left the tables."""
+        _log.info("booking leaves", booking=record.booking_id, state=record.state.value)
+
+    def customer(self, request: CustomerRequest, answer: Known | Unhappy) -> None:
+        """A customer request was answered."""
+        outcome = "known" if isinstance(answer, Known) else type(answer).__name__
+        detail = None if isinstance(answer, Known) else answer.detail
+        _log.info("customer answered", booking=request.booking_id, outcome=outcome, detail=detail)
+
+
+def new_entries(before: Record | None, record: Record) -> tuple[Entry, ...]:
+    """The lines of the timeline that `before` did not have yet."""
+    if before is None or not before.timeline:
+        return record.timeline
+    last = before.timeline[-1]
+    at = next((i for i in range(len(record.timeline) - 1, -1, -1) if record.timeline[i] is last), None)
+    if at is None:
+        at = next((i for i in range(len(record.timeline) - 1, -1, -1) if record.timeline[i] == last), -1)
+    return record.timeline[at + 1 :]

@@ -1,0 +1,25 @@
+"""How long writes without an answer may still be running upstream, on this process's monotonic clock."""
+
+import time
+from collections.abc import Callable
+
+
+class Settling:
+    """A deadline per lane, `seconds` after the send, or after an intent or unsettled row was first seen."""
+
+    def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._seconds = seconds
+        self._clock = clock
+        self._until: dict[str, float] = {}
+
+    def sent(self, lane: str, at: float, *, seconds: float | None = None) -> None:
+        """A write was sent at monotonic `at` and its outcome is unknown."""
+        self._until[lane] = at + (self._seconds if seconds is None else seconds)
+
+    def left(self, lane: str) -> float:
+        """Seconds that a write of this lane may still be running; counted from now when it is news."""
+        return max(0.0, self._until.setdefault(lane, self._clock() + self._seconds) - self._clock())
+
+    def forget(self, lane: str) -> None:
+        """Nothing of this lane is running: the next that may be starts anew."""
+        self._until.pop(lane, None)
