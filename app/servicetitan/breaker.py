@@ -20,7 +20,7 @@ from enum import StrEnum
 LATEST_CALLS = 20
 ENOUGH_CALLS = 10
 MOST_CALLS_FAILED = 0.8
-IN_A_ROW = 3
+IN_A_ROW = 2
 QUIET_SECONDS = 2.0
 """`IN_A_ROW` failures open the breaker when nothing has succeeded for so long: a service with one booking
 makes few calls, and its attempts must not be used up before the outage is seen."""
@@ -128,6 +128,7 @@ class Breaker:
             self._open(trouble, why, now, self._first_pause if wait is None else wait)
         else:
             self._trouble, self._why = trouble, why
+            self._open_until = max(self._open_until, now + (wait or 0.0))
 
     def lane_ended(self, lane: str, now: float, *, refused: bool, why: str) -> None:
         """A live write of this lane came to its end: `refused` when `refused` or `not-permitted`."""
@@ -159,7 +160,7 @@ class Breaker:
         self._probing = False
         self._why = why
         self._pause = min(self._longest_pause, self._pause * 2)
-        self._open_until = now + self._pause
+        self._open_until = max(self._open_until, now + self._pause)
         self._changed()
 
     def probe_abandoned(self) -> None:

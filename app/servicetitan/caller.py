@@ -5,16 +5,16 @@ of each is told to the breaker, the pace and the observer.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from time import monotonic
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from pydantic import ValidationError
 from yarl import URL
 
-from app.booking.outcomes import Accepted, Busy, Outcome
-from app.servicetitan.answers import judge, problem_of, unreadable, wait_of
+from app.booking.outcomes import Accepted, Busy, Failed, Outcome, Refused, Unsure
+from app.servicetitan.answers import judge, unreadable, wait_of
 from app.servicetitan.breaker import Trouble
 from app.servicetitan.config import UpstreamConfig
 from app.servicetitan.endpoints import Endpoint
@@ -25,6 +25,7 @@ from app.servicetitan.token import NoToken, Token, Tokens
 from app.servicetitan.wire.base import Wire
 
 Model = TypeVar("Model", bound=Wire)
+Value = TypeVar("Value")
 Check = Callable[[], None]
 """Called when a connection is there, before a call's first byte; what it raises stops the call."""
 
@@ -101,10 +102,8 @@ class Caller:
         self, endpoint: Endpoint, errand: Errand, *, row: int | None = None, body: Wire | None = None
     ) -> Outcome[None]:
         """A call whose answer tells nothing beyond its status."""
-        outcome = await self._exchange(endpoint, errand, row=row, body=body, query={})
-        if isinstance(outcome, Accepted):
-            return Accepted(value=None, at=outcome.at, http_status=outcome.http_status)
-        return outcome
+        request = self._request(endpoint, errand, row=row, body=body, query={})
+        return await self._exchange(_Call(endpoint, errand, request, _nothing))
 
     async def call(
         self,
@@ -117,76 +116,55 @@ class Caller:
         body: Wire | None = None,
     ) -> Outcome[Model]:
         """A call whose answer is read as `model`."""
-        outcome = await self._exchange(endpoint, errand, row=row, body=body, query=query or {})
-        if not isinstance(outcome, Accepted):
-            return outcome
-        try:
-            value = model.read(outcome.value)
-        except ValidationError as error:
-            why = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['type']}" for e in error.errors()[:5])
-            self._gate.breaker.call_failed(self._clock(), f"{endpoint.template}: unreadable answer")
-            return unreadable(endpoint, outcome.http_status, why)
-        return Accepted(value=value, at=outcome.at, http_status=outcome.http_status)
+        request = self._request(endpoint, errand, row=row, body=body, query=query or {})
+        return await self._exchange(_Call(endpoint, errand, request, model.read))
 
-    async def _exchange(
-        self,
-        endpoint: Endpoint,
-        errand: Errand,
-        *,
-        row: int | None,
-        body: Wire | None,
-        query: Mapping[str, str],
-    ) -> Outcome[bytes]:
+    async def _exchange(self, call: "_Call[Value]") -> Outcome[Value]:
         """Send with a token that is taken; a first 401 fetches another token and sends again."""
-        request = self._request(endpoint, errand, row=row, body=body, query=query)
-        for fresh in (False, True):
+        for _ in ("with the token at hand", "with a fresh one"):
             token = await self._tokens.get()
             if isinstance(token, NoToken):
                 return self._no_token(token)
-            sent = await self._in_turn(endpoint, errand, request, token)
-            if sent is None:
-                return Busy(detail="calls are stopped")
-            if not (isinstance(sent, Answer) and _status(sent) == 401):
-                return self._judged(endpoint, sent)
-            self._tokens.reject(token)
-            if fresh:
-                break
-        detail = f"{endpoint.template}: 401 with a fresh token"
+            outcome = await self._in_turn(call, token)
+            if isinstance(outcome, Accepted) or outcome.http_status != 401:
+                return outcome
+        detail = f"{call.endpoint.template}: 401 with a fresh token"
         self._gate.breaker.no_token(Trouble.AUTHENTICATION, self._clock(), detail)
         return Busy(detail=detail, http_status=401)
 
-    async def _in_turn(
-        self, endpoint: Endpoint, errand: Errand, request: Request, token: Token
-    ) -> Sent | None:
-        """Wait for a turn and send; None when the breaker opened meanwhile."""
-        async with self._pace.turn(errand.priority, since=errand.since) as turn:
-            if self._gate.is_open and not errand.probing:
-                return None
+    async def _in_turn(self, call: "_Call[Value]", token: Token) -> Outcome[Value]:
+        """Wait for a turn and send; Busy when the breaker opened meanwhile."""
+        async with self._pace.turn(call.errand.priority, since=call.errand.since) as turn:
+            if self._gate.is_open and not call.errand.probing:
+                return Busy(detail="calls are stopped")
+            token = self._tokens.current or token
             started = self._clock()
-            sent = await self._connections.send(
-                _ready(request, token=self._tokens.current or token, check=errand.check, turn=turn)
-            )
+            sent = await self._connections.send(_ready(call, token, turn))
             seconds = self._clock() - started
-        self._tell(endpoint, errand, sent, seconds)
-        return sent
+        outcome = _read(call, judge(call.endpoint, sent, datetime.now(UTC)))
+        if outcome.http_status == 401:
+            self._tokens.reject(token)
+        self._learn(call.endpoint, sent, outcome)
+        self._tell(call, outcome, seconds)
+        return outcome
 
-    def _judged(self, endpoint: Endpoint, sent: Sent) -> Outcome[bytes]:
+    def _learn(self, endpoint: Endpoint, sent: Sent, outcome: Outcome[Any]) -> None:
+        """Tell breaker and pace what the call came to."""
         now = self._clock()
-        outcome = judge(endpoint, sent, datetime.now(UTC))
-        if isinstance(sent, Answer) and _status(sent) < 500:
-            self._gate.breaker.call_succeeded(now)
-        else:
-            self._gate.breaker.call_failed(now, f"{endpoint.template}: {_detail(outcome)}")
+        match outcome:
+            case Failed(detail=detail) | Unsure(detail=detail):
+                self._gate.breaker.call_failed(now, f"{endpoint.template}: {detail}")
+            case Accepted() | Refused() | Busy():
+                self._gate.breaker.call_succeeded(now)
         if isinstance(outcome, Busy) and isinstance(sent, Answer):
             self._pace.refused(wait_of(sent, datetime.now(UTC)))
         else:
             self._pace.accepted()
-        return outcome
 
     def _no_token(self, said: NoToken) -> Busy:
         trouble = Trouble.AUTHENTICATION if said.denied else Trouble.OUTAGE
         self._gate.breaker.no_token(trouble, self._clock(), said.detail, wait=said.wait)
-        return Busy(detail=said.detail, http_status=said.http_status)
+        return Busy(detail=said.detail)
 
     def _request(
         self,
@@ -211,45 +189,56 @@ class Caller:
             about_to_send=errand.check,
         )
 
-    def _tell(self, endpoint: Endpoint, errand: Errand, sent: Sent, seconds: float) -> None:
-        now = datetime.now(UTC)
-        outcome: Outcome[Any] = judge(endpoint, sent, now)
+    def _tell(self, call: "_Call[Any]", outcome: Outcome[Any], seconds: float) -> None:
         self._observe(
             CallMade(
-                method=endpoint.method,
-                endpoint=endpoint.template,
-                http_status=_status(sent) if isinstance(sent, Answer) else None,
+                method=call.endpoint.method,
+                endpoint=call.endpoint.template,
+                http_status=outcome.http_status,
                 seconds=seconds,
                 kind=type(outcome).__name__,
-                detail=_detail(outcome),
-                priority=errand.priority,
-                lane=errand.lane,
-                traceparent=errand.traceparent,
-                at=now,
+                detail="" if isinstance(outcome, Accepted) else outcome.detail,
+                priority=call.errand.priority,
+                lane=call.errand.lane,
+                traceparent=call.errand.traceparent,
+                at=datetime.now(UTC),
             )
         )
 
 
-def _ready(request: Request, *, token: Token, check: Check, turn: Turn) -> Request:
+@dataclass(frozen=True, slots=True)
+class _Call(Generic[Value]):
+    """A call to make, and how its answer is read: `read` raises pydantic's ValidationError."""
+
+    endpoint: Endpoint
+    errand: Errand
+    request: Request
+    read: Callable[[bytes], Value]
+
+
+def _read(call: _Call[Value], outcome: Outcome[bytes]) -> Outcome[Value]:
+    """The outcome with its body read; a success that cannot be read is none."""
+    if not isinstance(outcome, Accepted):
+        return outcome
+    try:
+        value = call.read(outcome.value)
+    except ValidationError as error:
+        # Field names and kinds of error only: the values may be personal.
+        why = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['type']}" for e in error.errors()[:5])
+        return unreadable(call.endpoint, outcome.http_status, why)
+    return Accepted(value=value, at=outcome.at, http_status=outcome.http_status)
+
+
+def _ready(call: _Call[Any], token: Token, turn: Turn) -> Request:
     """The request with its token, checked and counted at the moment it goes out."""
 
     def about_to_send() -> None:
-        check()
+        call.request.about_to_send()
         turn.sent()
 
-    return Request(
-        method=request.method,
-        url=request.url,
-        headers={**request.headers, "Authorization": f"Bearer {token.text}"},
-        body=request.body,
-        about_to_send=about_to_send,
-    )
+    headers = {**call.request.headers, "Authorization": f"Bearer {token.text}"}
+    return replace(call.request, headers=headers, about_to_send=about_to_send)
 
 
-def _status(answer: Answer) -> int:
-    problem = problem_of(answer)
-    return answer.status if problem is None else problem.status
-
-
-def _detail(outcome: Outcome[Any]) -> str:
-    return "" if isinstance(outcome, Accepted) else outcome.detail
+def _nothing(_: bytes) -> None:
+    return None

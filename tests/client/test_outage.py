@@ -57,7 +57,16 @@ def jobs_of(simulator: RunningSimulator, job: JobSeen) -> list[int]:
     return [row.id for row in rows if row.customer_id == job.customer_id]
 
 
-@pytest.mark.parametrize("kind", [FaultKind.ERROR_BEFORE, FaultKind.DROP_BEFORE, FaultKind.ERROR_AFTER])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        FaultKind.ERROR_BEFORE,
+        FaultKind.DROP_BEFORE,
+        FaultKind.ERROR_AFTER,
+        FaultKind.HALF,
+        FaultKind.NOT_JSON,
+    ],
+)
 async def test_an_outage_uses_up_nobodys_attempts(
     upstream: Upstream, simulator: RunningSimulator, kind: FaultKind
 ) -> None:

@@ -48,10 +48,29 @@ def test_one_call_in_five_failing_never_opens_it() -> None:
 def test_a_few_failures_in_a_row_open_it_when_nothing_else_is_called() -> None:
     breaker = Breaker(0.0)
     breaker.call_failed(5.0, "refused")
-    breaker.call_failed(10.0, "refused")
     assert state(breaker) is State.CLOSED
-    breaker.call_failed(20.0, "refused")
+    breaker.call_failed(10.0, "refused")
     assert state(breaker) is State.OPEN
+
+
+def test_one_booking_alone_never_uses_up_its_attempts_in_an_outage() -> None:
+    breaker = Breaker(0.0)
+    attempts = [0.0 + 60, 5.0 + 60, 15.0 + 60, 35.0 + 60]
+    told = []
+    for now in attempts:
+        breaker.call_failed(now, "503")
+        if breaker.trouble is not None:
+            break
+        told.append(now)
+    assert len(told) < len(attempts) - 1
+
+
+def test_a_wait_that_is_stated_while_it_is_open_outlasts_the_pause() -> None:
+    breaker = opened_by_outage()
+    breaker.take_probe(FIRST_PAUSE)
+    breaker.no_token(Trouble.OUTAGE, FIRST_PAUSE, "too many", wait=60.0)
+    breaker.probe_failed(FIRST_PAUSE, "too many")
+    assert breaker.snapshot(FIRST_PAUSE).open_for == 60.0
 
 
 def test_a_few_failures_in_a_row_do_not_open_it_when_a_call_has_just_succeeded() -> None:

@@ -1,0 +1,50 @@
+"""Webhook bodies: V2, V1, and the plain form for senders of one's own.
+
+V2's envelope is known from third parties only; V1's from captures, where times have no zone but are UTC.
+"""
+
+from typing import Any
+
+from pydantic import Field
+
+from app.servicetitan.wire.base import Wire
+from app.servicetitan.wire.dates import Instant
+
+
+class WebhookV2(Wire):
+    """`{eventType, data}`: `job.created`, `job.completed` ...; `data` is the row as the API shows it."""
+
+    event_id: str | None = None
+    event_type: str
+    occurred_on: Instant | None = None
+    tenant_id: int | str | None = None
+    data: dict[str, Any]
+
+
+class EventInfo(Wire):
+    """What a V1 body says of itself; `event_id` is a UTC time."""
+
+    event_id: str
+    webhook_id: int | None = None
+    webhook_type: str | None = None
+
+
+class WebhookV1(Wire):
+    """The part of a V1 body, which is the job itself, that says what became of the job."""
+
+    id: int
+    job_number: str | None = None
+    job_status: str
+    modified_on: Instant | None = None
+    event_id: str | None = None
+    event_info: EventInfo | None = Field(default=None, alias="__eventInfo")
+    first_appointment: dict[str, Any] | None = None
+
+
+class WebhookPlain(Wire):
+    """`{eventId, jobId, status, occurredAt}` with the five statuses of the booking system."""
+
+    event_id: str
+    job_id: int
+    status: str
+    occurred_at: Instant
