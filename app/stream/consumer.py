@@ -31,10 +31,18 @@ _NOWHERE = TP("", -1)
 """Asked for in every fetch: aiokafka takes an empty set for all partitions, and a member without fetches for
 dead."""
 _RELEASED_AT_ONCE = 200
+_LONGEST_FETCH_MS = 200
+"""How long the broker may hold a fetch open. What is asked behind it on its connection waits as long, and each
+recovery asks for the ends and beginnings of changelogs. Faust has 1,500."""
 
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):
     """Faust's consumer thread, which tells the membership what the group coordinator answers."""
+
+    def _create_worker_consumer(self, transport: driver.Transport) -> Any:  # noqa: ANN401 - aiokafka has no types
+        consumer = super()._create_worker_consumer(transport)
+        consumer._fetch_max_wait_ms = _LONGEST_FETCH_MS  # noqa: SLF001 - Faust has no setting for it
+        return consumer
 
     async def on_start(self) -> None:
         """Listen to the coordinator from before the first join."""
