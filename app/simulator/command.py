@@ -11,6 +11,7 @@ import uvloop
 
 from app.simulator.server import start
 from app.simulator.simulation import SimulatorConfig
+from app.simulator.webhooks import WebhookSettings
 
 _EXAMPLES = """
 \b
@@ -89,8 +90,7 @@ def simulator(
         calls_per_second=calls_per_second,
         token_calls_per_second=calls_per_second,
         life_seconds=life,
-        webhook_url=webhook_url,
-        webhook_secret=webhook_secret,
+        webhooks=WebhookSettings(url=webhook_url, secret=webhook_secret),
     )
     try:
         uvloop.run(_serve(config))

@@ -9,11 +9,12 @@ from typing import Literal
 
 from app.simulator.faults import Faults, random_failures
 from app.simulator.journal import Journal
+from app.simulator.life import Life
 from app.simulator.limits import Throttle, Tokens
 from app.simulator.state.world import World, utc_now
+from app.simulator.webhooks import Sender, WebhookSettings
 
-WebhookForm = Literal["v2", "v1", "plain"]
-WebhookSignature = Literal["servicetitan", "standard", "both"]
+_NO_WEBHOOKS = WebhookSettings()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,8 +24,7 @@ class SimulatorConfig:
     `port` 0 takes a free one. `seed` None draws one. `failure_rate` is the share of API calls that answer
     500. `delays` are the seed's (token 200 ms, create 800, status 400, cancel 500, queries 300-600) or none.
     `calls_per_second` and `token_calls_per_second` 0 mean no limit. `life_seconds` lets technicians work: so
-    long between a job's steps; 0 is off. Webhooks go to `webhook_url`, signed when there is a secret;
-    `webhook_twice` and `webhook_late` are shares of them, late ones by up to `webhook_late_seconds`.
+    long between a job's steps; 0 is off.
     """
 
     host: str = "127.0.0.1"
@@ -35,13 +35,7 @@ class SimulatorConfig:
     calls_per_second: int = 60
     token_calls_per_second: int = 60
     life_seconds: float = 0
-    webhook_url: str | None = None
-    webhook_secret: str | None = None
-    webhook_form: WebhookForm = "v2"
-    webhook_signature: WebhookSignature = "servicetitan"
-    webhook_twice: float = 0
-    webhook_late: float = 0
-    webhook_late_seconds: float = 5
+    webhooks: WebhookSettings = _NO_WEBHOOKS
     now: Callable[[], datetime] = utc_now
     monotonic: Callable[[], float] = monotonic
 
@@ -64,6 +58,8 @@ class Simulation:
         self.token_throttle = Throttle(config.token_calls_per_second)
         self.journal = Journal()
         self.faults = Faults(self.random)
+        self.life = Life(self.world, config.life_seconds)
+        self.sender = Sender(self.world, config.webhooks, self.random)
         for request in random_failures(config.failure_rate):
             self.faults.add(request, config.monotonic())
 

@@ -26,6 +26,7 @@ from app.simulator.state.records import (
 from app.simulator.state.world import World
 
 TENANT_NAME = "A1 Garage Door Service (simulation)"
+TENANT_ID = 1001
 
 
 def job(world: World, row: JobRow, guid: str | None) -> jpm.Job:
@@ -312,7 +313,7 @@ def business_unit(row: NamedRow) -> office.BusinessUnit:
         official_name=row.name.replace("_", " "),
         currency="USD",
         address=office.BusinessUnitAddress(city="Phoenix", state="AZ", country="USA"),
-        tenant=Named(id=1, name=TENANT_NAME),
+        tenant=Named(id=TENANT_ID, name=TENANT_NAME),
     )
 
 
