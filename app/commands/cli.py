@@ -34,6 +34,7 @@ class Row:
 
 
 ROWS: Mapping[str, Row] = {
+    "worker": Row("app.commands.worker:worker", "Run a worker: streams, lanes and web views."),
     "simulator": Row("app.simulator.command:simulator", "Run a simulated ServiceTitan.", simulates=True),
     "broker": Row("app.local.command:broker", "Run a Kafka on this machine."),
     "topics": Row("app.commands.topics:topics", "Create or check the topics."),

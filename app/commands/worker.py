@@ -8,6 +8,7 @@ import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NoReturn
 
+import click
 import uvloop
 
 from app.commands.data_dir import claimed
@@ -119,3 +120,21 @@ def _say_what_runs(settings: Settings) -> None:
 
 def _end(_number: int, _frame: object) -> NoReturn:
     raise KeyboardInterrupt
+
+
+_EXAMPLES = """\b
+Examples:
+  servicetitan-stream worker
+  DATA_DIR=./data-2 WEB_PORT=6067 servicetitan-stream worker
+"""
+
+
+@click.command(epilog=_EXAMPLES)
+def worker() -> int:
+    """Run a worker: it turns bookings into jobs, and serves the web views.
+
+    Start more of them, each with a DATA_DIR and WEB_PORT of its own, to share the work.
+    """
+    from app.worker.build import build  # noqa: PLC0415 - brings Faust in: after the settings are right
+
+    return run_worker(build)

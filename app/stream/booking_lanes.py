@@ -36,7 +36,9 @@ from app.booking.record import (
     SendDeadLetter,
     SendTimer,
     decode,
+    decode_head,
     encode,
+    encode_head,
 )
 from app.stream import codec, faults
 from app.stream.cache import Recent
@@ -209,11 +211,11 @@ class _Lane:
             case Publish(record=record, owed=owed):
                 return await self._publish(record, owed)
             case Keep(rows=rows):
-                kept = {self._slot(slot): codec.encode_head(head) for slot, head in rows}
+                kept = {self._slot(slot): encode_head(head) for slot, head in rows}
                 return await self._tables.behind.put_many(self._partition, kept)
             case Read(slot=slot):
                 row = self._tables.behind.get(self._partition, self._slot(slot))
-                return None if row is None else codec.decode_head(row)
+                return None if row is None else decode_head(row)
             case Intend(intent=intent):
                 row = _INTENT.dump_json(intent)
                 return await self._tables.intents.put(self._partition, b"b/" + self._key, row)

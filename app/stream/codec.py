@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeAlias
 from uuid import NAMESPACE_URL, uuid5
 
 import orjson
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from app.booking.customer_lane import CustomerRequest, Known, decode_request, encode_request
 from app.booking.events import (
@@ -24,7 +24,7 @@ from app.booking.identity import Identity
 from app.booking.inputs import Action, CustomerFailed, CustomerResolved, Observed, Signal
 from app.booking.outcomes import Busy, Failed, Refused, Unsure
 from app.booking.reasons import Reason
-from app.booking.record import Announce, Head, Record, SendDeadLetter, SendTimer, Trouble
+from app.booking.record import Announce, Record, SendDeadLetter, SendTimer, Trouble
 from app.booking.report import instant, view
 from app.booking.status import Status
 from app.stream.message import Message
@@ -392,18 +392,3 @@ def read_customer_request(message: Message) -> CustomerRequest | Unusable:
 
 def _unusable(message: Message, detail: str) -> Unusable:
     return Unusable(reason=Reason.UNREADABLE, detail=detail, raw=raw_event(message))
-
-
-# Rows of `behind` ------------------------------------------------------------------------------------------
-
-_HEAD = TypeAdapter(Head)
-
-
-def encode_head(head: Head) -> bytes:
-    """A row of the table `behind`."""
-    return _HEAD.dump_json(head, exclude_defaults=True)
-
-
-def decode_head(row: bytes) -> Head:
-    """The head that was stored."""
-    return _HEAD.validate_json(row)

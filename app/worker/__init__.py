@@ -1,0 +1,1 @@
+"""One worker put together: streams, lanes, ServiceTitan, view and web."""

@@ -1,0 +1,59 @@
+"""Builds a worker's app: which topic is read by which lane, and what lives as long as the worker."""
+
+from app.booking.record import rank
+from app.settings import Settings
+from app.stream.booking_lanes import Tables
+from app.stream.config import AppConfig, WebConfig
+from app.stream.faust_app import StreamApp, build_app
+from app.stream.kafka import connection
+from app.stream.message import Message
+from app.stream.topology import Topics
+from app.worker.runtime import Runtime
+
+_DRAIN_MARGIN_SECONDS = 5.0
+
+
+def build(settings: Settings, topics: Topics) -> StreamApp:
+    """A worker, ready to be started. Nothing is connected before it is."""
+    app = build_app(
+        AppConfig(
+            group=topics.consumer_group,
+            connection=connection(settings),
+            data_dir=settings.data_dir,
+            partitions=settings.topic_partitions,
+            replication_factor=settings.topic_replication_factor,
+            store=settings.store,
+            session_timeout=float(settings.kafka_session_timeout_seconds),
+            drain_limit=settings.servicetitan_timeout_seconds + _DRAIN_MARGIN_SECONDS,
+            web=WebConfig(host=settings.web_host, port=settings.web_port),
+        )
+    )
+    tables = Tables(
+        bookings=app.owned_table("bookings", rank=rank),
+        intents=app.owned_table("intents"),
+        behind=app.owned_table("behind"),
+        customers=app.owned_table("customers"),
+    )
+    runtime = Runtime(app, settings, topics, tables)
+    _read_topics(app, topics, runtime)
+    app.on_assigned(runtime.assigned)
+    app.on_draining(runtime.draining)
+    app.on_revoked(runtime.revoked)
+    return app
+
+
+def _read_topics(app: StreamApp, topics: Topics, runtime: Runtime) -> None:
+    """Every topic's handler and chain: all that concerns one booking, or one phone, is one chain."""
+    app.source(topics.booking_events.name, runtime.on_event, key=_booking)
+    app.source(topics.signals.name, runtime.on_signal, key=_booking)
+    for retry in topics.retry_read:
+        app.source(retry.name, runtime.on_timer, key=_booking, delay=float(retry.delay))
+    app.source(topics.customer_requests.name, runtime.on_request, key=_phone)
+
+
+def _booking(message: Message) -> bytes:
+    return b"b/" + (message.key or b"")
+
+
+def _phone(message: Message) -> bytes:
+    return b"c/" + (message.key or b"")

@@ -1,0 +1,124 @@
+"""What lives as long as a worker: its ServiceTitan client, its lanes, and the tasks beside them."""
+
+import uuid
+
+from app.booking.inputs import Policy
+from app.servicetitan.caller import CallMade
+from app.servicetitan.config import UpstreamConfig
+from app.servicetitan.upstream import Upstream
+from app.settings import Settings
+from app.stream.booking_lanes import BookingLanes, LaneParts, Tables
+from app.stream.calls import LaneCalls
+from app.stream.customer_lanes import CustomerLanes
+from app.stream.faust_app import StreamApp
+from app.stream.message import Message
+from app.stream.narrator import Narrator
+from app.stream.settling import Settling
+from app.stream.topology import Topics
+
+
+class Runtime:
+    """Made before the app starts; connects when partitions are assigned for the first time."""
+
+    def __init__(self, app: StreamApp, settings: Settings, topics: Topics, tables: Tables) -> None:
+        self._app = app
+        self._settings = settings
+        self._topics = topics
+        self._tables = tables
+        self._process = uuid.uuid4().hex[:12]
+        self._upstream: Upstream | None = None
+        self._calls: LaneCalls | None = None
+        self._lanes: BookingLanes
+        self._customers: CustomerLanes
+
+    # Handlers are declared before the lanes can be made, which takes a running loop.
+
+    async def on_event(self, message: Message) -> None:
+        """A record of `booking-events`."""
+        await self._lanes.on_event(message)
+
+    async def on_timer(self, message: Message) -> None:
+        """A record of a retry topic."""
+        await self._lanes.on_timer(message)
+
+    async def on_signal(self, message: Message) -> None:
+        """A record of `booking-signals`."""
+        await self._lanes.on_signal(message)
+
+    async def on_request(self, message: Message) -> None:
+        """A record of `customer-requests`."""
+        await self._customers.on_request(message)
+
+    async def assigned(self) -> None:
+        """Partitions were assigned: rows are touched anew, and the pace follows the share."""
+        if self._upstream is None:
+            self._open()
+        self._lanes.forget()
+        if self._calls is not None:
+            self._calls.take_hold()
+        if self._upstream is not None:
+            self._upstream.pace.set_share(len(self._app.owned_partitions) / self._settings.topic_partitions)
+
+    def draining(self) -> None:
+        """Partitions are about to go: what only waits is given up."""
+        if self._calls is not None:
+            self._calls.let_go()
+
+    async def revoked(self) -> None:
+        """No partition is ours: nothing is called."""
+        if self._upstream is not None:
+            self._upstream.pace.set_share(0)
+
+    async def close(self) -> None:
+        """End what was opened."""
+        if self._upstream is not None:
+            await self._upstream.close()
+
+    def _open(self) -> None:
+        settings = self._settings
+        upstream = Upstream(upstream_config(settings), observe=self._call_made)
+        calls = LaneCalls(upstream.desk, self._app.still_mine)
+        parts = LaneParts(
+            app=self._app,
+            topics=self._topics,
+            tables=self._tables,
+            calls=calls,
+            settling=Settling(settings.servicetitan_settle_seconds),
+            policy=Policy(
+                retry_delays=settings.retry_delays,
+                zone=settings.business_time_zone,
+                keep_ended_days=settings.keep_ended_days,
+            ),
+            narrator=Narrator(),
+            me=self._me,
+        )
+        self._lanes = BookingLanes(parts)
+        self._customers = CustomerLanes(parts)
+        self._calls = calls
+        self._upstream = upstream
+
+    def _me(self) -> str:
+        return f"{self._process}/{self._app.epoch}"
+
+    def _call_made(self, made: CallMade) -> None:
+        if self._calls is not None:
+            self._calls.call_ended(made)
+
+
+def upstream_config(settings: Settings) -> UpstreamConfig:
+    """ServiceTitan as the settings say."""
+    return UpstreamConfig(
+        api_url=str(settings.servicetitan_api_url),
+        auth_url=settings.token_url,
+        client_id=settings.servicetitan_client_id,
+        client_secret=settings.servicetitan_api_key.get_secret_value(),
+        app_key=settings.servicetitan_app_key.get_secret_value(),
+        tenant_id=settings.servicetitan_tenant_id,
+        application_guid=str(settings.servicetitan_application_guid),
+        calls_per_second=settings.servicetitan_calls_per_second,
+        calls_in_flight=settings.max_calls_in_flight,
+        timeout_seconds=settings.servicetitan_timeout_seconds,
+        job_type=settings.servicetitan_job_type,
+        campaign=settings.servicetitan_campaign,
+        cancel_reason=settings.servicetitan_cancel_reason,
+    )
