@@ -12,8 +12,20 @@ from app.booking.changes import answered as change_answered
 from app.booking.changes import work
 from app.booking.creation import created, found, go_on_creating, is_creating
 from app.booking.events import Cancelled, Change, Rescheduled, StatusChanged
-from app.booking.inputs import Answered, Arrived, Expire, Facts, Fired, Given, Overdue, Resumed, Signal, Taken
-from app.booking.lane import CUSTOMER_PATIENCE, Decision, Take, go_on, saved, unchanged
+from app.booking.inputs import (
+    Answered,
+    Arrived,
+    Expire,
+    Facts,
+    Fired,
+    Given,
+    Overdue,
+    Restate,
+    Resumed,
+    Signal,
+    Taken,
+)
+from app.booking.lane import CUSTOMER_PATIENCE, Decision, Take, go_on, restated, saved, unchanged
 from app.booking.recheck import extra_cancelled, look_again, looked_again
 from app.booking.record import (
     Drop,
@@ -47,6 +59,8 @@ def decide(record: Record | None, given: Given, facts: Facts) -> Decision:
             return _overdue(record, given, facts)
         case Resumed():
             return _resumed(record)
+        case Restate():
+            return saved(restated(record))
         case Expire():
             return _expire(record, facts)
         case Taken():

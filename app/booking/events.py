@@ -65,7 +65,8 @@ def _instant(text: str) -> str:
         when = datetime.fromisoformat(text)
     except ValueError:
         when = None
-    if when is None or when.tzinfo is None or not re.match(r"\d{4}-\d\d-\d\dT", text):
+    written = re.match(r"20\d\d-\d\d-\d\dT", text)
+    if when is None or when.tzinfo is None or written is None:
         raise ValueError("must be an ISO 8601 date and time with an offset, such as 2026-03-02T09:00:00Z")
     return text
 

@@ -76,6 +76,11 @@ class Resumed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Restate:
+    """A lower row stands behind the record's own in the changelog: it is to be written and told again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Expire:
     """The booking may have ended long enough ago to leave."""
 
@@ -151,4 +156,4 @@ class Signal:
     raw: RawEvent
 
 
-Given: TypeAlias = Arrived | Fired | Overdue | Resumed | Expire | Taken | Answered | Signal
+Given: TypeAlias = Arrived | Fired | Overdue | Resumed | Restate | Expire | Taken | Answered | Signal

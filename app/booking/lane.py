@@ -146,6 +146,22 @@ def announced(record: Record, kind: AnnounceType, facts: Facts, head: Head) -> R
     return replace(record.owing(owed), changed_at=facts.now, caused_by=head.event_id)
 
 
+def restated(record: Record) -> Record:
+    """The same, owing an announcement of what it is, under an id of its own."""
+    kind: AnnounceType
+    match record.state:
+        case State.PENDING:
+            return record
+        case State.HELD:
+            kind = "booking.held"
+        case State.CLOSED:
+            kind = "booking.closed"
+        case State.ACTIVE | State.ENDED:
+            kind = "job.updated"
+    name = f"servicetitan-stream/{record.booking_id}/restated/{record.sequence}"
+    return record.owing(Announce(type=kind, id=str(uuid5(NAMESPACE_URL, name)), caused_by=record.caused_by))
+
+
 def wait(record: Record, facts: Facts, waits: Waits, seconds: int) -> Record:
     """The lane waits with its head, and owes the timer that brings it back."""
     due = facts.now + timedelta(seconds=seconds)

@@ -11,7 +11,18 @@ from pydantic import TypeAdapter
 from app.booking.customer_lane import CustomerRequest
 from app.booking.customers import customer_order
 from app.booking.events import BookingEvent, RawEvent, Unusable, read
-from app.booking.inputs import Answered, Arrived, Expire, Facts, Fired, Given, Intent, Overdue, Policy
+from app.booking.inputs import (
+    Answered,
+    Arrived,
+    Expire,
+    Facts,
+    Fired,
+    Given,
+    Intent,
+    Overdue,
+    Policy,
+    Restate,
+)
 from app.booking.outcomes import Unsure
 from app.booking.protocol import (
     Call,
@@ -120,6 +131,8 @@ class BookingLanes:
                 given = Overdue(turn=timer.turn)
             case "expire":
                 given = Expire()
+            case "restate":
+                given = Restate()
         await self._work(timer.booking_id, given, message)
 
     async def on_signal(self, message: Message) -> None:

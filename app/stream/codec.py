@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 from uuid import NAMESPACE_URL, uuid5
 
 import orjson
@@ -31,7 +31,7 @@ from app.stream.message import Message
 
 SOURCE = "/servicetitan-stream"
 Says: TypeAlias = Action | Observed | CustomerResolved | CustomerFailed
-TimerKind: TypeAlias = Literal["timer", "overdue", "expire"]
+TimerKind: TypeAlias = Literal["timer", "overdue", "expire", "restate"]
 _CONTENT_TYPE = ("content-type", b"application/cloudevents+json; charset=utf-8")
 # Ours are told apart from an event's own headers of the same name by standing last.
 _RETRY_HEADERS = frozenset({"x-attempt", "x-due", "x-turn", "x-kind"})
@@ -85,9 +85,9 @@ def read_timer(message: Message) -> TimerSeen | Unusable:
         turn = int(headers["x-turn"])
     except (KeyError, ValueError):
         booking_id, turn = "", -1
-    if not booking_id or kind not in {"timer", "overdue", "expire"}:
+    if not booking_id or kind not in get_args(TimerKind):
         return _unusable(message, "a timer without booking id and turn")
-    return TimerSeen(booking_id, turn, kind)  # type: ignore[arg-type]  # one of the three, as just checked
+    return TimerSeen(booking_id, turn, kind)  # type: ignore[arg-type]  # one of them, as just checked
 
 
 # Dead letters ---------------------------------------------------------------------------------------------
