@@ -22,6 +22,7 @@ from app.simulator.state.records import (
     NamedRow,
     NoteRow,
     Refusal,
+    TechnicianRow,
 )
 from app.simulator.state.table import Table
 from app.simulator.state.world import World, index_external, unindex_external
@@ -225,8 +226,16 @@ def set_assignments(
         assignment.status = status
         world.assignments.touch(assignment, world.now())
         person = world.catalogue.technicians.rows[assignment.technician_id]
-        person.status = technician
-        person.appointment_id = row.id if technician is not TechnicianStatus.IDLE else None
+        if technician is not TechnicianStatus.IDLE:
+            person.status, person.appointment_id = technician, row.id
+        else:
+            set_idle(person, row)
+
+
+def set_idle(person: TechnicianRow, row: AppointmentRow) -> None:
+    """Nothing more to do for a technician on this appointment; another one may keep them busy."""
+    if person.appointment_id == row.id:
+        person.status, person.appointment_id = TechnicianStatus.IDLE, None
 
 
 def finish(world: World, row: AppointmentRow) -> None:

@@ -18,6 +18,7 @@ from app.simulator.state.jobs import (
     conflict,
     finish,
     set_assignments,
+    set_idle,
     set_status,
     settle,
     unknown_technicians,
@@ -149,8 +150,7 @@ def unassign_technicians(
     for number in set(technician_ids):
         there[number].active = False
         world.assignments.touch(there[number], world.now())
-        person = world.catalogue.technicians.rows[number]
-        person.status, person.appointment_id = TechnicianStatus.IDLE, None
+        set_idle(world.catalogue.technicians.rows[number], row)
     job = world.jobs.rows[row.job_id]
     if row.status is AppointmentStatus.DISPATCHED and not world.assignments_of(row):
         set_status(world, row, AppointmentStatus.SCHEDULED)
