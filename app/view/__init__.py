@@ -1,0 +1,1 @@
+"""The read model: every booking on every worker, in SQLite, projected from Kafka and rebuilt from it."""

@@ -1,0 +1,301 @@
+"""What a batch of records does to the view: one transaction, with the offsets in it."""
+
+import hashlib
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+from zoneinfo import ZoneInfo
+
+from pydantic import ValidationError
+
+from app.booking.events import LARGEST_EVENT, BookingEvent, RawEvent, open_event, read
+from app.booking.identity import Identity
+from app.booking.record import decode, rank
+from app.view.columns import COLUMNS, attention, of_record
+from app.view.config import ViewTopics
+from app.view.schema import mark_written, transaction
+
+_UPSERT = (
+    f"INSERT INTO bookings ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))}) "  # noqa: S608 - names of our own
+    f"ON CONFLICT (booking_id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in COLUMNS[1:])}"
+)
+_MOVE = "INSERT OR REPLACE INTO positions VALUES (?, ?, ?)"
+
+
+class Incoming(Protocol):
+    """A record as aiokafka hands it over; `timestamp` in milliseconds."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Regression:
+    """A booking's lower row stands after a higher one: its owner must write it again (design section 5.5)."""
+
+    booking_id: str
+    partition: int
+
+
+@dataclass(slots=True)
+class Applied:
+    """What a batch changed: for whom somebody may be waiting, what went back, what could not be read."""
+
+    bookings: set[str] = field(default_factory=set)
+    regressions: list[Regression] = field(default_factory=list)
+    unreadable: list[tuple[str, int, int]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Stretch:
+    """What a stretch of the changelog says of bookings: partition, offset and row, None for a removed one."""
+
+    rows: dict[str, tuple[int, int, bytes | None]] = field(default_factory=dict)
+    ranks: dict[str, tuple[int, int] | None] = field(default_factory=dict)
+    lower: dict[str, int] = field(default_factory=dict)
+    """Bookings whose last row is lower than one before it, with their partition."""
+    healed: set[str] = field(default_factory=set)
+
+
+def apply(
+    writer: sqlite3.Connection,
+    topics: ViewTopics,
+    batch: Iterable[Incoming],
+    *,
+    zone: ZoneInfo,
+    now: datetime,
+) -> Applied:
+    """Write a batch, in the order of each partition, and how far it goes."""
+    by_topic: dict[str, list[Incoming]] = {}
+    ends: dict[tuple[str, int], int] = {}
+    for record in batch:
+        by_topic.setdefault(record.topic, []).append(record)
+        ends[record.topic, record.partition] = record.offset + 1
+    done = Applied()
+    with transaction(writer):
+        _bookings(writer, by_topic.get(topics.bookings, ()), zone, done)
+        _behind(writer, by_topic.get(topics.behind, ()), done)
+        _dead_letters(writer, by_topic.get(topics.dead_letters, ()), done)
+        _actions(writer, by_topic.get(topics.signals, ()), done)
+        _webhooks(writer, by_topic.get(topics.webhooks, ()))
+        writer.executemany(_MOVE, [(*part, number) for part, number in ends.items()])
+        mark_written(writer, now)
+    return done
+
+
+def _text(key: bytes | None) -> str | None:
+    try:
+        return None if key is None else key.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+# Bookings -------------------------------------------------------------------------------------------------
+
+
+def _bookings(writer: sqlite3.Connection, records: Iterable[Incoming], zone: ZoneInfo, done: Applied) -> None:
+    stretch = _winners(writer, records, done)
+    for booking_id, (partition, offset, row) in stretch.rows.items():
+        if not _write(writer, booking_id, partition, row, zone):
+            done.unreadable.append(("bookings", partition, offset))
+        done.bookings.add(booking_id)
+    writer.executemany("DELETE FROM regressions WHERE booking_id = ?", [(one,) for one in stretch.healed])
+    writer.executemany("INSERT OR REPLACE INTO regressions VALUES (?, ?)", stretch.lower.items())
+    done.regressions += [Regression(*pair) for pair in stretch.lower.items()]
+
+
+def _write(
+    writer: sqlite3.Connection, booking_id: str, partition: int, row: bytes | None, zone: ZoneInfo
+) -> bool:
+    """Put a booking's row in its place; False when it is no row of ours, which changes nothing."""
+    columns: tuple[Any, ...] | None = None
+    lines: list[tuple[Any, ...]] = []
+    if row is not None:
+        try:
+            record = decode(row)
+            columns, lines = of_record(record, partition, row, zone), list(attention(record, zone))
+        except (ValidationError, ValueError, KeyError, OverflowError):
+            return False
+    writer.execute("DELETE FROM attention WHERE booking_id = ?", (booking_id,))
+    if columns is None:
+        writer.execute("DELETE FROM bookings WHERE booking_id = ?", (booking_id,))
+        return True
+    writer.execute(_UPSERT, columns)
+    writer.executemany("INSERT OR REPLACE INTO attention VALUES (?, ?, ?, ?, ?, ?, ?)", lines)
+    return True
+
+
+def _winners(writer: sqlite3.Connection, records: Iterable[Incoming], done: Applied) -> _Stretch:
+    """Per booking what counts of these records: the highest row, of equals the later; a tombstone always."""
+    found = _Stretch()
+    for record in records:
+        booking_id = _text(record.key)
+        mine = None if record.value is None else _rank(record.value)
+        if booking_id is None or (mine is None and record.value is not None):
+            done.unreadable.append(("bookings", record.partition, record.offset))
+            continue
+        if booking_id not in found.ranks:
+            found.ranks[booking_id] = _stored_rank(writer, booking_id)
+        known = found.ranks[booking_id]
+        if mine is not None and known is not None and known > mine:
+            found.lower[booking_id] = record.partition
+            continue
+        found.rows[booking_id] = (record.partition, record.offset, record.value)
+        found.ranks[booking_id] = mine
+        found.lower.pop(booking_id, None)
+        found.healed.add(booking_id)
+    return found
+
+
+def _rank(row: bytes) -> tuple[int, int] | None:
+    try:
+        found = rank(row)
+    except (ValueError, AttributeError):
+        return None
+    return found if all(isinstance(part, int) for part in found) else None
+
+
+def _stored_rank(writer: sqlite3.Connection, booking_id: str) -> tuple[int, int] | None:
+    stored = writer.execute(
+        "SELECT generation, sequence FROM bookings WHERE booking_id = ?", (booking_id,)
+    ).fetchone()
+    return None if stored is None else (stored[0], stored[1])
+
+
+# Behind ---------------------------------------------------------------------------------------------------
+
+
+def _behind(writer: sqlite3.Connection, records: Iterable[Incoming], done: Applied) -> None:
+    """Keys are `{booking id}/{slot}`; a booking id may have slashes of its own."""
+    latest: dict[tuple[str, str], bytes | None] = {}
+    for record in records:
+        booking_id, slash, slot = (_text(record.key) or "").rpartition("/")
+        if slash:
+            latest[booking_id, slot] = record.value
+        else:
+            done.unreadable.append(("behind", record.partition, record.offset))
+    writer.executemany(
+        "DELETE FROM behind WHERE booking_id = ? AND slot = ?",
+        [key for key, row in latest.items() if row is None],
+    )
+    writer.executemany(
+        "INSERT OR REPLACE INTO behind VALUES (?, ?, ?)",
+        [(*key, row) for key, row in latest.items() if row is not None],
+    )
+
+
+# Dead letters, actions, webhooks --------------------------------------------------------------------------
+
+
+def _dead_letters(writer: sqlite3.Connection, records: Iterable[Incoming], done: Applied) -> None:
+    for record in records:
+        line = _dead_letter(record)
+        writer.execute(
+            f"INSERT OR REPLACE INTO dead_letters VALUES ({', '.join('?' * len(line))})",  # noqa: S608 - only marks
+            line,
+        )
+        if line[3] is not None:
+            done.bookings.add(line[3])
+
+
+def _dead_letter(record: Incoming) -> tuple[Any, ...]:
+    headers = _texts(record.headers)
+    raw = RawEvent(
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        key=record.key,
+        value=record.value,
+        headers=tuple(record.headers),
+    )
+    event = read(raw)
+    known = event if isinstance(event, BookingEvent) else None
+    size = len(record.value or b"")
+    return (
+        record.partition,
+        record.offset,
+        record.timestamp,
+        _text(record.key),
+        headers.get("x-reason", ""),
+        headers.get("x-detail", ""),
+        _number(headers.get("x-attempt")) or 0,
+        _number(headers.get("x-http-status")),
+        known.identity.id if known else None,
+        known.identity.digest() if known else None,
+        known.type if known else None,
+        headers.get("x-trace-id"),
+        headers.get("x-original-topic"),
+        _number(headers.get("x-original-partition")),
+        _number(headers.get("x-original-offset")),
+        size,
+        record.value if size <= LARGEST_EVENT else None,
+    )
+
+
+def _actions(writer: sqlite3.Connection, records: Iterable[Incoming], done: Applied) -> None:
+    """Operators' actions and notes; the other signals are no concern of people's."""
+    for record in records:
+        if record.value is None:
+            continue
+        opened = open_event(record.value, tuple(record.headers))
+        if isinstance(opened, str) or not opened[0].type.startswith("action."):
+            continue
+        envelope, data = opened
+        said: Mapping[str, Any] = data if isinstance(data, dict) else {}
+        writer.execute(
+            "INSERT OR REPLACE INTO actions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                record.partition,
+                record.offset,
+                record.timestamp,
+                envelope.subject,
+                envelope.type.removeprefix("action."),
+                str(said.get("by", "")),
+                str(said.get("why", said.get("text", ""))),
+                _optional(said.get("event")),
+                _optional(said.get("plan")),
+                envelope.id,
+                Identity(source=envelope.source, id=envelope.id).digest(),
+            ),
+        )
+        done.bookings.add(envelope.subject)
+
+
+def _webhooks(writer: sqlite3.Connection, records: Iterable[Incoming]) -> None:
+    for record in records:
+        headers = _texts(record.headers)
+        value = record.value or b""
+        writer.execute(
+            "INSERT OR REPLACE INTO webhooks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                record.partition,
+                record.offset,
+                record.timestamp,
+                _text(record.key),
+                headers.get("user-agent", ""),
+                headers.get("x-verified-by", ""),
+                headers.get("webhook-id", ""),
+                hashlib.sha256(value).hexdigest()[:32],
+                value[:LARGEST_EVENT],
+            ),
+        )
+
+
+def _texts(headers: Iterable[tuple[str, bytes]]) -> dict[str, str]:
+    """Headers by name; of two with one name the last counts, which is ours."""
+    return {name.lower(): value.decode("utf-8", "replace") for name, value in headers}
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text and text.isascii() and text.isdecimal() and len(text) < 19 else None
+
+
+def _optional(value: object) -> str | None:
+    return None if value is None else str(value)

@@ -1,0 +1,95 @@
+"""What a record is searched by: the columns of its row in the view. Pure."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from app.booking.house import PROBLEMS, appointment
+from app.booking.record import Phase, Record
+from app.view.schema import milliseconds
+
+COLUMNS = (
+    "booking_id",
+    "partition",
+    "generation",
+    "sequence",
+    "state",
+    "phase",
+    "turn",
+    "due",
+    "changed",
+    "job_id",
+    "job_start",
+    "visit",
+    "surname",
+    "name",
+    "phone",
+    "zip",
+    "row",
+)
+
+
+def of_record(record: Record, partition: int, row: bytes, zone: ZoneInfo) -> tuple[Any, ...]:
+    """The row's values, in the order of `COLUMNS`."""
+    booking, lane, job = record.booking, record.lane, record.job
+    first, last = booking.first_name.casefold(), booking.last_name.casefold()
+    return (
+        record.booking_id,
+        partition,
+        record.generation,
+        record.sequence,
+        record.state.value,
+        lane.phase.value,
+        lane.turn,
+        None if lane.due is None else milliseconds(lane.due),
+        milliseconds(record.changed_at),
+        None if job is None else job.id,
+        None if job is None else milliseconds(job.start),
+        milliseconds(visit(record, zone)),
+        f"{last} {first}",
+        f"{first} {last}",
+        phone_digits(booking.phone),
+        booking.zip,
+        row,
+    )
+
+
+def visit(record: Record, zone: ZoneInfo) -> datetime:
+    """When the visit is: the job's time, or without one the time that was booked."""
+    if record.job is not None:
+        return record.job.start
+    booking = record.booking
+    minutes = PROBLEMS[booking.problem_type].minutes
+    return appointment(booking.scheduled_date, booking.time_slot, minutes, zone).start
+
+
+def phone_digits(phone: str) -> str:
+    """A phone number as it is searched: its last ten digits, so that a country's code does not matter."""
+    return "".join(letter for letter in phone if letter.isdecimal())[-10:]
+
+
+def attention(record: Record, zone: ZoneInfo) -> Iterator[tuple[Any, ...]]:
+    """A line for each event that failed for good and may still be acted on."""
+    when = milliseconds(visit(record, zone))
+    head, problem = record.lane.head, record.problem
+    if record.lane.phase is Phase.HELD and head is not None and problem is not None:
+        yield (
+            record.booking_id,
+            "",
+            problem.reason.value,
+            head.event_id,
+            head.type,
+            milliseconds(problem.at),
+            when,
+        )
+    for failed in record.failed:
+        yield (
+            record.booking_id,
+            failed.slot,
+            failed.trouble.reason.value,
+            failed.event_id,
+            failed.type,
+            milliseconds(failed.trouble.at),
+            when,
+        )

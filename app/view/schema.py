@@ -1,0 +1,202 @@
+"""The view's database: its tables, what it is stamped with, and how it is opened."""
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+VERSION = 1
+"""Of the tables below; a file of another version is rebuilt."""
+
+TABLES = """
+CREATE TABLE stamp (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE positions (
+    topic TEXT NOT NULL, partition INTEGER NOT NULL, next INTEGER NOT NULL,
+    PRIMARY KEY (topic, partition)
+) WITHOUT ROWID;
+
+-- `row` is the record as its owner wrote it, the columns are what is searched by. Times: epoch milliseconds.
+CREATE TABLE bookings (
+    booking_id TEXT NOT NULL PRIMARY KEY,
+    partition INTEGER NOT NULL,
+    generation INTEGER NOT NULL,
+    sequence INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    phase TEXT NOT NULL,
+    turn INTEGER NOT NULL,
+    due INTEGER,
+    changed INTEGER NOT NULL,
+    job_id INTEGER,
+    job_start INTEGER,
+    visit INTEGER NOT NULL,
+    surname TEXT NOT NULL,
+    name TEXT NOT NULL,
+    phone TEXT NOT NULL,
+    zip TEXT NOT NULL,
+    row BLOB NOT NULL
+);
+CREATE INDEX bookings_job ON bookings (job_id) WHERE job_id IS NOT NULL;
+CREATE INDEX bookings_start ON bookings (job_start, job_id) WHERE job_id IS NOT NULL;
+CREATE INDEX bookings_due ON bookings (due, partition) WHERE due IS NOT NULL;
+CREATE INDEX bookings_working ON bookings (partition, changed) WHERE phase = 'working';
+CREATE INDEX bookings_over ON bookings (changed) WHERE state IN ('ended', 'closed') AND phase = 'idle';
+CREATE INDEX bookings_state ON bookings (state, visit);
+CREATE INDEX bookings_surname ON bookings (surname);
+CREATE INDEX bookings_name ON bookings (name);
+CREATE INDEX bookings_phone ON bookings (phone);
+CREATE INDEX bookings_zip ON bookings (zip, visit);
+
+-- One line for each event that failed for good and may still be acted on; slot '' is a held creation.
+CREATE TABLE attention (
+    booking_id TEXT NOT NULL, slot TEXT NOT NULL, reason TEXT NOT NULL, event_id TEXT NOT NULL,
+    type TEXT NOT NULL, at INTEGER NOT NULL, visit INTEGER NOT NULL,
+    PRIMARY KEY (booking_id, slot)
+) WITHOUT ROWID;
+CREATE INDEX attention_reason ON attention (reason, visit);
+
+-- Bookings whose last row in the changelog is lower than one before it, until their owner wrote again.
+CREATE TABLE regressions (booking_id TEXT PRIMARY KEY, partition INTEGER NOT NULL) WITHOUT ROWID;
+
+CREATE TABLE behind (
+    booking_id TEXT NOT NULL, slot TEXT NOT NULL, row BLOB NOT NULL,
+    PRIMARY KEY (booking_id, slot)
+) WITHOUT ROWID;
+
+CREATE TABLE dead_letters (
+    partition INTEGER NOT NULL, number INTEGER NOT NULL, at INTEGER NOT NULL, booking_id TEXT,
+    reason TEXT NOT NULL, detail TEXT NOT NULL, attempts INTEGER NOT NULL, http_status INTEGER,
+    event_id TEXT, digest TEXT, type TEXT, trace_id TEXT,
+    original_topic TEXT, original_partition INTEGER, original_offset INTEGER,
+    size INTEGER NOT NULL, value BLOB,
+    PRIMARY KEY (partition, number)
+);
+CREATE INDEX dead_letters_at ON dead_letters (at);
+CREATE INDEX dead_letters_booking ON dead_letters (booking_id, digest);
+CREATE INDEX dead_letters_reason ON dead_letters (reason, at);
+
+CREATE TABLE actions (
+    partition INTEGER NOT NULL, number INTEGER NOT NULL, at INTEGER NOT NULL, subject TEXT NOT NULL,
+    kind TEXT NOT NULL, by TEXT NOT NULL, why TEXT NOT NULL, event TEXT, plan TEXT, event_id TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    PRIMARY KEY (partition, number)
+);
+CREATE INDEX actions_at ON actions (at);
+CREATE INDEX actions_subject ON actions (subject, at);
+CREATE INDEX actions_plan ON actions (plan) WHERE plan IS NOT NULL;
+
+CREATE TABLE webhooks (
+    partition INTEGER NOT NULL, number INTEGER NOT NULL, at INTEGER NOT NULL, job_id TEXT,
+    sender TEXT NOT NULL, verified TEXT NOT NULL, delivery TEXT NOT NULL, digest TEXT NOT NULL,
+    value BLOB NOT NULL,
+    PRIMARY KEY (partition, number)
+);
+CREATE INDEX webhooks_at ON webhooks (at);
+CREATE INDEX webhooks_job ON webhooks (job_id, at);
+CREATE INDEX webhooks_digest ON webhooks (digest, at);
+"""
+
+CORRUPT = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stamp:
+    """Which Kafka a file was projected from; one of another is worth nothing."""
+
+    cluster: str
+    prefix: str
+    partitions: int
+    version: int = VERSION
+
+
+def create(path: Path, stamp: Stamp, now: datetime) -> sqlite3.Connection:
+    """A new database with this stamp, in the place of whatever was there."""
+    remove(path)
+    writer = connect(path)
+    with transaction(writer):
+        for statement in TABLES.split(";\n"):
+            writer.execute(statement)
+        facts = {
+            "cluster": stamp.cluster,
+            "prefix": stamp.prefix,
+            "partitions": str(stamp.partitions),
+            "version": str(stamp.version),
+        }
+        writer.executemany("INSERT INTO stamp VALUES (?, ?)", facts.items())
+        mark_written(writer, now)
+    return writer
+
+
+def remove(path: Path) -> None:
+    """Nothing is left of the database."""
+    for suffix in ("", "-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """A connection for writing; transactions are begun and ended by `transaction`."""
+    writer = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    writer.row_factory = sqlite3.Row
+    writer.executescript(
+        # NORMAL: a power cut may undo the last transactions, which hold their offsets and are done again.
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY;"
+        "PRAGMA cache_size = -65536; PRAGMA journal_size_limit = 67108864;"
+    )
+    return writer
+
+
+def connect_reader(path: Path) -> sqlite3.Connection:
+    """A connection that can only read; it sees whole transactions."""
+    reader = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
+    )
+    reader.row_factory = sqlite3.Row
+    reader.executescript("PRAGMA query_only = ON; PRAGMA temp_store = MEMORY;")
+    return reader
+
+
+@contextlib.contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """All or nothing."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(sqlite3.Error):
+            connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def mark_written(writer: sqlite3.Connection, now: datetime) -> None:
+    """The file is good as of now."""
+    writer.execute("INSERT OR REPLACE INTO stamp VALUES ('written', ?)", (now.isoformat(),))
+
+
+def read_stamp(connection: sqlite3.Connection) -> tuple[Stamp, datetime]:
+    """What the file is stamped with, and when it was last written. Raises KeyError, ValueError without."""
+    facts = dict(connection.execute("SELECT name, value FROM stamp").fetchall())
+    stamp = Stamp(
+        cluster=facts["cluster"],
+        prefix=facts["prefix"],
+        partitions=int(facts["partitions"]),
+        version=int(facts["version"]),
+    )
+    return stamp, datetime.fromisoformat(facts["written"])
+
+
+def positions(connection: sqlite3.Connection) -> dict[tuple[str, int], int]:
+    """The next offset of each partition that was read."""
+    rows = connection.execute("SELECT topic, partition, next FROM positions").fetchall()
+    return {(topic, partition): number for topic, partition, number in rows}
+
+
+def milliseconds(when: datetime) -> int:
+    """A time as it is stored."""
+    return round(when.timestamp() * 1000)
+
+
+def instant(stored: int) -> datetime:
+    """A stored time."""
+    return datetime.fromtimestamp(stored / 1000, UTC)

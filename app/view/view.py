@@ -1,0 +1,266 @@
+"""The view: every booking on every worker, to be asked from the event loop. `queries` has the questions."""
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Concatenate, ParamSpec, TypeVar
+
+from app.booking.reasons import Reason
+from app.booking.record import State
+from app.telemetry.log import get_logger
+from app.view import queries, schema
+from app.view.apply import Applied, Regression
+from app.view.config import ViewConfig
+from app.view.projector import Progress, Projector
+from app.view.rows import (
+    ActionSeen,
+    AttentionGroup,
+    AttentionLine,
+    BookingSeen,
+    Counts,
+    DeadLetter,
+    EventFate,
+    JobKey,
+    JobPage,
+    OnItsWay,
+    Owned,
+    WaitingLane,
+    WebhookSeen,
+)
+
+_log = get_logger(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+_READERS = 4
+
+
+class ViewAway(Exception):  # noqa: N818 - read as a sentence: "view away"
+    """There is no view yet, it is being made anew, or it cannot be read."""
+
+
+class View:
+    """`await view.start()`, ask, `await view.stop()`.
+
+    Queries raise `ViewAway` when there is nothing to ask. They never block the event loop. `on_regression` is
+    called on the loop for each booking whose row went back in the changelog.
+    """
+
+    def __init__(
+        self,
+        config: ViewConfig,
+        *,
+        on_regression: Callable[[Regression], None] = lambda _: None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._config = config
+        self._on_regression = on_regression
+        self._clock = clock
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._waiting: dict[str, set[asyncio.Event]] = {}
+        self._caught_up = asyncio.Event()
+        self._projector = Projector(
+            config, changed=self._changed_there, caught_up=self._caught_up_there, clock=clock
+        )
+        self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="view-reader")
+        self._connections = _Connections(config)
+
+    async def start(self) -> None:
+        """Begin to follow the topics; returns at once."""
+        self._loop = asyncio.get_running_loop()
+        self._projector.start()
+
+    async def stop(self) -> None:
+        """End, with the last transaction done."""
+        await asyncio.to_thread(self._projector.stop)
+        await asyncio.to_thread(self._readers.shutdown)
+        self._connections.close()
+
+    # How far it is ---------------------------------------------------------------------------------------
+
+    @property
+    def progress(self) -> Progress:
+        """How far the view is."""
+        return self._projector.progress
+
+    @property
+    def as_of(self) -> datetime | None:
+        """As of when answers are; None before everything was there for the first time."""
+        return self.progress.as_of
+
+    @property
+    def far_behind(self) -> bool:
+        """Whether answers would be too old to give."""
+        as_of = self.progress.as_of
+        return not self.progress.caught_up or as_of is None or self._clock() - as_of > self._config.far_behind
+
+    async def until_caught_up(self) -> None:
+        """Return when the view has all that was there when it started."""
+        await self._caught_up.wait()
+
+    # Questions: see `queries` ----------------------------------------------------------------------------
+
+    async def booking(self, booking_id: str) -> BookingSeen | None:
+        """The booking with this id."""
+        return await self._ask(queries.booking, booking_id)
+
+    async def booking_of_job(self, job_id: int) -> BookingSeen | None:
+        """The booking whose job this is."""
+        return await self._ask(queries.booking_of_job, job_id)
+
+    async def jobs_between(
+        self, start: datetime, end: datetime, *, limit: int, after: JobKey | None = None
+    ) -> JobPage:
+        """Jobs whose visit starts between the two, both inclusive, oldest first."""
+        return await self._ask(queries.jobs_between, start, end, limit=limit, after=after)
+
+    async def head_row(self, booking_id: str, slot: str) -> bytes | None:
+        """An event behind the head or put aside, as it is stored."""
+        return await self._ask(queries.head_row, booking_id, slot)
+
+    async def fate(self, booking_id: str, digests: Collection[str]) -> EventFate:
+        """What became of the booking's event with one of these digests, as of now."""
+        return await self._ask(queries.fate, booking_id, digests)
+
+    async def wait_for(self, booking_id: str, digests: Collection[str], seconds: float) -> EventFate:
+        """The same, waiting for its end; gives `OnItsWay` when that has not come in time."""
+        changed = asyncio.Event()
+        self._waiting.setdefault(booking_id, set()).add(changed)
+        found: EventFate = OnItsWay(booking=None)
+        try:
+            async with asyncio.timeout(seconds):
+                while isinstance(found := await self.fate(booking_id, digests), OnItsWay):
+                    await changed.wait()
+                    changed.clear()
+        except TimeoutError:
+            return found
+        finally:
+            waiting = self._waiting[booking_id]
+            waiting.discard(changed)
+            if not waiting:
+                del self._waiting[booking_id]
+        return found
+
+    async def overdue(
+        self, before: datetime, partitions: Collection[int], *, limit: int = 1000
+    ) -> list[WaitingLane]:
+        """Lanes of these partitions that were due before that time."""
+        return await self._ask(queries.overdue, before, partitions, limit)
+
+    async def working(self, partitions: Collection[int], *, limit: int = 1000) -> list[WaitingLane]:
+        """Lanes of these partitions whose row says that they are being worked."""
+        return await self._ask(queries.working, partitions, limit)
+
+    async def over(self, before: datetime, partitions: Collection[int], *, limit: int = 1000) -> list[Owned]:
+        """Bookings of these partitions that ended or were closed before that time."""
+        return await self._ask(queries.over, before, partitions, limit)
+
+    async def regressions(self, partitions: Collection[int], *, limit: int = 1000) -> list[Owned]:
+        """Bookings of these partitions whose row went back in the changelog and was not written again."""
+        return await self._ask(queries.regressions, partitions, limit)
+
+    async def counts(self) -> Counts:
+        """How many there are of what."""
+        return await self._ask(queries.counts)
+
+    async def attention_groups(self) -> list[AttentionGroup]:
+        """What waits for a person, by reason."""
+        return await self._ask(queries.attention_groups)
+
+    async def attention_lines(self, reason: Reason, *, limit: int = 100) -> list[AttentionLine]:
+        """What waits for this reason, the earliest visit first."""
+        return await self._ask(queries.attention_lines, reason, limit)
+
+    async def search(self, text: str, *, limit: int = 50) -> list[BookingSeen]:
+        """Bookings by id, name, ZIP or phone."""
+        return await self._ask(queries.search, text, limit)
+
+    async def in_state(self, state: State, *, limit: int = 50) -> list[BookingSeen]:
+        """Bookings in this state, the earliest visit first."""
+        return await self._ask(queries.in_state, state, limit)
+
+    async def dead_letters(
+        self, *, limit: int = 100, booking_id: str | None = None, reason: str | None = None
+    ) -> list[DeadLetter]:
+        """Dead letters, newest first."""
+        return await self._ask(queries.dead_letters, limit=limit, booking_id=booking_id, reason=reason)
+
+    async def actions(self, *, limit: int = 100, subject: str | None = None) -> list[ActionSeen]:
+        """What operators did, newest first."""
+        return await self._ask(queries.actions, limit=limit, subject=subject)
+
+    async def webhooks(self, *, limit: int = 100) -> list[WebhookSeen]:
+        """Webhooks, newest first."""
+        return await self._ask(queries.webhooks, limit=limit)
+
+    # Machinery -------------------------------------------------------------------------------------------
+
+    async def _ask(
+        self,
+        question: Callable[Concatenate[sqlite3.Connection, P], T],
+        *arguments: P.args,
+        **named: P.kwargs,
+    ) -> T:
+        build = self.progress.build
+        if build == 0:
+            raise ViewAway("the view is not open yet")
+
+        def answer() -> T:
+            return question(self._connections.reader(build), *arguments, **named)
+
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._readers, answer)
+        except sqlite3.Error as wrong:
+            if getattr(wrong, "sqlite_errorcode", None) in schema.CORRUPT:
+                self._projector.rebuild(f"the file is damaged: {wrong}")
+            _log.warning("the view could not be asked", because=repr(wrong))
+            raise ViewAway(repr(wrong)) from wrong
+
+    def _changed_there(self, done: Applied) -> None:
+        if self._loop is not None and (done.bookings or done.regressions):
+            self._loop.call_soon_threadsafe(self._changed, done)
+
+    def _changed(self, done: Applied) -> None:
+        for booking_id in self._waiting.keys() & done.bookings:
+            for waiting in self._waiting[booking_id]:
+                waiting.set()
+        for regression in done.regressions:
+            self._on_regression(regression)
+
+    def _caught_up_there(self) -> None:
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._caught_up.set)
+
+
+class _Connections:
+    """A reading connection for each reader thread, made anew with the file."""
+
+    def __init__(self, config: ViewConfig) -> None:
+        self._config = config
+        self._mine = threading.local()
+        self._all: list[sqlite3.Connection] = []
+        self._lock = threading.Lock()
+
+    def reader(self, build: int) -> sqlite3.Connection:
+        """This thread's connection to the file of this build."""
+        held: tuple[int, sqlite3.Connection] | None = getattr(self._mine, "held", None)
+        if held is not None and held[0] == build:
+            return held[1]
+        reader = schema.connect_reader(self._config.path)
+        with self._lock:
+            if held is not None:
+                self._all.remove(held[1])
+                held[1].close()
+            self._all.append(reader)
+        self._mine.held = (build, reader)
+        return reader
+
+    def close(self) -> None:
+        """Close all."""
+        with self._lock:
+            for reader in self._all:
+                reader.close()
+            self._all.clear()
