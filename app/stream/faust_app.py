@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from faust.types import Message as FaustMessage
     from faust.types import StreamT
     from faust.types.transports import TransportT
+    from mode import ServiceT
 
 _log = logging.getLogger(__name__)
 
@@ -130,6 +131,10 @@ class StreamApp(faust.App):
         )
         self.tables.add(table)
         return OwnedTable(self, table)
+
+    def accompany(self, service: "ServiceT") -> None:
+        """Have a service started with the app and stopped with it."""
+        self._extra_services.append(service)
 
     def on_assigned(self, callback: Callback) -> None:
         """Have `callback` awaited whenever partitions were assigned, before a message is handled."""

@@ -36,6 +36,7 @@ def build(settings: Settings, topics: Topics) -> StreamApp:
     )
     runtime = Runtime(app, settings, topics, tables)
     _read_topics(app, topics, runtime)
+    app.accompany(runtime.beside())
     app.on_assigned(runtime.assigned)
     app.on_draining(runtime.draining)
     app.on_revoked(runtime.revoked)

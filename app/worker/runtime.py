@@ -1,20 +1,26 @@
 """What lives as long as a worker: its ServiceTitan client, its lanes, and the tasks beside them."""
 
 import uuid
+from datetime import UTC, datetime, timedelta
 
 from app.booking.inputs import Policy
 from app.servicetitan.caller import CallMade
 from app.servicetitan.config import UpstreamConfig
-from app.servicetitan.upstream import Upstream
+from app.servicetitan.upstream import HealthSeen, Upstream
 from app.settings import Settings
 from app.stream.booking_lanes import BookingLanes, LaneParts, Tables
 from app.stream.calls import LaneCalls
 from app.stream.customer_lanes import CustomerLanes
 from app.stream.faust_app import StreamApp
+from app.stream.kafka import connection
 from app.stream.message import Message
 from app.stream.narrator import Narrator
+from app.stream.scan import Scan
 from app.stream.settling import Settling
 from app.stream.topology import Topics
+from app.view.config import ViewConfig, ViewTopics
+from app.view.view import View
+from app.worker.beside import HEALTH_SECONDS, SCAN_SECONDS, Beside, Rounds
 
 
 class Runtime:
@@ -28,6 +34,30 @@ class Runtime:
         self._process = uuid.uuid4().hex[:12]
         self._upstream: Upstream | None = None
         self._calls: LaneCalls | None = None
+        self._health: HealthSeen | None = None
+        self.view = View(
+            ViewConfig(
+                connection=connection(settings),
+                data_dir=settings.data_dir,
+                prefix=settings.topic_prefix,
+                partitions=settings.topic_partitions,
+                zone=settings.business_time_zone,
+                topics=ViewTopics(
+                    bookings=tables.bookings.changelog,
+                    behind=tables.behind.changelog,
+                    dead_letters=topics.dead_letter.name,
+                    signals=topics.signals.name,
+                    webhooks=topics.webhooks.name,
+                ),
+            )
+        )
+        self.scan = Scan(
+            app,
+            self.view,
+            topic=topics.retry[0].name,
+            keep_ended=timedelta(days=settings.keep_ended_days),
+            now=_now,
+        )
         self._lanes: BookingLanes
         self._customers: CustomerLanes
 
@@ -69,6 +99,19 @@ class Runtime:
         if self._upstream is not None:
             self._upstream.pace.set_share(0)
 
+    def beside(self) -> Beside:
+        """What goes on beside the streams."""
+        rounds: Rounds = {
+            "scan": (SCAN_SECONDS, self.scan.look),
+            "health": (HEALTH_SECONDS, self._ask_health),
+        }
+        return Beside(self.view, rounds=rounds, close=self.close)
+
+    async def _ask_health(self) -> None:
+        """One worker asks how ServiceTitan is; the others tell of their last real call."""
+        if self._upstream is not None and 0 in self._app.owned_partitions:
+            self._health = await self._upstream.check_health()
+
     async def close(self) -> None:
         """End what was opened."""
         if self._upstream is not None:
@@ -103,6 +146,10 @@ class Runtime:
     def _call_made(self, made: CallMade) -> None:
         if self._calls is not None:
             self._calls.call_ended(made)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def upstream_config(settings: Settings) -> UpstreamConfig:
