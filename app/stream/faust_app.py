@@ -134,7 +134,7 @@ class StreamApp(faust.App):
 
     def accompany(self, service: "ServiceT") -> None:
         """Have a service started with the app and stopped with it."""
-        self._extra_services.append(service)
+        self._extra_services.append(service)  # type: ignore[arg-type]  # Faust takes instances as well
 
     def on_assigned(self, callback: Callback) -> None:
         """Have `callback` awaited whenever partitions were assigned, before a message is handled."""
