@@ -107,7 +107,13 @@ def with_job(booking_id: str, number: int, **changes: Any) -> Record:
 
 
 def trouble(reason: Reason = Reason.REFUSED, **changes: Any) -> Trouble:
-    fields: dict[str, Any] = {"reason": reason, "detail": "said no", "attempts": 1, "http_status": 400, "at": NOW}
+    fields: dict[str, Any] = {
+        "reason": reason,
+        "detail": "said no",
+        "attempts": 1,
+        "http_status": 400,
+        "at": NOW,
+    }
     return Trouble(**{**fields, **changes})
 
 
@@ -125,5 +131,9 @@ def held(booking_id: str, reason: Reason = Reason.AREA_NOT_SUPPORTED, **changes:
 
 def a_failed(event_id: str = "e-9", reason: Reason = Reason.ILLEGAL_TRANSITION) -> FailedEvent:
     return FailedEvent(
-        slot="f0", event_id=event_id, digest=digest(event_id), type="booking.rescheduled", trouble=trouble(reason)
+        slot="f0",
+        event_id=event_id,
+        digest=digest(event_id),
+        type="booking.rescheduled",
+        trouble=trouble(reason),
     )

@@ -109,7 +109,9 @@ def test_a_tombstone_always_wins(database: sqlite3.Connection) -> None:
     assert sequences(database) == {"b-2": 1}
 
 
-@given(st.lists(st.tuples(st.integers(0, 1), st.one_of(st.none(), st.integers(1, 4))), max_size=12), st.data())
+@given(
+    st.lists(st.tuples(st.integers(0, 1), st.one_of(st.none(), st.integers(1, 4))), max_size=12), st.data()
+)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
 def test_batches_do_not_matter(tmp_path: Path, log: list[tuple[int, int | None]], data: Any) -> None:
     """One batch, or one batch per record: the same bookings, and the same that went back."""
@@ -129,7 +131,9 @@ def test_batches_do_not_matter(tmp_path: Path, log: list[tuple[int, int | None]]
     assert found[0] == found[1] == found[2]
 
 
-@pytest.mark.parametrize("value", [b"", b"no json", b"[]", b'{"generation": 9}', b'{"sequence": "x"}', b"\xff"])
+@pytest.mark.parametrize(
+    "value", [b"", b"no json", b"[]", b'{"generation": 9}', b'{"sequence": "x"}', b"\xff"]
+)
 def test_what_is_no_row_of_ours_is_left_out_and_told(database: sqlite3.Connection, value: bytes) -> None:
     put(database, row(a_record("b-1")))
     bad = Read(topic="bookings", key=b"b-1", value=value, offset=7, partition=1)
@@ -179,7 +183,11 @@ def test_events_behind_the_head_stand_in_order(database: sqlite3.Connection) -> 
 def test_overdue_lanes_are_told_to_the_owner_of_their_partition(database: sqlite3.Connection) -> None:
     def waiting(booking_id: str, minutes: int) -> Record:
         lane = Lane(
-            phase=Phase.WAITING, waits=Waits.RETRY, turn=3, head=a_head(), due=NOW + timedelta(minutes=minutes)
+            phase=Phase.WAITING,
+            waits=Waits.RETRY,
+            turn=3,
+            head=a_head(),
+            due=NOW + timedelta(minutes=minutes),
         )
         return a_record(booking_id, lane=lane)
 
@@ -198,7 +206,9 @@ def test_overdue_lanes_are_told_to_the_owner_of_their_partition(database: sqlite
     ]
     assert queries.overdue(database, NOW + timedelta(minutes=5), [], 10) == []
     put(database, row(a_record("late", sequence=2)))
-    assert [lane.booking_id for lane in queries.overdue(database, NOW + timedelta(days=1), [0], 10)] == ["early"]
+    assert [lane.booking_id for lane in queries.overdue(database, NOW + timedelta(days=1), [0], 10)] == [
+        "early"
+    ]
 
 
 def test_working_lanes_are_told(database: sqlite3.Connection) -> None:
@@ -207,10 +217,10 @@ def test_working_lanes_are_told(database: sqlite3.Connection) -> None:
     assert queries.working(database, [0], 10) == []
 
 
-@pytest.mark.parametrize(("state", "over"), [(state, state in {State.ENDED, State.CLOSED}) for state in State])
-def test_what_is_over_is_told_from_its_day_on(
-    database: sqlite3.Connection, state: State, over: bool
-) -> None:
+@pytest.mark.parametrize(
+    ("state", "over"), [(state, state in {State.ENDED, State.CLOSED}) for state in State]
+)
+def test_what_is_over_is_told_from_its_day_on(database: sqlite3.Connection, state: State, over: bool) -> None:
     put(database, row(a_record("b-1", state=state)))
     found = queries.over(database, NOW + timedelta(seconds=1), [0], 10)
     assert [one.booking_id for one in found] == (["b-1"] if over else [])
@@ -235,7 +245,9 @@ def test_what_became_of_an_event(database: sqlite3.Connection) -> None:
     assert queries.fate(database, "nobody", [digest("w")]) == OnItsWay(booking=None)
 
 
-def dead_letter(key: bytes | None, value: bytes | None, reason: str = "unknown-booking", offset: int = 0) -> Read:
+def dead_letter(
+    key: bytes | None, value: bytes | None, reason: str = "unknown-booking", offset: int = 0
+) -> Read:
     headers = {
         "x-reason": reason,
         "x-detail": "because",
@@ -267,7 +279,9 @@ def an_event(event_id: str, booking_id: str = "b-9") -> bytes:
 def test_an_event_that_left_no_row_ends_with_its_dead_letter(database: sqlite3.Connection) -> None:
     done = put(database, dead_letter(b"b-9", an_event("e-9")))
     assert done.bookings == {"b-9"}
-    assert queries.fate(database, "b-9", [digest("e-9")]) == Ended(became=Reason.UNKNOWN_BOOKING, booking=None)
+    assert queries.fate(database, "b-9", [digest("e-9")]) == Ended(
+        became=Reason.UNKNOWN_BOOKING, booking=None
+    )
     (letter,) = queries.dead_letters(database, limit=5, booking_id="b-9")
     assert (letter.event_id, letter.type, letter.attempts, letter.http_status) == (
         "e-9",
@@ -282,7 +296,9 @@ def test_an_event_that_left_no_row_ends_with_its_dead_letter(database: sqlite3.C
 @pytest.mark.parametrize(
     ("key", "value"), [(None, None), (b"\xff", b"\x00"), (b"b-1", b""), (b"b-1", b"x" * 1_000_000)]
 )
-def test_any_dead_letter_is_kept(database: sqlite3.Connection, key: bytes | None, value: bytes | None) -> None:
+def test_any_dead_letter_is_kept(
+    database: sqlite3.Connection, key: bytes | None, value: bytes | None
+) -> None:
     put(database, dead_letter(key, value, "unreadable"))
     (letter,) = queries.dead_letters(database, limit=5, reason="unreadable")
     assert letter.size == len(value or b"")
@@ -319,7 +335,12 @@ def test_what_needs_attention_is_grouped_with_the_next_visit(database: sqlite3.C
 def test_counts(database: sqlite3.Connection) -> None:
     assert queries.counts(database).jobs == 0
     later = NOW + timedelta(hours=1)
-    put(database, row(held("b-1")), row(with_job("b-2", 2, job={"created_at": later})), row(with_job("b-3", 1)))
+    put(
+        database,
+        row(held("b-1")),
+        row(with_job("b-2", 2, job={"created_at": later})),
+        row(with_job("b-3", 1)),
+    )
     found = queries.counts(database)
     assert found.states == {State.HELD: 1, State.ACTIVE: 2}
     assert (found.jobs, found.last_job_created) == (2, later)
