@@ -62,7 +62,7 @@ class NameList:
         says which names there are.
         """
         rows = await self._rows(errand, KEEP_SECONDS)
-        if isinstance(rows, Accepted) and _pick(rows.value, name) is None:
+        if isinstance(rows, Accepted) and not or_first and _pick(rows.value, name) is None:
             rows = await self._rows(errand, DOUBT_SECONDS)
         if not isinstance(rows, Accepted):
             return rows
@@ -115,10 +115,10 @@ class Catalogue:
         self._job_type = job_type
         self._campaign = campaign
         self._cancel_reason = cancel_reason
-        self._units = NameList("business units", _all_of(client.list_business_units), clock)
-        self._types = NameList("job types", _all_of(client.list_job_types), clock)
-        self._campaigns = NameList("campaigns", _all_of(client.list_campaigns), clock)
-        self._reasons = NameList("job cancel reasons", _all_of(client.list_cancel_reasons), clock)
+        self._units = NameList("business units", all_of(client.list_business_units), clock)
+        self._types = NameList("job types", all_of(client.list_job_types), clock)
+        self._campaigns = NameList("campaigns", all_of(client.list_campaigns), clock)
+        self._reasons = NameList("job cancel reasons", all_of(client.list_cancel_reasons), clock)
 
     async def business_unit(self, name: str, errand: Errand) -> Outcome[int]:
         """The business unit of this name."""
@@ -163,7 +163,7 @@ def _letters(name: str) -> str:
     return "".join(filter(str.isalnum, name.casefold()))
 
 
-def _all_of(read_page: Callable[[Errand, int], Awaitable[Outcome[Page[RowT]]]]) -> ReadAll:
+def all_of(read_page: Callable[[Errand, int], Awaitable[Outcome[Page[RowT]]]]) -> ReadAll:
     """A reader of every page of a list, active rows only."""
 
     async def read(errand: Errand) -> Outcome[tuple[Entry, ...]]:

@@ -7,7 +7,7 @@ import pytest
 from app.booking.asks import CreateJob, FindJob, JobSeen, Reschedule
 from app.booking.outcomes import Accepted, Failed, Refused, Unsure
 from app.booking.reasons import Reason
-from app.servicetitan.breaker import ENOUGH_LANES, State, Trouble
+from app.servicetitan.breaker import ENOUGH_LANES, LATEST_CALLS, State, Trouble
 from app.servicetitan.upstream import Upstream
 from app.simulator.faults import FaultKind, FaultRequest
 from app.simulator.server import RunningSimulator
@@ -98,7 +98,23 @@ async def test_changes_wait_through_an_outage_and_are_made_once(
     accepted = [outcome for outcome in outcomes if isinstance(outcome, Accepted)]
     burnt = [outcome for outcome in outcomes if isinstance(outcome, Unsure | Failed)]
     assert len(accepted) + len(burnt) == LANES
-    assert accepted
+    assert len(burnt) < LATEST_CALLS
+
+
+async def test_what_waits_for_its_turn_when_the_gate_shuts_is_not_sent(
+    make_upstream: MakeUpstream, simulator: RunningSimulator
+) -> None:
+    upstream = make_upstream(calls_per_second=100.0)
+    break_calls(simulator, FaultKind.ERROR_BEFORE)
+    finds = [
+        asyncio.create_task(upstream.desk.perform(FindJob(booking_id=f"b{n}"), asker(f"b{n}")))
+        for n in range(100)
+    ]
+    await some_probes(simulator, upstream)
+    assert simulator.state.journal.by_route["GET /jpm/v2/tenant/{tenant}/jobs"] <= LATEST_CALLS
+    simulator.state.faults.clear()
+    async with asyncio.timeout(60):
+        await asyncio.gather(*finds)
 
 
 async def test_only_one_knocks_at_a_time(upstream: Upstream, simulator: RunningSimulator) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 
 from app.booking.asks import FindJob
-from app.servicetitan.breaker import Trouble
+from app.servicetitan.breaker import State, Trouble
 from app.servicetitan.caller import CallMade
 from app.servicetitan.token import NoToken, Token
 from app.servicetitan.upstream import Upstream
@@ -129,3 +129,19 @@ async def test_health_makes_no_call_while_the_gate_is_shut(
     seen = await upstream.check_health()
     assert (seen.well, seen.detail) == (False, "down")
     assert calls == []
+
+
+async def test_health_that_is_given_up_while_it_probes_lets_another_probe(
+    upstream: Upstream, simulator: RunningSimulator
+) -> None:
+    simulator.state.faults.add(FaultRequest(kind=FaultKind.SLOW, seconds=60, count=1), 0.0)
+    upstream.gate.breaker.no_token(Trouble.OUTAGE, 0.0, "down")
+    asking = asyncio.create_task(upstream.check_health())
+    async with asyncio.timeout(20):
+        while upstream.pace.snapshot().in_flight == 0:
+            await asyncio.sleep(0.01)
+    assert upstream.gate.snapshot().state is State.HALF_OPEN
+    asking.cancel()
+    await asyncio.wait([asking])
+    async with asyncio.timeout(20):
+        await find(upstream)

@@ -5,6 +5,7 @@ import pytest
 from app.servicetitan.breaker import (
     ENOUGH_LANES,
     FIRST_PAUSE,
+    LATEST_LANES,
     LONGEST_PAUSE,
     QUIET_SECONDS,
     Breaker,
@@ -158,6 +159,17 @@ def test_only_the_latest_lanes_count() -> None:
     for lane in range(100):
         breaker.lane_ended(f"good {lane}", 0.0, refused=False, why="")
     for lane in range(ENOUGH_LANES + 1):
+        breaker.lane_ended(f"bad {lane}", 0.0, refused=True, why="400")
+    assert state(breaker) is State.OPEN
+
+
+def test_a_lane_that_ends_again_is_among_the_latest() -> None:
+    breaker = Breaker(0.0)
+    breaker.lane_ended("first", 0.0, refused=True, why="400")
+    for lane in range(LATEST_LANES - 1):
+        breaker.lane_ended(f"good {lane}", 0.0, refused=False, why="")
+    breaker.lane_ended("first", 0.0, refused=True, why="400")
+    for lane in range(LATEST_LANES // 2):
         breaker.lane_ended(f"bad {lane}", 0.0, refused=True, why="400")
     assert state(breaker) is State.OPEN
 
