@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,3 +34,19 @@ def claimed(folder: Path) -> Iterator[None]:
         file.write(f"{os.getpid()}\n")
         file.flush()
         yield
+
+
+def fitted(folder: Path, stamp: str) -> bool:
+    """Whether the folder's stores are of the cluster and group that `stamp` names, or there were none.
+
+    Stores of another one are removed: they would be taken for the tables, and are rebuilt from the changelogs.
+    """
+    file = folder / "stores.txt"
+    written = file.read_text(encoding="utf-8") if file.exists() else None
+    stores = sorted(folder.glob("v*/tables"))
+    fits = written == stamp or not stores
+    if not fits:
+        for store in stores:
+            shutil.rmtree(store)
+    file.write_text(stamp, encoding="utf-8")
+    return fits

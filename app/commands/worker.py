@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 import uvloop
 
-from app.commands.data_dir import claimed
+from app.commands.data_dir import claimed, fitted
 from app.commands.status import ExitStatus
 from app.settings import Settings, SettingsWrong, load
 from app.stream.kafka import connection, wait_for_kafka
-from app.stream.provision import ensure
+from app.stream.provision import Found, ensure
 from app.stream.topology import Topics
 from app.stream.topology import topics as declared
 from app.telemetry import log
@@ -44,9 +44,12 @@ def run_worker(build: Build, *, kafka_seconds: float = KAFKA_SECONDS) -> ExitSta
     try:
         with claimed(settings.data_dir):
             _refuse_a_taken_port(settings)
-            topics = asyncio.run(_topics(settings, kafka_seconds))
+            found = asyncio.run(_topics(settings, kafka_seconds))
+            topics = found.topics
             # asyncio.run has put back the default, which would end the process with another status.
             signal.signal(signal.SIGTERM, _end)
+            if not fitted(settings.data_dir, f"{found.cluster} {topics.consumer_group}"):
+                _log.warning("the stores are of another cluster or prefix: rebuilt from the changelogs")
             _say_what_runs(settings)
             return _run(settings, topics, build)
     except (KeyboardInterrupt, asyncio.CancelledError):
@@ -77,7 +80,7 @@ def _run(settings: Settings, topics: Topics, build: Build) -> ExitStatus:
         return ExitStatus.GAVE_UP
 
 
-async def _topics(settings: Settings, kafka_seconds: float) -> Topics:
+async def _topics(settings: Settings, kafka_seconds: float) -> Found:
     task = asyncio.current_task()
     if task is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
@@ -91,7 +94,7 @@ async def _topics(settings: Settings, kafka_seconds: float) -> Topics:
         logging.getLogger("aiokafka").setLevel(logging.WARNING)
     if found.created:
         _log.info("topics created", topics=found.created)
-    return found.topics
+    return found
 
 
 def _refuse_a_taken_port(settings: Settings) -> None:

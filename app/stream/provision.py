@@ -19,10 +19,14 @@ _PAUSE_SECONDS = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What `ensure` found: the topics with retry topics of earlier delays, and the names it created."""
+    """What `ensure` found: the topics with retry topics of earlier delays, and the names it created.
+
+    `cluster` is Kafka's id of the cluster.
+    """
 
     topics: Topics
     created: tuple[str, ...]
+    cluster: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +58,8 @@ async def ensure(topics: Topics, arguments: dict[str, Any], *, create: bool = Tr
         # Another worker that starts at the same time may have been faster, with other settings.
         if wrong := await _check(admin, [topic for topic in missing if topic.name not in created], arguments):
             raise TopicsWrong(wrong)
-    return Found(topics, created)
+        cluster = str((await admin.describe_cluster())["cluster_id"])
+    return Found(topics, created, cluster)
 
 
 def differences(topic: Topic, existing: Existing) -> Iterator[str]:
