@@ -39,7 +39,7 @@ def claimed(folder: Path) -> Iterator[None]:
 def fitted(folder: Path, stamp: str) -> bool:
     """Whether the folder's stores are of the cluster and group that `stamp` names, or there were none.
 
-    Stores of another one are removed: they would be taken for the tables, and are rebuilt from the changelogs.
+    Stores of another one would be taken for the tables: they are removed, and rebuilt from the changelogs.
     """
     file = folder / "stores.txt"
     written = file.read_text(encoding="utf-8") if file.exists() else None
