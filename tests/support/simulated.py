@@ -5,6 +5,7 @@ from random import Random
 from typing import Any
 
 import aiohttp
+import orjson
 
 from app.servicetitan.wire.crm import Address, ContactRequest, ContactType, CreateCustomer, LocationRequest
 from app.servicetitan.wire.envelope import ExternalDataEntry, ExternalDataRequest
@@ -13,6 +14,9 @@ from app.simulator.server import RunningSimulator
 from app.simulator.state import jobs, people
 from app.simulator.state.records import CustomerRow, JobRow
 from app.simulator.state.world import World
+
+Json = Any
+"""What a JSON text holds, where a test says what it expects."""
 
 START = datetime(2026, 12, 1, 16, tzinfo=UTC)
 GUID = "5e41a5e7-0000-4000-8000-000000000001"
@@ -63,9 +67,7 @@ def job_request(customer: CustomerRow, booking: str | None = None, visits: int =
         priority=Priority.NORMAL,
         campaign_id=301,
         appointments=tuple(
-            AppointmentRequest(
-                start=START + timedelta(days=day), end=START + timedelta(days=day, hours=2)
-            )
+            AppointmentRequest(start=START + timedelta(days=day), end=START + timedelta(days=day, hours=2))
             for day in range(visits)
         ),
         external_data=external if booking else None,
@@ -81,15 +83,13 @@ def add_job(world: World, customer: CustomerRow, booking: str | None = None, vis
 class Answered:
     """A status, headers, and the body as JSON where it is JSON."""
 
-    def __init__(self, status: int, headers: Any, text: str) -> None:
+    def __init__(self, status: int, headers: Json, text: str) -> None:
         self.status = status
         self.headers = headers
         self.text = text
 
     @property
-    def json(self) -> Any:
-        import orjson
-
+    def json(self) -> Json:
         return orjson.loads(self.text)
 
 
@@ -114,11 +114,11 @@ class Caller:
         }
         return await self.send("POST", "/connect/token", data=form)
 
-    async def send(self, method: str, path: str, **options: Any) -> Answered:
+    async def send(self, method: str, path: str, **options: Json) -> Answered:
         async with self.session.request(method, self.simulator.url + path, **options) as response:
             return Answered(response.status, response.headers, await response.text())
 
-    async def call(self, method: str, path: str, body: Any = None, **query: Any) -> Answered:
+    async def call(self, method: str, path: str, body: Json = None, **query: Json) -> Answered:
         """Call `module/path`: `jpm/jobs/1`."""
         module, _, rest = path.partition("/")
         return await self.send(
@@ -129,31 +129,31 @@ class Caller:
             headers=self.headers,
         )
 
-    async def get(self, path: str, **query: Any) -> Any:
+    async def get(self, path: str, **query: Json) -> Json:
         """The body of a GET that succeeds."""
         answer = await self.call("GET", path, **query)
         assert answer.status == 200, answer.text
         return answer.json
 
-    async def control(self, method: str, path: str, body: Any = None) -> Any:
+    async def control(self, method: str, path: str, body: Json = None) -> Json:
         """A call of the control API that succeeds."""
         answer = await self.send(method, f"/simulator/{path}", json=body)
         assert answer.status in (200, 201), answer.text
         return answer.json
 
-    async def add_customer(self, **changes: Any) -> Any:
+    async def add_customer(self, **changes: Json) -> Json:
         answer = await self.call("POST", "crm/customers", customer_body(**changes))
         assert answer.status == 200, answer.text
         return answer.json
 
-    async def add_job(self, customer: Any = None, booking: str | None = None, **changes: Any) -> Any:
+    async def add_job(self, customer: Json = None, booking: str | None = None, **changes: Json) -> Json:
         customer = customer or await self.add_customer()
         answer = await self.call("POST", "jpm/jobs", job_body(customer, booking, **changes))
         assert answer.status == 200, answer.text
         return answer.json
 
 
-def customer_body(**changes: Any) -> dict[str, Any]:
+def customer_body(**changes: Json) -> dict[str, Json]:
     address = {"street": "1 Main St", "city": "Phoenix", "state": "AZ", "zip": "85001", "country": "USA"}
     return {
         "name": "Jo Doe",
@@ -167,7 +167,7 @@ def customer_body(**changes: Any) -> dict[str, Any]:
     }
 
 
-def job_body(customer: Any, booking: str | None = None, **changes: Any) -> dict[str, Any]:
+def job_body(customer: Json, booking: str | None = None, **changes: Json) -> dict[str, Json]:
     external = {"applicationGuid": GUID, "externalData": [{"key": "bookingId", "value": booking}]}
     return {
         "customerId": customer["id"],

@@ -52,9 +52,7 @@ class JobMachine(RuleBasedStateMachine):
             job.completed_on,
             tuple((row.status, row.start, row.active, row.is_confirmed, row.change) for row in rows),
             tuple(
-                (item.technician_id, item.status)
-                for row in rows
-                for item in self.world.assignments_of(row)
+                (item.technician_id, item.status) for row in rows for item in self.world.assignments_of(row)
             ),
         )
 
