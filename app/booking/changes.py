@@ -28,7 +28,7 @@ from app.booking.lane import (
 from app.booking.outcomes import Accepted, Busy, Failed, Refused, Unsure
 from app.booking.reasons import Reason
 from app.booking.record import Head, Job, Phase, Record, State, Trouble, Waits
-from app.booking.status import ENDED, MAY_BE_RESCHEDULED, MAY_BECOME, Status
+from app.booking.status import ENDED, MAY_BE_RESCHEDULED, MAY_BECOME, SETTABLE, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,9 +185,16 @@ def applied(record: Record, change: Change, at: datetime, facts: Facts) -> Recor
             updated_at=at,
         )
         return replace(record, job=moved)
-    # What was reported before is old now: the same word reported again would be news.
-    record = replace(record, job=replace(job, reported=None))
-    return with_status(record, wanted or job.status, at)
+    record = with_status(record, wanted or job.status, at)
+    return _as_reported(record) if wanted in SETTABLE else record
+
+
+def _as_reported(record: Record) -> Record:
+    """What ServiceTitan will report now is what it accepted: only another word is news."""
+    job = record.job
+    if job is None:
+        return record
+    return replace(record, job=replace(job, reported=job.status, reported_at=job.status_at))
 
 
 def with_status(record: Record, status: Status, at: datetime) -> Record:

@@ -43,10 +43,9 @@ from app.booking.record import (
     Record,
     State,
     Trouble,
-    Unsettled,
     Waits,
 )
-from app.booking.status import FROM_UPSTREAM, Status
+from app.booking.status import ENDED, FROM_UPSTREAM, Status
 
 CLOCKS_APART = timedelta(hours=1)
 """How far the upstream's clock may be from ours, when jobs are looked for by creation time."""
@@ -65,9 +64,6 @@ def begin(record: Record, head: Head, facts: Facts) -> Decision:
 
 def go_on_creating(record: Record, facts: Facts) -> Decision:
     """The next step towards the job: a look-up when it may be there, its customer, or the job itself."""
-    if facts.intent is not None and facts.intent.turn == record.lane.turn:
-        # Sent, perhaps, by a process that ended before it wrote its row.
-        record = record.with_lane(unsettled=Unsettled(answered=False))
     known = record.customer is not None
     if record.lane.closing or record.lane.unsettled or (known and of_another(record, facts)):
         return Decision(record=record.with_lane(phase=Phase.WORKING), then=Perform(_look_up(record)))
@@ -76,8 +72,7 @@ def go_on_creating(record: Record, facts: Facts) -> Decision:
 
 def may_be_there(record: Record, facts: Facts) -> bool:
     """Whether the booking's job may have been made without its row telling."""
-    current = facts.intent is not None and facts.intent.turn == record.lane.turn
-    return current or record.lane.unsettled is not None or of_another(record, facts)
+    return record.lane.unsettled is not None or of_another(record, facts)
 
 
 def of_another(record: Record, facts: Facts) -> bool:
@@ -188,6 +183,9 @@ def found(record: Record, given: Answered, facts: Facts) -> Decision:
         return unchanged(record)
     outcome = given.outcome
     if not isinstance(outcome, Accepted):
+        if not is_settled(record, facts):
+            text = "it may still be under way: look again, no attempt spent"
+            return saved(wait_settled(answer_noted(record, facts, head, given, text), facts))
         return _again(counted(record, facts, outcome), head, outcome, facts, given)
     jobs = outcome.value if isinstance(outcome.value, tuple) else ()
     if jobs:
@@ -236,12 +234,13 @@ def _adopt(record: Record, head: Head, job: JobSeen, at: datetime, facts: Facts)
     booking = record.booking
     minutes = PROBLEMS[booking.problem_type].minutes
     slot = appointment(booking.scheduled_date, booking.time_slot, minutes, facts.policy.zone)
+    status = FROM_UPSTREAM.get(job.status, Status.SCHEDULED)
     record = replace(
         record.with_lane(
             unsettled=None,
             recheck=record.lane.recheck or of_another(record, facts),
         ),
-        state=State.ACTIVE,
+        state=State.ENDED if status in ENDED else State.ACTIVE,
         problem=None,
         job=Job(
             id=job.job_id,
@@ -250,7 +249,7 @@ def _adopt(record: Record, head: Head, job: JobSeen, at: datetime, facts: Facts)
             location_id=job.location_id,
             appointment_id=job.appointment_id,
             business_unit=business_unit(booking.zip),
-            status=FROM_UPSTREAM.get(job.status, Status.SCHEDULED),
+            status=status,
             status_at=max(at, job.modified_on),
             scheduled_date=booking.scheduled_date,
             time_slot=booking.time_slot,
@@ -259,6 +258,8 @@ def _adopt(record: Record, head: Head, job: JobSeen, at: datetime, facts: Facts)
             minutes=minutes,
             created_at=job.created_on,
             updated_at=at,
+            reported=FROM_UPSTREAM.get(job.status),
+            reported_at=job.modified_on,
         ),
     )
     record = announced(record, "job.created", facts, head)
@@ -269,6 +270,8 @@ def _adopt(record: Record, head: Head, job: JobSeen, at: datetime, facts: Facts)
         text = f"not discarded: job {job.job_id} is there"
         record = noted(record, facts, closing.head, asked="discard", outcome="refused", decision=text)
         return finish(_worked(record, closing.head), facts, head)
+    if status is Status.CANCELLED:
+        record = announced(record, "job.cancelled", facts, closing.head)
     record = overtaken(_worked(record, head), facts, closing.head, Progress.WORKED)
     record = record.with_lane(attempts=0, first_failed=None, last=None, waits=None, closing=None)
     return work(record, closing.head, Cancelled(reason=closing.why), replace(facts, intent=None))

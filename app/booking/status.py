@@ -28,6 +28,9 @@ MAY_BECOME: dict[Status, frozenset[Status]] = {
 MAY_BE_RESCHEDULED = frozenset({Status.SCHEDULED, Status.DISPATCHED})
 ENDED = frozenset({Status.COMPLETED, Status.CANCELLED})
 
+SETTABLE = frozenset({Status.SCHEDULED, Status.COMPLETED, Status.CANCELLED})
+"""What ServiceTitan's jobs can be put into from outside. The other two are noted there, not reported back."""
+
 # ServiceTitan's job statuses. A dispatched technician moves the job to InProgress at once; a hold is
 # a visit not yet placed again.
 FROM_UPSTREAM: dict[str, Status] = {
