@@ -17,6 +17,7 @@ from app.servicetitan.jobs import Jobs
 from app.servicetitan.pace import Pace, Priority
 from app.servicetitan.people import People
 from app.servicetitan.token import NoToken, Token, Tokens
+from app.servicetitan.watch import Watch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +64,7 @@ class Upstream:
             )
         )
         self.client = Client(caller, application_guid=config.application_guid)
+        self.watch = Watch(self.client, clock)
         self._catalogue = Catalogue(
             self.client,
             job_type=config.job_type,
@@ -82,6 +84,11 @@ class Upstream:
     def last_call(self) -> CallMade | None:
         """The last call made, whatever it came to."""
         return self._last_call
+
+    @property
+    def token_denials(self) -> int:
+        """How often a token was refused for our credentials, since the start."""
+        return self._tokens.denials
 
     async def check_health(self) -> HealthSeen:
         """Ask for a token and one cheap read, last in the queue and once.

@@ -3,11 +3,12 @@
 import uuid
 from datetime import UTC, datetime, timedelta
 
-from app.booking.inputs import Policy
+from app.booking.inputs import Observed, Policy
 from app.servicetitan.caller import CallMade
 from app.servicetitan.config import UpstreamConfig
 from app.servicetitan.upstream import HealthSeen, Upstream
 from app.settings import Settings
+from app.stream import codec
 from app.stream.booking_lanes import BookingLanes, LaneParts, Tables
 from app.stream.calls import LaneCalls
 from app.stream.customer_lanes import CustomerLanes
@@ -15,12 +16,15 @@ from app.stream.faust_app import StreamApp
 from app.stream.kafka import connection
 from app.stream.message import Message
 from app.stream.narrator import Narrator
+from app.stream.partition import partition_for
 from app.stream.scan import Scan
+from app.stream.sender import Outgoing
 from app.stream.settling import Settling
 from app.stream.topology import Topics
 from app.view.config import ViewConfig, ViewTopics
 from app.view.view import View
 from app.worker.beside import HEALTH_SECONDS, SCAN_SECONDS, Beside, Rounds
+from app.worker.sweep import Sweep
 
 
 class Runtime:
@@ -58,6 +62,7 @@ class Runtime:
             keep_ended=timedelta(days=settings.keep_ended_days),
             now=_now,
         )
+        self.sweep = Sweep(self.view, self.report, _now)
         self._lanes: BookingLanes
         self._customers: CustomerLanes
 
@@ -84,6 +89,7 @@ class Runtime:
         if self._upstream is None:
             self._open()
         self._lanes.forget()
+        self.sweep.start_over()
         if self._calls is not None:
             self._calls.take_hold()
         if self._upstream is not None:
@@ -104,6 +110,7 @@ class Runtime:
         rounds: Rounds = {
             "scan": (SCAN_SECONDS, self.scan.look),
             "health": (HEALTH_SECONDS, self._ask_health),
+            "sweep": (float(self._settings.servicetitan_sweep_seconds), self._sweep),
         }
         return Beside(self.view, rounds=rounds, close=self.close)
 
@@ -111,6 +118,19 @@ class Runtime:
         """One worker asks how ServiceTitan is; the others tell of their last real call."""
         if self._upstream is not None and 0 in self._app.owned_partitions:
             self._health = await self._upstream.check_health()
+
+    async def _sweep(self) -> None:
+        if self._upstream is not None and 0 in self._app.owned_partitions:
+            await self.sweep.look(self._upstream.watch)
+
+    async def report(self, booking_id: str, seen: Observed) -> None:
+        """Tell a booking's owner what ServiceTitan was seen showing; returns when Kafka has it."""
+        value = codec.encode_observed(booking_id, seen, now=_now())
+        signals = self._topics.signals
+        key = booking_id.encode()
+        partition = partition_for(key, signals.partitions)
+        headers = codec.CLOUD_EVENT_HEADERS
+        await self._app.publish_all([Outgoing(signals.name, key, value, headers, partition)])
 
     async def close(self) -> None:
         """End what was opened."""

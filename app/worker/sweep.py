@@ -1,0 +1,101 @@
+"""The sweep: what webhooks missed is found by reading the jobs that ServiceTitan changed lately.
+
+The owner of partition 0 does it. A difference becomes a `job.observed` signal, which the booking's owner
+judges; nothing is ever called because of it.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from app.booking.inputs import Observed
+from app.booking.record import State
+from app.booking.status import Status
+from app.servicetitan.watch import Away, Glimpse, Watch
+from app.telemetry import log
+from app.view.view import View
+
+OVERLAP = timedelta(minutes=15)
+"""How far each sweep goes back behind the last one: the vendor's feeds lag that much."""
+FIRST_LOOK = timedelta(days=1)
+"""How far the first sweep after a start or a take-over goes back."""
+
+_log = log.get_logger(__name__)
+
+Report = Callable[[str, Observed], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class SweepCounts:
+    """Since the start: jobs read, differences told, jobs that no booking knows, second jobs of a booking."""
+
+    read: int = 0
+    differences: int = 0
+    without_booking: int = 0
+    second_jobs: int = 0
+
+
+class Sweep:
+    """One sweep after another. `report` sends a signal and returns when Kafka has it."""
+
+    def __init__(self, view: View, report: Report, now: Callable[[], datetime]) -> None:
+        self._view = view
+        self._report = report
+        self._now = now
+        self._since: datetime | None = None
+        self.counts = SweepCounts()
+
+    def start_over(self) -> None:
+        """The sweep came here from another worker: the next one looks back further."""
+        self._since = None
+
+    async def look(self, watch: Watch) -> None:
+        """Read what changed since the last sweep and tell the differences."""
+        begun = self._now()
+        since = self._since or begun - FIRST_LOOK
+        before = replace(self.counts)
+        try:
+            async for glimpse in watch.modified_since(since - OVERLAP):
+                await self._compare(glimpse)
+        except Away as away:
+            _log.warning("the sweep was cut short", why=str(away))
+            return
+        self._since = begun
+        counts = await self._view.counts()
+        _log.info(
+            "swept",
+            read=self.counts.read - before.read,
+            differences=self.counts.differences - before.differences,
+            jobs_without_booking=self.counts.without_booking - before.without_booking,
+            second_jobs=self.counts.second_jobs - before.second_jobs,
+            bookings_without_job=counts.states.get(State.PENDING, 0) + counts.states.get(State.HELD, 0),
+        )
+
+    async def _compare(self, glimpse: Glimpse) -> None:
+        self.counts.read += 1
+        seen = await self._view.booking_of_job(glimpse.job_id)
+        job = None if seen is None else seen.record.job
+        if seen is None or job is None:
+            await self._unknown(glimpse)
+            return
+        if glimpse.status is job.reported or glimpse.modified_on < job.status_at:
+            return
+        self.counts.differences += 1
+        observed = Observed(
+            job_id=glimpse.job_id, status=glimpse.status, at=glimpse.modified_on, seen_by="sweep"
+        )
+        await self._report(seen.record.booking_id, observed)
+
+    async def _unknown(self, glimpse: Glimpse) -> None:
+        """A job that no booking here has: not ours, or one made twice, or one whose booking is not done."""
+        if glimpse.booking_id is None:
+            return
+        seen = await self._view.booking(glimpse.booking_id)
+        if seen is not None and seen.record.job is None and seen.record.state is not State.CLOSED:
+            return
+        if seen is None:
+            self.counts.without_booking += 1
+            _log.warning("a job without a booking", job=glimpse.job_id, booking=glimpse.booking_id)
+        elif glimpse.status is not Status.CANCELLED:
+            self.counts.second_jobs += 1
+            _log.error("second job of a booking", job=glimpse.job_id, booking=glimpse.booking_id)
