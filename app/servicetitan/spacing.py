@@ -29,6 +29,7 @@ class Spacing:
         self._rate = 0.0
         self._most = 0
         self._seconds = 1.0
+        self._interval = 0.0
         self._next = -math.inf
         self._granted = 0
         self._sent: deque[float] = deque()
@@ -49,6 +50,7 @@ class Spacing:
         whole = math.floor(self._rate + 1e-9)
         self._most = max(1, whole) if self._rate > 0 else 0
         self._seconds = max(1.0, 1 / self._rate) if self._rate > 0 else 1.0
+        self._interval = SPACING * self._seconds / self._most if self._most else 0.0
         self._forget(now)
         foreign = self._most - len(self._sent) - self._granted
         if self._most <= before or foreign <= 0:
@@ -72,8 +74,7 @@ class Spacing:
 
     def grant(self, now: float) -> None:
         """A call has been given its slot; `sent` or `dropped` follows."""
-        interval = SPACING * self._seconds / self._most
-        self._next = max(self._next, now - CATCH_UP) + interval
+        self._next = max(self._next, now - CATCH_UP) + self._interval
         self._granted += 1
 
     def sent(self, now: float) -> None:
@@ -82,8 +83,9 @@ class Spacing:
         insort(self._sent, now)
 
     def dropped(self) -> None:
-        """A granted call was not made after all."""
+        """A granted call was not made after all: its slot goes to the next one."""
         self._granted -= 1
+        self._next -= self._interval
 
     def hold_until(self, at: float) -> None:
         """No call before `at`, and nothing to catch up with then."""

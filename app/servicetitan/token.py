@@ -50,6 +50,8 @@ class Tokens:
         self._clock = clock
         self._token: Token | None = None
         self._refresh_at = 0.0
+        self.denials = 0
+        """How often our credentials were not taken, since the start."""
         self._fetching: SingleFlight[Token | NoToken] = SingleFlight()
 
     @property
@@ -88,7 +90,9 @@ class Tokens:
         if not isinstance(sent, Answer):
             return NoToken(detail=f"no token: {sent.detail}", denied=False)
         if problem_of(sent) is not None:
-            return _refusal(sent)
+            refusal = _refusal(sent)
+            self.denials += refusal.denied
+            return refusal
         try:
             said = TokenAnswer.read(sent.body)
         except ValidationError:

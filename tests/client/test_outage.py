@@ -110,7 +110,9 @@ async def test_what_waits_for_its_turn_when_the_gate_shuts_is_not_sent(
         asyncio.create_task(upstream.desk.perform(FindJob(booking_id=f"b{n}"), asker(f"b{n}")))
         for n in range(100)
     ]
-    await some_probes(simulator, upstream)
+    async with asyncio.timeout(30):
+        while any(upstream.pace.snapshot().waiting.values()):
+            await asyncio.sleep(0.01)
     assert simulator.state.journal.by_route["GET /jpm/v2/tenant/{tenant}/jobs"] <= LATEST_CALLS
     simulator.state.faults.clear()
     async with asyncio.timeout(60):
