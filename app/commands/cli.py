@@ -35,6 +35,7 @@ class Row:
 
 ROWS: Mapping[str, Row] = {
     "worker": Row("app.commands.worker:worker", "Run a worker: streams, lanes and web views."),
+    "demo": Row("app.local.demo:demo", "See bookings become jobs, all on this machine.", simulates=True),
     "simulator": Row("app.simulator.command:simulator", "Run a simulated ServiceTitan.", simulates=True),
     "broker": Row("app.local.command:broker", "Run a Kafka on this machine."),
     "topics": Row("app.commands.topics:topics", "Create or check the topics."),
@@ -42,6 +43,7 @@ ROWS: Mapping[str, Row] = {
 
 _EXAMPLES = f"""\b
 Examples:
+  {NAME} demo
   {NAME} broker --port 9092
   {NAME} topics --check
   {NAME} simulator --help

@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 # `$$` stays the number of the shell, and so of the child that it becomes. No other process can be given it
@@ -30,10 +30,18 @@ exec "$@" 3<&- </dev/null
 class WatchedChild:
     """A running command in a process group (and session) of its own; its output is appended to a file.
 
-    `scratch` is a folder that is removed when the parent dies without stopping the child.
+    `scratch` is a folder that is removed when the parent dies without stopping the child. `environ` is the
+    child's whole environment, the parent's when not given.
     """
 
-    def __init__(self, command: Sequence[str], *, output: Path, scratch: Path | None = None) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        output: Path,
+        scratch: Path | None = None,
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
         with output.open("ab") as file:
             self._process = subprocess.Popen(  # noqa: S603 - our own command
                 ["/bin/sh", "-c", _WATCHED, "sh", str(scratch or ""), *command],
@@ -41,6 +49,7 @@ class WatchedChild:
                 stdout=file,
                 stderr=file,
                 start_new_session=True,
+                env=environ,
             )
 
     @property
