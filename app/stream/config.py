@@ -44,6 +44,8 @@ class AppConfig:
     commit_interval: float = 0.5
     drain_limit: float = 35.0
     """How long a drain waits for running handlers; more than a call to ServiceTitan may take."""
+    catch_up_limit: float = 5.0
+    """For how long a drain still starts on what stands before finished messages, to commit these."""
     room: Room = field(default_factory=Room)
     web: WebConfig | None = None
 
@@ -55,7 +57,7 @@ class AppConfig:
     @property
     def rebalance_timeout(self) -> float:
         """How long the group waits for a member that drains."""
-        return self.drain_limit + _REBALANCE_MARGIN_SECONDS
+        return self.catch_up_limit + self.drain_limit + _REBALANCE_MARGIN_SECONDS
 
 
 def credentials(connection: Mapping[str, Any]) -> CredentialsT | None:

@@ -32,7 +32,7 @@ _NOWHERE = TP("", -1)
 dead."""
 _RELEASED_AT_ONCE = 200
 _LONGEST_FETCH_MS = 200
-"""How long the broker may hold a fetch open. What is asked behind it on its connection waits as long, and each
+"""How long the broker may hold a fetch open. What is asked behind it on its connection waits as long, and a
 recovery asks for the ends and beginnings of changelogs. Faust has 1,500."""
 
 
@@ -174,7 +174,7 @@ class LedgerConsumer(driver.Consumer):
         self._gates = {tp: DelayGate(delays[tp.topic]) for tp in self.ledgers if tp.topic in delays}
 
     def stop_intake(self) -> None:
-        """Let no handler start and nothing more be fetched; running handlers may finish."""
+        """Fetch nothing more; handlers start only where something behind is done already."""
         self.stop_flow()
         self.app.flow_control.suspend()
         self.app.flow_control.clear()
@@ -183,11 +183,10 @@ class LedgerConsumer(driver.Consumer):
                 ledger.intake = Intake.DRAINING
         self._gates = {}
 
-    def close_ledgers(self) -> None:
-        """End the ownership: nothing finishes and nothing is committed any more."""
+    def close_intake(self) -> None:
+        """Let no handler start any more; running handlers may finish and are committed."""
         for ledger in self.ledgers.values():
             ledger.intake = Intake.CLOSED
-        self.ledgers = {}
 
     def ledger_of(self, message: "FaustMessage") -> Ledger | None:
         """The ledger in which a delivered message stands, None when it is of an earlier ownership."""
@@ -198,7 +197,7 @@ class LedgerConsumer(driver.Consumer):
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Finish and commit what is running before the group gives the partitions to others."""
         await self.app.give_back("rebalance")
-        self.close_ledgers()
+        self.ledgers = {}
         await super().on_partitions_revoked(revoked)
 
     # Committing ------------------------------------------------------------------------------------------

@@ -85,29 +85,29 @@ class Dispatcher:
 
     async def _work_off(self, key: bytes, chain: deque[Job]) -> None:
         try:
-            while chain:
-                await self._work(chain[0])
+            while chain and await self._work(chain[0]):
                 chain.popleft()
         finally:
             self.progress.dropped += len(chain)
             del self._chains[key]
 
-    async def _work(self, job: Job) -> None:
-        if not job.ledger.accepting or self._ownership.membership.expelled:
-            self.progress.dropped += 1
-            return
+    async def _work(self, job: Job) -> bool:
+        """Whether the message is finished: if it is not, nothing behind it in its chain may be worked."""
+        offset = job.message.offset
+        if not job.ledger.may_start(offset) or self._ownership.membership.expelled:
+            return False
         current_work.set(Work(job.message.partition, job.ledger.epoch))
+        job.ledger.started(offset)
         self.progress.started += 1
         try:
             finished = await self._handle(job)
         except Exception as wrong:  # noqa: BLE001 - whatever a handler did not expect ends the worker
-            self._fail(f"{job.message.topic}[{job.message.partition}] at {job.message.offset}", wrong)
-            return
+            self._fail(f"{job.message.topic}[{job.message.partition}] at {offset}", wrong)
+            return False
         if finished:
-            job.ledger.done(job.message.offset)
+            job.ledger.done(offset)
             self.progress.finished += 1
-        else:
-            self.progress.dropped += 1
+        return finished
 
     async def _handle(self, job: Job) -> bool:
         """Whether the message is finished; false when its partition is lost."""
@@ -128,10 +128,15 @@ class Dispatcher:
                 return False
             message = replace(message, again=True)
 
+    async def settle(self, limit: float) -> None:
+        """Wait, at most `limit` seconds, until no chain goes on. The ledgers decide what still starts."""
+        if self._tasks:
+            await asyncio.wait(set(self._tasks), timeout=limit)
+
     async def drain(self, limit: float) -> Drained:
         """Wait for running handlers, at most `limit` seconds; cancel those that run on.
 
-        Their ledgers have to refuse new starts already, so that what stands behind them is dropped.
+        Their ledgers have to be closed already, so that what stands behind them is dropped.
         """
         begun = time.monotonic()
         running = set(self._tasks)

@@ -249,6 +249,8 @@ class StreamApp(faust.App):
         for let_go in self._draining:
             let_go()
         async with self._handover:
+            await self.dispatcher.settle(self.config.catch_up_limit)
+            self.consumer.close_intake()
             drained = await self.dispatcher.drain(self.config.drain_limit)
             await self._commit_the_last()
             if not self.ownership.give_back():

@@ -20,8 +20,10 @@ class Intake(Enum):
 
     OPEN = auto()
     DRAINING = auto()
-    """No handler starts any more; running ones may finish and be committed."""
+    """Handlers start only on what stands before a message that was started already: as long as it is not
+    done, nothing behind it can be committed, and what is done would be repeated."""
     CLOSED = auto()
+    """No handler starts any more; running ones may finish and be committed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,7 @@ class Ledger:
         "_head_since",
         "_order",
         "_pending",
+        "_reach",
         "_room",
         "_uncommitted_since",
         "committed",
@@ -77,6 +80,7 @@ class Ledger:
         self._clock = clock
         self._order: deque[int] = deque()
         self._pending: set[int] = set()
+        self._reach = -1
         self._head_since = clock()
         self._uncommitted_since: float | None = None
 
@@ -91,6 +95,20 @@ class Ledger:
         self._pending.add(offset)
         if len(self._pending) >= self._room.unfinished or len(self._order) >= self._room.window:
             self.crowded = True
+
+    def may_start(self, offset: int) -> bool:
+        """Whether a handler may start on a fetched message."""
+        match self.intake:
+            case Intake.OPEN:
+                return True
+            case Intake.DRAINING:
+                return offset < self._reach
+            case Intake.CLOSED:
+                return False
+
+    def started(self, offset: int) -> None:
+        """Note that a handler has started on a fetched message."""
+        self._reach = max(self._reach, offset)
 
     def done(self, offset: int) -> None:
         """Mark a fetched record as finished. Raises KeyError for one that is not pending."""
@@ -115,7 +133,7 @@ class Ledger:
 
     @property
     def accepting(self) -> bool:
-        """Whether a handler may start on one of its messages."""
+        """Whether messages are entered and worked as they come."""
         return self.intake is Intake.OPEN
 
     @property

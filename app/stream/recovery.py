@@ -47,6 +47,7 @@ class SafeRecovery(Recovery):
             self.app.consumer_generation_id != generation_id
             or self.app.rebalancing_count != self._rebalances_seen
             or self.app.should_stop
+            or self.app.gave_up is not None
         )
 
     async def _wait(self, coro: "WaitArgT", timeout: "Seconds | None" = None) -> None:  # noqa: ASYNC109 - as Faust calls it

@@ -82,9 +82,10 @@ class Sender:
             self.acknowledged += len(acknowledged)
             if failure is None:
                 continue
+            topic = records[len(written)].topic
             if not _passes(failure):
-                raise WriteLost(f"{records[len(written)].topic}: {failure!r}") from failure
-            _log.warning("%s does not take a record (%r): again", records[len(written)].topic, failure)
+                raise WriteLost(f"{topic} refused a record: {failure!r}") from failure
+            _log.warning("%s does not take a record (%r): again", topic, failure)
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
         return written
@@ -129,12 +130,18 @@ class Sender:
                         list(record.headers),
                     )
                 )
-            except (KafkaError, ProducerSendError) as failure:
+            except ProducerSendError as wrapped:
+                return futures, _cause(wrapped)
+            except KafkaError as failure:
                 return futures, failure
         return futures, None
 
 
+def _cause(wrapped: ProducerSendError) -> Exception:
+    cause = wrapped.__cause__
+    return cause if isinstance(cause, Exception) else wrapped
+
+
 def _passes(failure: Exception) -> bool:
     """Whether sending again may help."""
-    cause = failure.__cause__ if isinstance(failure, ProducerSendError) else failure
-    return isinstance(cause, KafkaError) and bool(cause.retriable)
+    return isinstance(failure, KafkaError) and bool(failure.retriable)

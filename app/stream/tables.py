@@ -115,12 +115,16 @@ class ChangelogTable(faust.Table):  # type: ignore[type-arg]  # faust leaves its
         )
 
     def apply_changelog_batch(self, batch: "Iterable[EventT[Any]]") -> None:
-        """Replay a stretch of the changelog. Faust would log an error here and go on without the rows."""
+        """Replay a stretch of the changelog; what goes wrong ends the worker.
+
+        Faust would log the error, and go to work without the rows.
+        """
+        if self.app.gave_up is not None:
+            return
         try:
             self._replay(batch)
-        except Exception as wrong:
+        except Exception as wrong:  # noqa: BLE001 - whatever it is, the table is not complete
             self.app.give_up(f"table {self.name} cannot be replayed: {wrong!r}")
-            raise
 
     def _replay(self, batch: "Iterable[EventT[Any]]") -> None:
         by_partition: dict[int, list[EventT[Any]]] = {}

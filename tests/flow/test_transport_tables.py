@@ -1,0 +1,208 @@
+"""Tables on a real Kafka: what is written is real, and comes back after whatever happened to the worker."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from typing import TYPE_CHECKING, Literal
+
+import pytest
+from aiokafka.errors import MessageSizeTooLargeError
+
+from app.local.kafka import LocalKafka
+from app.stream.errors import NotMine, WriteLost
+from app.stream.ownership import Work, current_work
+from tests.support.stream_bench import StreamBench, stream_bench, until
+from tests.support.topics import ToSend, consume_until, produce
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+    from pathlib import Path
+
+    from app.stream.faust_app import StreamApp
+    from app.stream.message import Message
+    from app.stream.tables import OwnedTable
+
+Store = Literal["memory", "rocksdb"]
+STORES: tuple[Store, ...] = ("memory", "rocksdb")
+
+
+@pytest.fixture
+async def bench(kafka: str, unique_prefix: str, tmp_path: Path) -> AsyncIterator[StreamBench]:
+    async with stream_bench(kafka, unique_prefix, tmp_path) as made:
+        await made.topics("in")
+        yield made
+
+
+def rank(row: bytes) -> tuple[int, int]:
+    generation, sequence = row.split(b".")[:2]
+    return int(generation), int(sequence)
+
+
+async def nothing(_message: Message) -> None:
+    """A handler for a source that is there because an app needs one."""
+
+
+async def started(bench: StreamBench, store: Store, data: str = "data") -> tuple[StreamApp, OwnedTable]:
+    app = bench.app(data, store=store)
+    table = app.owned_table("rows", rank=rank)
+    app.source(bench.topic("in"), nothing)
+    return await bench.start(app), table
+
+
+async def changelog(
+    bench: StreamBench, table: OwnedTable, count: int
+) -> list[tuple[bytes | None, bytes | None]]:
+    read = await consume_until(bench.servers, table.changelog, lambda records: len(records) >= count)
+    return [(record.key, record.value) for record in read]
+
+
+@pytest.mark.parametrize("store", STORES)
+async def test_a_row_is_in_the_changelog_when_put_returns_and_back_after_a_restart(
+    bench: StreamBench, store: Store
+) -> None:
+    app, table = await started(bench, store)
+    assert table.get(1, b"a") is None
+    await table.put(1, b"a", b"1.1")
+    assert await changelog(bench, table, 1) == [(b"a", b"1.1")]
+    assert table.get(1, b"a") == b"1.1"
+    assert table.get(2, b"a") is None
+    await table.put_many(1, {b"b": b"1.1", b"c": b"1.1", b"a": b"1.2"})
+    await table.delete(1, b"b")
+    await app.stop()
+    _, again = await started(bench, store)
+    assert [again.get(1, key) for key in (b"a", b"b", b"c")] == [b"1.2", None, b"1.1"]
+
+
+@pytest.mark.parametrize("store", STORES)
+async def test_replay_keeps_the_highest_row_and_honours_tombstones(bench: StreamBench, store: Store) -> None:
+    app, table = await started(bench, store)
+    await app.stop()
+    records = [
+        ToSend(b"a", b"2.5", partition=0),
+        ToSend(b"a", b"1.9", partition=0),
+        ToSend(b"gone", b"9.9", partition=0),
+        ToSend(b"gone", None, partition=0),
+    ]
+    await produce(bench.servers, table.changelog, records)
+    _, again = await started(bench, store)
+    assert again.get(0, b"a") == b"2.5"
+    assert again.get(0, b"gone") is None
+
+
+async def test_a_worker_that_owned_nothing_here_finds_the_rows_of_the_one_before(bench: StreamBench) -> None:
+    app, table = await started(bench, "rocksdb", "one")
+    await asyncio.gather(*(table.put(n % 4, b"key-%d" % n, b"1.%d" % n) for n in range(400)))
+    await app.stop()
+    _, other = await started(bench, "rocksdb", "two")
+    assert [other.get(n % 4, b"key-%d" % n) for n in range(400)] == [b"1.%d" % n for n in range(400)]
+
+
+async def test_the_store_is_reused_and_only_the_tail_is_replayed(bench: StreamBench) -> None:
+    app, table = await started(bench, "rocksdb")
+    await asyncio.gather(*(table.put(0, b"key-%d" % n, b"1.%d" % n) for n in range(300)))
+    await app.stop()
+    await produce(bench.servers, table.changelog, [ToSend(b"tail", b"1.1", partition=0)])
+    again, _ = await started(bench, "rocksdb")
+    stored = replays(again)
+    assert stored == {0: 299}  # the last of 300 own writes, so that 1 record of 301 was replayed
+
+
+async def test_another_owners_rows_in_between_are_replayed(bench: StreamBench) -> None:
+    # Own row at 0, a new owner's at 1 and 2, a late own one at 3: Faust's offset would be 3 after a restart.
+    app, table = await started(bench, "rocksdb")
+    await table.put(0, b"a", b"1.1")
+    await produce(
+        bench.servers,
+        table.changelog,
+        [ToSend(b"b", b"2.1", partition=0), ToSend(b"c", b"2.1", partition=0)],
+    )
+    await table.put(0, b"a", b"1.2")
+    await app.stop()
+    _, again = await started(bench, "rocksdb")
+    assert [again.get(0, key) for key in (b"a", b"b", b"c")] == [b"1.2", b"2.1", b"2.1"]
+
+
+async def test_a_lost_store_is_built_again(bench: StreamBench) -> None:
+    app, table = await started(bench, "rocksdb")
+    await table.put(0, b"a", b"1.1")
+    await app.stop()
+    shutil.rmtree(bench.folder / "data")
+    _, again = await started(bench, "rocksdb")
+    assert again.get(0, b"a") == b"1.1"
+
+
+async def test_a_damaged_store_is_built_again_and_said(
+    bench: StreamBench, caplog: pytest.LogCaptureFixture
+) -> None:
+    app, table = await started(bench, "rocksdb")
+    await table.put(0, b"a", b"1.1")
+    await app.stop()
+    damaged = list((bench.folder / "data").rglob("rows-0.db/MANIFEST-*"))
+    assert damaged
+    for manifest in damaged:
+        manifest.write_bytes(b"damaged")
+    _, again = await started(bench, "rocksdb")
+    assert again.get(0, b"a") == b"1.1"
+    assert "built again from the changelog" in caplog.text
+
+
+async def test_a_row_that_cannot_be_ranked_ends_the_worker_with_the_reason(bench: StreamBench) -> None:
+    app, table = await started(bench, "memory")
+    await app.stop()
+    records = [ToSend(b"a", b"1.1", partition=0), ToSend(b"a", b"no rank", partition=0)]
+    await produce(bench.servers, table.changelog, records)
+    broken = bench.app(store="memory")
+    broken.owned_table("rows", rank=rank)
+    broken.source(bench.topic("in"), nothing)
+    broken.finalize()
+    bench.apps.push_async_callback(broken.stop)
+    starting = asyncio.create_task(broken.start())
+    await until(lambda: broken.gave_up)
+    await starting
+    assert "table rows cannot be replayed" in (broken.gave_up or "")
+
+
+async def test_writes_for_a_partition_that_is_not_owned_are_refused(bench: StreamBench) -> None:
+    app, table = await started(bench, "memory")
+    with pytest.raises(NotMine):
+        await table.put(99, b"a", b"1.1")
+    current_work.set(Work(0, app.epoch - 1))
+    for write in (table.put(0, b"a", b"1.1"), app.publish(bench.topic("in"), b"a", b"")):
+        with pytest.raises(NotMine):
+            await write
+    assert table.get(0, b"a") is None
+
+
+async def test_a_record_the_broker_refuses_for_good_is_a_lost_write(bench: StreamBench) -> None:
+    _, table = await started(bench, "memory")
+    with pytest.raises(WriteLost) as refused:
+        await table.put(0, b"a", b"1.1." + b"x" * 4_000_000)
+    assert isinstance(refused.value.__cause__, MessageSizeTooLargeError)
+    assert table.get(0, b"a") is None
+
+
+async def test_a_write_waits_for_a_broker_that_is_away(unique_prefix: str, tmp_path: Path) -> None:
+    with LocalKafka() as own:
+        async with stream_bench(own.bootstrap_servers, unique_prefix, tmp_path / "bench") as bench:
+            await bench.topics("in")
+            app, table = await started(bench, "rocksdb")
+            epoch = app.epoch
+            await asyncio.to_thread(own.kill)
+            await until(lambda: not app.still_mine(0))
+            writing = asyncio.create_task(table.put(0, b"a", b"1.1"))
+            await asyncio.sleep(1.0)  # it would have failed by now
+            assert not writing.done()
+            await asyncio.to_thread(own.restart)
+            await writing
+            assert table.get(0, b"a") == b"1.1"
+            assert app.gave_up is None
+            assert app.epoch >= epoch
+
+
+def replays(app: StreamApp) -> Mapping[int, int]:
+    """Up to which offset the store held each partition before the recovery that just ended."""
+    recovery = app.tables.recovery
+    ends = {tp.partition: end for tp, end in recovery.active_highwaters.items() if end >= 0}
+    replayed = len(recovery._processing_times) + 1  # the first record is measured from nothing
+    return {partition: end - replayed for partition, end in ends.items()}

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.stream.tables import Replayed, winners
+
+
+def rank(row: bytes) -> tuple[int, int]:
+    generation, sequence = row.split(b".")
+    return int(generation), int(sequence)
+
+
+def nothing(_key: bytes) -> None:
+    return None
+
+
+def test_without_a_rank_the_last_record_of_a_key_counts() -> None:
+    records = [(b"a", b"1"), (b"b", b"1"), (b"a", b"0"), (b"b", None)]
+    assert winners(records, nothing, None) == {b"a": b"0", b"b": None}
+
+
+def test_the_highest_row_counts_whatever_its_place() -> None:
+    records = [(b"a", b"2.7"), (b"a", b"1.9"), (b"a", b"2.6")]
+    assert winners(records, nothing, rank) == {b"a": b"2.7"}
+
+
+def test_a_row_in_the_store_is_not_lowered() -> None:
+    stored = {b"a": b"3.1", b"b": b"1.1"}
+    assert winners([(b"a", b"2.9"), (b"b", b"1.2")], stored.get, rank) == {b"b": b"1.2"}
+
+
+def test_of_equals_the_later_counts() -> None:
+    first, second = b"1.1", b"01.1"
+    assert winners([(b"a", first), (b"a", second)], nothing, rank) == {b"a": second}
+
+
+def test_a_tombstone_always_counts() -> None:
+    stored = {b"a": b"9.9"}
+    assert winners([(b"a", None)], stored.get, rank) == {b"a": None}
+    assert winners([(b"a", b"9.9"), (b"a", None)], nothing, rank) == {b"a": None}
+
+
+def test_a_row_after_its_tombstone_is_a_new_one() -> None:
+    stored = {b"a": b"9.9"}
+    assert winners([(b"a", None), (b"a", b"1.1")], stored.get, rank) == {b"a": b"1.1"}
+
+
+def test_the_offset_moves_only_without_a_gap() -> None:
+    replayed = Replayed(10)
+    assert not replayed.reached(12)
+    assert replayed.offset == 10
+    assert replayed.reached(11)
+    assert replayed.offset == 12
+
+
+def test_a_former_owners_record_in_between_holds_the_offset() -> None:
+    # Own rows at 0 and 3; 1 and 2 are somebody else's and not in this store.
+    replayed = Replayed(-1)
+    assert replayed.reached(0)
+    assert not replayed.reached(3)
+    assert replayed.offset == 0
+
+
+def test_an_offset_behind_is_old_news() -> None:
+    replayed = Replayed(10)
+    assert not replayed.reached(10)
+    assert not replayed.reached(3)
+    assert replayed.reached(11)
+
+
+@given(st.permutations(list(range(20))))
+def test_in_whatever_order_they_are_acknowledged_all_count_in_the_end(offsets: list[int]) -> None:
+    replayed = Replayed(-1)
+    for offset in offsets:
+        replayed.reached(offset)
+    assert replayed.offset == 19
