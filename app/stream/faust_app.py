@@ -238,6 +238,7 @@ class StreamApp(faust.App):
             self.consumer.open_ledgers(sources, epoch, self._delays())
             for callback in self._assigned:
                 await callback()
+            _log.info("took partitions %s in generation %d", sorted(self.owned_partitions), self.generation)
             faults.reach("assigned")
 
     def _delays(self) -> dict[str, float]:
