@@ -111,7 +111,7 @@ async def test_what_waits_for_its_turn_when_the_gate_shuts_is_not_sent(
         for n in range(100)
     ]
     async with asyncio.timeout(30):
-        while any(upstream.pace.snapshot().waiting.values()):
+        while not upstream.gate.is_open or any(upstream.pace.snapshot().waiting.values()):
             await asyncio.sleep(0.01)
     assert simulator.state.journal.by_route["GET /jpm/v2/tenant/{tenant}/jobs"] <= LATEST_CALLS
     simulator.state.faults.clear()

@@ -67,7 +67,7 @@ def test_a_backlog_uses_at_least_97_percent_of_the_limit() -> None:
 def test_late_timers_lose_no_slots() -> None:
     worker = Worker()
     worker.spacing.set_share(1.0, 0.0)
-    worker.run(0.0, 10.0, late=0.012, delay=0.0)
+    worker.run(0.0, 10.0, late=0.004, delay=0.0)
     assert len(worker.sent) >= 0.97 * LIMIT * (10.0 - CATCH_UP)
 
 
