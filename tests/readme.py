@@ -1,21 +1,29 @@
 """Writes into the README what code knows better: `python -m tests.readme`."""
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from app.settings import as_markdown
+from app import settings
+from app.telemetry import metric_list
 
 README = Path(__file__).parents[1] / "README.md"
-BEGIN, END = "<!-- settings:begin -->\n", "<!-- settings:end -->"
+TABLES: Mapping[str, Callable[[], str]] = {
+    "settings": settings.as_markdown,
+    "metrics": metric_list.as_markdown,
+}
 
 
-def with_settings(text: str) -> str:
-    """The README's text with the table of settings between its two marks."""
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise SystemExit(f"README.md has no {BEGIN.strip()} ... {END} to write the settings into")
-    return f"{before}{begin}{as_markdown()}{end}{after}"
+def with_tables(text: str) -> str:
+    """The README's text with each table between its two marks."""
+    for name, render in TABLES.items():
+        begin, end = f"<!-- {name}:begin -->\n", f"<!-- {name}:end -->"
+        before, found_begin, rest = text.partition(begin)
+        _, found_end, after = rest.partition(end)
+        if not (found_begin and found_end):
+            raise SystemExit(f"README.md has no {begin.strip()} ... {end} to write the {name} into")
+        text = f"{before}{begin}{render()}{end}{after}"
+    return text
 
 
 if __name__ == "__main__":
-    README.write_text(with_settings(README.read_text(encoding="utf-8")), encoding="utf-8")
+    README.write_text(with_tables(README.read_text(encoding="utf-8")), encoding="utf-8")

@@ -7,7 +7,7 @@ from typing import Any
 
 from app.booking.identity import Progress, look_up
 from app.booking.reasons import Reason
-from app.booking.record import State, decode, decode_head, queued
+from app.booking.record import Phase, State, decode, decode_head, queued
 from app.view.columns import phone_digits
 from app.view.rows import (
     ActionSeen,
@@ -176,6 +176,9 @@ def _marks(values: Collection[object]) -> str:
 def counts(reader: sqlite3.Connection) -> Counts:
     """How many there are of what."""
     states = reader.execute("SELECT state, COUNT(*) FROM bookings GROUP BY state").fetchall()
+    phases = reader.execute("SELECT phase, COUNT(*) FROM bookings GROUP BY phase").fetchall()
+    # The others in `behind` are put aside: they failed, and an operator may still want them.
+    (behind,) = reader.execute("SELECT COUNT(*) FROM behind WHERE slot GLOB 'q*'").fetchone()
     (jobs,) = reader.execute("SELECT COUNT(*) FROM bookings WHERE job_id IS NOT NULL").fetchone()
     # ServiceTitan numbers its jobs in the order in which they are made.
     newest = reader.execute(
@@ -184,6 +187,8 @@ def counts(reader: sqlite3.Connection) -> Counts:
     job = None if newest is None else decode(newest["row"]).job
     return Counts(
         states={State(state): number for state, number in states},
+        phases={Phase(phase): number for phase, number in phases},
+        events_behind=behind,
         jobs=jobs,
         last_job_created=None if job is None else job.created_at,
     )

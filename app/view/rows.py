@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 
 from app.booking.identity import Progress
 from app.booking.reasons import Reason
-from app.booking.record import Head, Record, State
+from app.booking.record import Head, Phase, Record, State
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,9 +55,14 @@ class Owned:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
-    """How many bookings there are in each state, how many jobs, and when the newest job was made."""
+    """How many bookings there are in each state, lanes in each phase and events behind their heads.
+
+    Also how many jobs, and when the newest one was made.
+    """
 
     states: dict[State, int]
+    phases: dict[Phase, int]
+    events_behind: int
     jobs: int
     last_job_created: datetime | None
 

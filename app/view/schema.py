@@ -43,6 +43,7 @@ CREATE INDEX bookings_due ON bookings (due, partition) WHERE due IS NOT NULL;
 CREATE INDEX bookings_working ON bookings (partition, changed) WHERE phase = 'working';
 CREATE INDEX bookings_over ON bookings (changed) WHERE state IN ('ended', 'closed') AND phase = 'idle';
 CREATE INDEX bookings_state ON bookings (state, visit);
+CREATE INDEX bookings_phase ON bookings (phase);
 CREATE INDEX bookings_surname ON bookings (surname);
 CREATE INDEX bookings_name ON bookings (name);
 CREATE INDEX bookings_phone ON bookings (phone);

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from app.setting_types import Mode
 from app.settings import Settings, SettingsWrong, as_markdown, load
-from tests.readme import README, with_settings
+from tests.readme import README, with_tables
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - nothing is bound here
 LIVE = {
@@ -286,7 +286,7 @@ def test_every_setting_has_a_row_with_meaning_and_bounds() -> None:
 
 def test_the_readme_holds_the_table() -> None:
     text = README.read_text(encoding="utf-8")
-    assert with_settings(text) == text, "run: python -m tests.readme"
+    assert with_tables(text) == text, "run: python -m tests.readme"
 
 
 CONTRACT = """
