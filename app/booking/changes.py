@@ -27,7 +27,7 @@ from app.booking.lane import (
 )
 from app.booking.outcomes import Accepted, Busy, Failed, Refused, Unsure
 from app.booking.reasons import Reason
-from app.booking.record import Head, Job, Phase, Record, State, Trouble, Waits
+from app.booking.record import Head, Job, Phase, Record, State, Trouble, Unsettled, Waits
 from app.booking.status import ENDED, MAY_BE_RESCHEDULED, MAY_BECOME, SETTABLE, Status
 
 
@@ -132,15 +132,22 @@ def work(record: Record, head: Head, change: Change, facts: Facts) -> Decision:
             record = noted(record, facts, head, asked="-", outcome="already so", decision="nothing to do")
             return finish(record, facts, head)
         case _:
-            if record.lane.unsettled is not None and not again:
+            if record.lane.unsettled is not None and not (again and _is_repeatable(verdict)):
                 # An earlier write may still land, and would undo this one: wait until it cannot.
                 return saved(wait_settled(record, facts))
             return Decision(record=record, then=Perform(verdict))
 
 
+def _is_repeatable(ask: Ask) -> bool:
+    """Whether sending it while it may still be running does no harm: a note would stand there twice."""
+    return not (isinstance(ask, Note) or (isinstance(ask, Dispatch) and not ask.technician_ids))
+
+
 def answered(record: Record, head: Head, change: Change, given: Answered, facts: Facts) -> Decision:
     """What an attempt at a change came to, and where the lane goes from here."""
     outcome = given.outcome
+    if given.unanswered:
+        record = record.with_lane(unsettled=Unsettled(answered=False))
     match outcome:
         case Accepted():
             record = applied(record, change, outcome.at, facts)

@@ -87,11 +87,16 @@ class Expire:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
-    """What an ask came to. Times are the attempt's own."""
+    """What an ask came to. Times are the attempt's own.
+
+    `unanswered` says that a write of it was sent that got no answer, be it before the one that did: it may
+    still be running.
+    """
 
     ask: Ask
     outcome: Outcome[JobSeen | tuple[JobSeen, ...] | None]
     duration_ms: int
+    unanswered: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

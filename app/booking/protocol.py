@@ -13,7 +13,7 @@ from app.booking.asks import Ask, FindJob
 from app.booking.engine import decide
 from app.booking.inputs import Facts, Given, Intent, Resumed, Taken
 from app.booking.lane import Decision, Perform, Rest, Take
-from app.booking.record import Announce, Head, Owed, Phase, Record
+from app.booking.record import Announce, Head, Owed, Phase, Record, Waits
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +161,7 @@ def _call(record: Record, ask: Ask, intent: Intent | None) -> Call:
     current = intent is not None and intent.turn == lane.turn
     return Call(
         ask,
-        again=current or lane.attempts > 0,
+        again=current or lane.attempts > 0 or lane.waits is Waits.SETTLE,
         live=head is None or head.plan is None,
         cause=head.event_id if head else record.caused_by,
         trace_id=head.trace_id if head else None,

@@ -23,7 +23,6 @@ from app.booking.inputs import (
     Policy,
     Restate,
 )
-from app.booking.outcomes import Unsure
 from app.booking.protocol import (
     Call,
     Effect,
@@ -318,10 +317,14 @@ class _Lane:
             live=call.live,
             again=call.again,
         )
-        outcome = came.outcome
-        if isinstance(outcome, Unsure) and outcome.http_status is None and came.sent_at is not None:
-            self._parts.settling.sent(self._booking_id, came.sent_at)
-        return Answered(ask=call.ask, outcome=outcome, duration_ms=round(came.seconds * 1000))
+        if came.unanswered_at is not None:
+            self._parts.settling.sent(self._booking_id, came.unanswered_at)
+        return Answered(
+            ask=call.ask,
+            outcome=came.outcome,
+            duration_ms=round(came.seconds * 1000),
+            unanswered=came.unanswered_at is not None,
+        )
 
     async def _remove(self, record: Record) -> None:
         slots = {self._slot(failed.slot): None for failed in record.failed}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.booking.asks import Ask, CustomerAsk
-from app.booking.outcomes import Outcome
+from app.booking.outcomes import Outcome, Unsure
 from app.servicetitan.caller import CallMade
 from app.servicetitan.desk import Asker, Desk
 from app.stream import faults
@@ -16,10 +16,16 @@ from app.stream.errors import NotMine
 
 @dataclass(frozen=True, slots=True)
 class Came:
-    """What an ask came to; `sent_at` is the monotonic time at which its last call went out, if one did."""
+    """What an ask came to.
+
+    `sent_at` is the monotonic time at which its last call went out, if one did. `unanswered_at` is that of
+    the last write of it that got no answer; others may have followed, since the desk asks again by itself
+    while the breaker is open.
+    """
 
     outcome: Outcome[Any]
     sent_at: float | None
+    unanswered_at: float | None
     seconds: float
 
 
@@ -34,6 +40,7 @@ class LaneCalls:
         self._clock = clock
         self._waiting: dict[str, asyncio.Task[Outcome[Any]]] = {}
         self._in_call: set[str] = set()
+        self._unanswered: dict[str, float] = {}
         self._letting_go = False
 
     async def perform(
@@ -49,6 +56,7 @@ class LaneCalls:
         """Perform one ask. Raises NotMine when the partition is lost or given back before it was sent."""
         if self._letting_go:
             raise NotMine(partition)
+        self._unanswered.pop(lane, None)
         sent: list[float] = []
 
         def check() -> None:
@@ -75,11 +83,14 @@ class LaneCalls:
             self._in_call.discard(lane)
         faults.reach("after-call", type(ask).__name__)
         last = sent[-1] if sent else None
-        return Came(outcome, last, self._clock() - (last if last is not None else begun))
+        seconds = self._clock() - (last if last is not None else begun)
+        return Came(outcome, last, self._unanswered.pop(lane, None), seconds)
 
     def call_ended(self, made: CallMade) -> None:
-        """Note that a lane's call is answered: whatever it waits for now can be given up."""
+        """Note that a lane's call has ended: whatever it waits for now can be given up."""
         self._in_call.discard(made.lane)
+        if made.kind == Unsure.__name__ and made.http_status is None:
+            self._unanswered[made.lane] = self._clock() - made.seconds
 
     def let_go(self) -> None:
         """Give up every ask that only waits, until `take_hold`; those with a call under way finish it."""
