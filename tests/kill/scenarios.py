@@ -1,0 +1,134 @@
+"""Trials: each kind of fault alone, and some mixed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+from tests.kill import faults
+from tests.kill.trial import Trial, stories_for, trial
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from app.local.kafka import LocalKafka
+    from tests.kill.books import Books
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How long and how hard."""
+
+    seed: int = 1
+    kills: int = 200
+    workers: int = 2
+    rate: float = 40.0
+    store: str = "rocksdb"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(f"w{number}" for number in range(self.workers))
+
+
+@dataclass(slots=True)
+class Report:
+    """What a trial came to."""
+
+    books: Books
+    faults: int
+    settled_after: float
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def clean(self) -> bool:
+        return not self.books.wrong
+
+    def __str__(self) -> str:
+        verdict = "clean" if self.clean else "WRONG"
+        lines = [
+            f"{verdict}, {self.faults} faults, settled after {self.settled_after:.0f} s",
+            str(self.books),
+            *(f"  note: {note}" for note in self.notes),
+        ]
+        return "\n  ".join(lines)
+
+
+Scenario: TypeAlias = "Callable[[LocalKafka, Path, Options], Awaitable[Report]]"
+
+
+async def _report(running: Trial, *notes: str) -> Report:
+    books = await running.finish()
+    ends = Counter(f"{how.partition(':')[0]} {status}" for _, how, status in running.fleet.statuses)
+    noted = [*notes, f"ends {dict(ends)}, rows of an older rank {running.kafka.lower_rows}"]
+    return Report(books, running.faults, running.settled_after, noted)
+
+
+async def kills(broker: LocalKafka, folder: Path, options: Options) -> Report:
+    """SIGKILL at random times and at every named point, with slow and some failing answers."""
+    async with trial(broker, folder, seed=options.seed, settings={"STORE": options.store}) as running:
+        running.upstream.fault(kind="slow", rate=0.3, seconds=0.3)
+        running.upstream.fault(kind="error_before", rate=0.02)
+        running.upstream.fault(kind="error_after", rate=0.02)
+        seconds = options.kills * 4.0 / options.workers
+        stories = stories_for(running.random, int(seconds * options.rate))
+        telling = asyncio.create_task(running.produce(stories, options.rate))
+        await faults.kills(running, options.names, options.kills)
+        running.upstream.clear()
+        for name in options.names:
+            await running.fleet.start(name)
+        await telling
+        return await _report(running)
+
+
+async def membership(broker: LocalKafka, folder: Path, options: Options) -> Report:
+    """Workers that join, leave, die, and sleep longer than their session."""
+    async with trial(broker, folder, seed=options.seed, settings={"STORE": options.store}) as running:
+        running.upstream.fault(kind="slow", rate=0.3, seconds=0.3)
+        names = tuple(f"w{number}" for number in range(max(options.workers, 3)))
+        for name in names:
+            await running.fleet.start(name)
+        count = max(options.kills // 5, 6)
+        stories = stories_for(running.random, int(count * 4 * options.rate))
+        telling = asyncio.create_task(running.produce(stories, options.rate))
+        await faults.members(running, names, count)
+        for name in names:
+            if name not in running.fleet.living:
+                await running.fleet.start(name)
+        await telling
+        return await _report(running)
+
+
+async def broker(broker: LocalKafka, folder: Path, options: Options) -> Report:  # noqa: ARG001
+    """The broker is killed for a while under load."""
+    async with trial(broker, folder, seed=options.seed, settings={"STORE": options.store}) as running:
+        for name in options.names:
+            await running.fleet.start(name)
+        stories = stories_for(running.random, int(30 * options.rate))
+        telling = asyncio.create_task(running.produce(stories, options.rate))
+        await faults.broker_dies(running, 45.0)
+        await telling
+        return await _report(running)
+
+
+async def upstream(broker: LocalKafka, folder: Path, options: Options) -> Report:
+    """ServiceTitan goes wrong in every way."""
+    settings = {"STORE": options.store, "RETRY_DELAYS": "1,2,3,4,5"}
+    async with trial(broker, folder, seed=options.seed, settings=settings) as running:
+        for name in options.names:
+            await running.fleet.start(name)
+        stories = stories_for(running.random, int(45 * options.rate))
+        telling = asyncio.create_task(running.produce(stories, options.rate))
+        await faults.upstream_fails(running, 15.0)
+        await telling
+        return await _report(running)
+
+
+SCENARIOS: dict[str, Scenario] = {
+    "kills": kills,
+    "membership": membership,
+    "broker": broker,
+    "upstream": upstream,
+}
