@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -36,6 +37,7 @@ _log = get_logger(__name__)
 P = ParamSpec("P")
 T = TypeVar("T")
 _READERS = 4
+_COUNT_SECONDS = 1.0
 
 
 class ViewAway(Exception):  # noqa: N818 - read as a sentence: "view away"
@@ -61,6 +63,7 @@ class View:
         self._clock = clock
         self._loop: asyncio.AbstractEventLoop | None = None
         self._waiting: dict[str, set[asyncio.Event]] = {}
+        self._counted: tuple[float, asyncio.Future[Counts]] | None = None
         self._caught_up = asyncio.Event()
         self._projector = Projector(
             config, changed=self._changed_there, caught_up=self._caught_up_there, clock=clock
@@ -163,8 +166,11 @@ class View:
         return await self._ask(queries.regressions, partitions, limit)
 
     async def counts(self) -> Counts:
-        """How many there are of what."""
-        return await self._ask(queries.counts)
+        """How many there are of what; counted once a second at most, since a million rows take a moment."""
+        asked = time.monotonic()
+        if self._counted is None or asked - self._counted[0] > _COUNT_SECONDS:
+            self._counted = (asked, asyncio.ensure_future(self._ask(queries.counts)))
+        return await asyncio.shield(self._counted[1])
 
     async def attention_groups(self) -> list[AttentionGroup]:
         """What waits for a person, by reason."""

@@ -1,0 +1,192 @@
+"""The one place in front of every view: doors, limits, headers, request ids, and errors in the envelope."""
+
+import asyncio
+import re
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import structlog
+from aiohttp import web
+
+from app.settings import Settings
+from app.telemetry.log import get_logger
+from app.view.view import ViewAway
+from app.web.access import Access, Caller, Denied, Doors, doors
+from app.web.envelope import NAMES, Problem, failure, unavailable
+from app.web.operations import LARGEST_BODY, OPERATIONS, Operation, by_path
+
+_log = get_logger(__name__)
+
+BODY_SECONDS = 20.0
+"""How long a client may take to send a body."""
+IDLE_SECONDS = 30.0
+"""How long a connection may stand without a request, or with half of one."""
+
+CALLER: web.RequestKey[Caller] = web.RequestKey("caller", Caller)
+BODY: web.RequestKey[bytes] = web.RequestKey("body", bytes)
+OPERATION: web.RequestKey[Operation] = web.RequestKey("operation", Operation)
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_HEADERS: Mapping[str, str] = {
+    "Server": "servicetitan-stream",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cache-Control": "no-store",
+}
+_DENIED_STATUS = {
+    Denied.NO_KEY: 401,
+    Denied.UNKNOWN_KEY: 401,
+    Denied.READ_ONLY: 403,
+    Denied.NOT_LOCAL: 403,
+}
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Guard:
+    """An aiohttp middleware. What is not among its operations is not there: Faust's own pages are closed."""
+
+    def __init__(self, keys: Doors, operations: tuple[Operation, ...] = OPERATIONS) -> None:
+        self._doors = keys
+        self._operations = by_path(operations)
+        self._patterns = [(_pattern(path), methods) for path, methods in self._operations.items()]
+
+    async def handle(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Answer a request: whatever happens, in the envelope and with an id."""
+        started = time.monotonic()
+        given = request.headers.get("X-Request-ID", "")
+        request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        with structlog.contextvars.bound_contextvars(request=request_id):
+            response = await self._answer(request, handler)
+            if not response.prepared:
+                for name, value in _HEADERS.items():
+                    response.headers.setdefault(name, value)
+                response.headers["Server"] = _HEADERS["Server"]
+                response.headers["X-Request-ID"] = request_id
+            self._tell(request, response.status, time.monotonic() - started)
+        return response
+
+    async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            operation = self._find(request)
+            request[OPERATION] = operation
+            request[CALLER] = self._admit(request, operation)
+            request[BODY] = await _read_body(request, operation)
+            return await handler(request)
+        except Problem as problem:
+            return failure(problem)
+        except ViewAway:
+            return failure(unavailable("the view is not there"))
+        except web.HTTPException as wrong:
+            return failure(_as_problem(wrong))
+        except (asyncio.CancelledError, ConnectionResetError):
+            raise
+        except Exception:  # noqa: BLE001 - nothing internal may get out, whatever it was
+            _log.exception("a view failed", path=_template(request))
+            return failure(Problem(500, "something went wrong here; the request id finds it in the log"))
+
+    def _find(self, request: web.Request) -> Operation:
+        """The operation asked for; 404 for no path of ours, 405 for no method of the path."""
+        resource = request.match_info.route.resource
+        methods = None if resource is None else self._operations.get(resource.canonical)
+        if methods is None and isinstance(request.match_info.http_exception, web.HTTPMethodNotAllowed):
+            path = request.rel_url.raw_path
+            methods = next((found for pattern, found in self._patterns if pattern.fullmatch(path)), None)
+        if methods is None:
+            raise Problem(404, "there is no such address")
+        asked = "GET" if request.method == "HEAD" else request.method
+        operation = methods.get(asked)
+        if operation is None:
+            allowed = sorted({*methods, *({"HEAD"} if "GET" in methods else ())})
+            raise Problem(405, f"allowed: {', '.join(allowed)}", headers={"Allow": ", ".join(allowed)})
+        return operation
+
+    def _admit(self, request: web.Request, operation: Operation) -> Caller:
+        caller = self._doors.admit(
+            operation.access,
+            authorization=request.headers.get("Authorization"),
+            remote=request.remote,
+            host=_host(request),
+        )
+        if isinstance(caller, Caller):
+            return caller
+        status = _DENIED_STATUS[caller]
+        raise Problem(status, str(caller), headers={"WWW-Authenticate": "Bearer"} if status == 401 else None)
+
+    def _tell(self, request: web.Request, status: int, seconds: float) -> None:
+        operation = request.get(OPERATION)
+        if operation is not None and operation.access is Access.OPEN and status < 400:
+            return
+        caller = request.get(CALLER)
+        _log.info(
+            "answered",
+            method=request.method,
+            path=_template(request),
+            status=status,
+            ms=round(seconds * 1000, 1),
+            caller=None if caller is None else caller.name,
+        )
+
+
+def _pattern(path: str) -> re.Pattern[str]:
+    """The addresses of a path such as `/jobs/{jobId}`."""
+    return re.compile(re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(path)))
+
+
+def _template(request: web.Request) -> str:
+    """The path without what stands in it; of an address that is none of ours nothing is told."""
+    resource = request.match_info.route.resource
+    return "-" if resource is None else resource.canonical
+
+
+def _host(request: web.Request) -> str:
+    host = request.host
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    return host.rpartition(":")[0] or host
+
+
+async def _read_body(request: web.Request, operation: Operation) -> bytes:
+    """The body, within the operation's limit and the time that a client may take."""
+    length = request.content_length
+    if length is not None and length > operation.largest_body:
+        raise _too_large(operation)
+    if not request.can_read_body:
+        return b""
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            body = await request.read()
+    except TimeoutError:
+        raise Problem(408, f"the body did not come within {BODY_SECONDS:g} s") from None
+    except web.HTTPRequestEntityTooLarge:
+        raise _too_large(operation) from None
+    except web.RequestPayloadError:
+        raise Problem(400, "the body cannot be read as it was announced") from None
+    if len(body) > operation.largest_body:
+        raise _too_large(operation)
+    return body
+
+
+def _too_large(operation: Operation) -> Problem:
+    return Problem(413, f"at most {operation.largest_body} bytes are taken", headers={"Connection": "close"})
+
+
+def _as_problem(wrong: web.HTTPException) -> Problem:
+    """An error of aiohttp's own: its status, in our words."""
+    return Problem(wrong.status, NAMES.get(wrong.status, "the request cannot be answered"))
+
+
+def web_options(settings: Settings) -> dict[str, Any]:
+    """What Faust hands to aiohttp's Application (`web_application_options`)."""
+    guard = Guard(doors(settings.api_read_keys, settings.api_act_keys))
+
+    @web.middleware
+    async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
+        return await guard.handle(request, handler)
+
+    return {"middlewares": [guarded], "client_max_size": LARGEST_BODY}

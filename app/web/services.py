@@ -1,0 +1,80 @@
+"""What the web views need of the worker: handed in, so that they know nothing of how it works."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal, Protocol
+
+from aiohttp import web
+
+from app.booking.events import Headers
+from app.servicetitan.token import NoToken, Token
+from app.settings import Settings
+from app.view.view import View
+
+
+class Publish(Protocol):
+    """Sends a record; returns when the broker has acknowledged it. Without a partition the key decides."""
+
+    async def __call__(
+        self, topic: str, key: bytes | None, value: bytes | None, headers: Headers = ()
+    ) -> object:
+        """Raise when the broker refuses it; wait when the broker is away."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamFacts:
+    """How the worker's streams are. Ages in seconds, lag in records; `members` of the last assignment."""
+
+    ready: bool
+    recovering: bool = False
+    rebalancing: bool = False
+    members: int = 0
+    lag: int = 0
+    commit_age: float = 0.0
+    head_age: float = 0.0
+    gave_up: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpstreamFacts:
+    """How ServiceTitan is, by the last question of health or the last real call; `breaker` is its state."""
+
+    status: Literal["up", "down", "unknown"]
+    detail: str = ""
+    breaker: str = "closed"
+    checked_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopicNames:
+    """The full names of the topics that the views write to."""
+
+    booking_events: str
+    signals: str
+    webhooks: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """Everything a view may use. `clock` gives the time in UTC, `started` is the worker's start."""
+
+    settings: Settings
+    topics: TopicNames
+    view: View
+    publish: Publish = field(repr=False)
+    stream: Callable[[], StreamFacts]
+    upstream: Callable[[], UpstreamFacts]
+    auth_test: Callable[[], Awaitable[Token | NoToken]]
+    clock: Callable[[], datetime]
+    started: datetime
+    version: str
+
+
+SERVICES: web.AppKey[Services] = web.AppKey("services", Services)
+
+
+def services(request: web.Request) -> Services:
+    """The services of the application that answers this request."""
+    return request.app[SERVICES]

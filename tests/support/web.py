@@ -1,0 +1,189 @@
+"""The web views on real sockets, with a view that is fed by hand instead of from Kafka."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import aiohttp
+from aiohttp import web
+
+from app.booking.record import encode
+from app.servicetitan.token import NoToken, Token
+from app.settings import Settings, load
+from app.stream.config import AppConfig, WebConfig
+from app.stream.faust_app import build_app
+from app.view import schema
+from app.view.apply import apply
+from app.view.config import ViewConfig, ViewTopics
+from app.view.projector import Progress
+from app.view.view import View
+from app.web.guard import web_options
+from app.web.install import install
+from app.web.services import Services, StreamFacts, TopicNames, UpstreamFacts
+from tests.support.rows import Read
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from app.booking.events import Headers
+    from app.booking.record import Record
+
+PREFIX = "/api/integrations/servicetitan"
+TOPICS = ViewTopics(
+    bookings="bookings", behind="behind", dead_letters="dead", signals="signals", webhooks="webhooks"
+)
+
+
+@dataclass(slots=True)
+class Sent:
+    """A record that a view published."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: dict[str, bytes]
+
+
+class FedView(View):
+    """A view whose file is written by the test."""
+
+    def __init__(self, config: ViewConfig, clock: Callable[[], datetime]) -> None:
+        super().__init__(config, clock=clock)
+        self._zone = config.zone
+        self._offsets = itertools.count()
+        self.database = schema.create(
+            config.path, schema.Stamp(cluster="c", prefix="", partitions=1), clock()
+        )
+
+    async def start(self) -> None:
+        """Stand still, caught up."""
+        self.set_progress(build=1, caught_up=True, as_of=self._clock())
+
+    async def stop(self) -> None:
+        """Close the file."""
+        await super().stop()
+        self.database.close()
+
+    def set_progress(self, **changes: Any) -> None:  # noqa: ANN401 - fields of Progress
+        self._projector.progress = replace(self._projector.progress, **changes)
+
+    def put(self, *records: Record) -> None:
+        """As if the rows had come from the changelog."""
+        self.read(
+            *(Read(topic="bookings", key=one.booking_id.encode(), value=encode(one)) for one in records)
+        )
+
+    def read(self, *records: Read) -> None:
+        """As if the records had come."""
+        batch = [replace(one, offset=next(self._offsets)) for one in records]
+        self._counted = None
+        self._changed(apply(self.database, TOPICS, batch, zone=self._zone, now=self._clock()))
+
+
+@dataclass(slots=True)
+class Served:
+    """A running server, and what is behind it."""
+
+    session: aiohttp.ClientSession
+    address: str
+    view: FedView
+    settings: Settings
+    port: int
+    sent: list[Sent] = field(default_factory=list)
+    stream: StreamFacts = StreamFacts(ready=True, members=2)
+    upstream: UpstreamFacts = UpstreamFacts(status="up")
+    token: Token | NoToken = Token(text="secret-token-text", expires_in=900, until=0.0)
+    now: datetime = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+    on_publish: Callable[[Sent], Awaitable[None]] | None = None
+    """What the rest of the service does with what is published."""
+
+    async def publish(
+        self, topic: str, key: bytes | None, value: bytes | None, headers: Headers = ()
+    ) -> None:
+        sent = Sent(topic, key, value, dict(headers))
+        if self.on_publish is not None:
+            await self.on_publish(sent)
+        self.sent.append(sent)
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        api: bool = True,
+        **options: Any,  # noqa: ANN401 - aiohttp's own
+    ) -> tuple[int, Any, Any]:
+        """Status, JSON and headers of the answer."""
+        url = f"{self.address}{PREFIX if api else ''}{path}"
+        async with self.session.request(method, url, allow_redirects=False, **options) as response:
+            body = await response.json() if method != "HEAD" else None
+            return response.status, body, response.headers
+
+
+@contextlib.asynccontextmanager
+async def serving(folder: Path, **environ: str) -> AsyncIterator[Served]:
+    """The views as a worker has them, on a free port of this machine."""
+    settings = load({"DATA_DIR": str(folder), "WEB_WAIT_SECONDS": "2", **environ})
+    app = build_app(
+        AppConfig(
+            group="web-test",
+            connection={"bootstrap_servers": ["127.0.0.1:1"]},
+            data_dir=folder / "store",
+            partitions=1,
+            store="memory",
+            web=WebConfig(host="127.0.0.1", port=6066, options=web_options(settings)),
+        )
+    )
+    async with aiohttp.ClientSession() as session:
+        served = Served(session, "", cast("FedView", None), settings, 0)
+        served.view = FedView(
+            ViewConfig(
+                connection={},
+                data_dir=folder,
+                prefix="",
+                topics=TOPICS,
+                partitions=1,
+                zone=settings.business_time_zone,
+            ),
+            clock=lambda: served.now,
+        )
+
+        async def auth_test() -> Token | NoToken:
+            return served.token
+
+        install(
+            app,
+            Services(
+                settings=settings,
+                topics=TopicNames(booking_events="events", signals="signals", webhooks="webhooks"),
+                view=served.view,
+                publish=served.publish,
+                stream=lambda: served.stream,
+                upstream=lambda: served.upstream,
+                auth_test=auth_test,
+                clock=lambda: served.now,
+                started=served.now,
+                version="1.2.3",
+            ),
+        )
+        await app.web.wsgi()
+        runner = app.web._runner  # type: ignore[attr-defined]  # of the aiohttp driver
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        served.port = runner.addresses[0][1]
+        served.address = f"http://127.0.0.1:{served.port}"
+        await served.view.start()
+        try:
+            yield served
+        finally:
+            await served.view.stop()
+            await runner.cleanup()
+
+
+__all__ = ["PREFIX", "FedView", "Progress", "Sent", "Served", "serving"]
