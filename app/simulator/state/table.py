@@ -4,7 +4,6 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator
 from datetime import datetime, timedelta
-from itertools import islice
 from typing import Generic, NamedTuple, TypeVar
 
 from app.simulator.state.records import Row
@@ -73,7 +72,7 @@ class Table(Generic[R]):
         Ids grow with time, but a row may show its time to the second only.
         """
         start = bisect_left(self.in_order, moment - 2 * _COARSEST, key=lambda row: row.created_on)
-        return islice(self.in_order, start, None)
+        return (self.in_order[index] for index in range(start, len(self.in_order)))
 
     def _from(self, start: int) -> Iterator[R]:
         for index in range(start, len(self._changes)):
