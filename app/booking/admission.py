@@ -48,12 +48,18 @@ def admit(record: Record, head: Head, data: Data | Invalid | None, facts: Facts)
         return turned_away(record, head, data, facts, from_lane=False)
     if isinstance(data, Booking):
         return _second_creation(record, data, head, facts)
-    if is_cancellation(data) and is_creating(record) and record.lane.closing is None:
+    if is_cancellation(data) and is_creating(record) and not _is_closing(record):
         why = getattr(data, "reason", None) or "Customer request"
         return _overtakes(record, Closing(head=head, discarded=False, why=why), facts)
     if record.lane.phase is not Phase.IDLE:
         return _queued(record, head, facts, exempt=is_cancellation(data))
-    return work(record, head, data, facts)
+    # What the look for a second job spent is not this event's.
+    return work(record.with_lane(attempts=0), head, data, facts)
+
+
+def _is_closing(record: Record) -> bool:
+    """Whether the lane is about to close; a held one has given up, and may be told again."""
+    return record.lane.closing is not None and record.lane.phase is not Phase.HELD
 
 
 def head_of(event: BookingEvent, facts: Facts) -> Head:

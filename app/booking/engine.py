@@ -25,7 +25,17 @@ from app.booking.inputs import (
     Signal,
     Taken,
 )
-from app.booking.lane import CUSTOMER_PATIENCE, Decision, Take, go_on, restated, saved, unchanged
+from app.booking.lane import (
+    CUSTOMER_PATIENCE,
+    Decision,
+    Take,
+    back_from_timer,
+    go_on,
+    remembering,
+    restated,
+    saved,
+    unchanged,
+)
 from app.booking.recheck import extra_cancelled, look_again, looked_again
 from app.booking.record import (
     Drop,
@@ -46,6 +56,8 @@ ROW_MISSING = "skipped: its row was lost"
 
 def decide(record: Record | None, given: Given, facts: Facts) -> Decision:
     """What this input does to the record, and what is to be done next."""
+    if record is not None and not isinstance(given, (Answered, Taken)):
+        record = remembering(record, facts)
     if isinstance(given, Arrived):
         return arrived(record, given.event, facts)
     if isinstance(given, Signal):
@@ -77,6 +89,7 @@ def _fired(record: Record, fired: Fired, facts: Facts) -> Decision:
         return look_again(record, facts)
     if lane.phase is not Phase.WAITING or lane.head is None:
         return unchanged(record)
+    record = back_from_timer(record)
     if is_creating(record):
         return go_on_creating(record, facts)
     return work(record, lane.head, _change(lane.head, record), facts)

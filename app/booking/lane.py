@@ -1,7 +1,7 @@
 """How a lane moves: it waits, holds, goes on, closes. Every move is a new turn, which voids old timers."""
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Literal, TypeAlias
 from uuid import NAMESPACE_URL, uuid5
 
@@ -192,22 +192,35 @@ def settle_delay(facts: Facts) -> int:
 def is_settled(record: Record, facts: Facts) -> bool:
     """Whether no write of this lane can still be running upstream (design section 4, rule 2).
 
-    An answered 5xx is settled once the lane has come back from a timer; a write without an answer when
+    An answered 5xx is settled once the lane has come back from its timer; a write without an answer when
     the settle time is over.
     """
-    lane = record.lane
-    if lane.unsettled is None:
+    unsettled = record.lane.unsettled
+    if unsettled is None:
         return True
-    if lane.unsettled.answered:
-        return lane.waits in {Waits.RETRY, Waits.SETTLE}
-    return facts.settle_left <= 0
+    return unsettled.over if unsettled.answered else facts.settle_left <= 0
+
+
+def remembering(record: Record, facts: Facts) -> Record:
+    """The same, remembering what was sent, perhaps, by a process that ended before it wrote its row.
+
+    It comes before anything that moves the lane to another turn, of which the intent would be void.
+    """
+    if facts.intent is None or facts.intent.turn != record.lane.turn:
+        return record
+    return record.with_lane(unsettled=Unsettled(answered=False))
+
+
+def back_from_timer(record: Record) -> Record:
+    """The same, its delay over: an answered write cannot be running any more."""
+    unsettled = record.lane.unsettled
+    if unsettled is None or not unsettled.answered:
+        return record
+    return record.with_lane(unsettled=replace(unsettled, over=True))
 
 
 def settling(record: Record, facts: Facts) -> Record:
-    """The same, remembering a write that may be running, and forgetting one that cannot be any more."""
-    if facts.intent is not None and facts.intent.turn == record.lane.turn:
-        # Sent, perhaps, by a process that ended before it wrote its row.
-        return record.with_lane(unsettled=Unsettled(answered=False))
+    """The same, forgetting a write that cannot be running any more."""
     return record.with_lane(unsettled=None) if is_settled(record, facts) else record
 
 
@@ -258,7 +271,7 @@ def hold(record: Record, facts: Facts, head: Head, problem: Trouble) -> Decision
         state=State.HELD,
         problem=problem,
         seen=mark(record.seen, head.digest, problem.reason),
-    ).owing(_dead_letter(record, head, problem))
+    ).owing(_dead_letter(head, problem, record.lane.first_failed))
     return saved(announced(held, "booking.held", facts, head))
 
 
@@ -277,7 +290,7 @@ def turn_away(record: Record, facts: Facts, head: Head, problem: Trouble, *, fro
         failed=kept[-FAILED_KEPT:],
         problem=problem,
         seen=mark(record.seen, head.digest, problem.reason),
-    ).owing(_dead_letter(record, head, problem))
+    ).owing(_dead_letter(head, problem, record.lane.first_failed if from_lane else None))
     forgotten = tuple(old.slot for old in kept[:-FAILED_KEPT])
     if forgotten:
         record = record.owing(Drop(slots=forgotten))
@@ -338,6 +351,7 @@ def overtaken(record: Record, facts: Facts, by: Head, became: Progress | Reason)
     return noted(record, facts, by, asked="-", outcome="-", decision=f"{len(slots)} behind it overtaken")
 
 
-def _dead_letter(record: Record, head: Head, problem: Trouble) -> SendDeadLetter:
-    first = record.lane.first_failed or problem.at
-    return SendDeadLetter(raw=head.raw, trouble=problem, first_failed=first, trace_id=head.trace_id)
+def _dead_letter(head: Head, problem: Trouble, first_failed: datetime | None) -> SendDeadLetter:
+    return SendDeadLetter(
+        raw=head.raw, trouble=problem, first_failed=first_failed or problem.at, trace_id=head.trace_id
+    )

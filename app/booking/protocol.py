@@ -105,8 +105,12 @@ def handle(record: Record | None, given: Given, intent: Intent | None, *, first_
 
 
 def _drive(record: Record | None, given: Given, intent: Intent | None) -> Effects:
+    settle_left = 0.0
     while True:
         facts: Facts = yield Look(record)
+        # What was running when a look-up was sent may have landed after it was answered.
+        facts = replace(facts, settle_left=max(facts.settle_left, settle_left))
+        settle_left = 0.0
         decision = decide(record, given, replace(facts, intent=intent))
         record = yield from _effects(decision)
         match decision.then:
@@ -118,7 +122,9 @@ def _drive(record: Record | None, given: Given, intent: Intent | None) -> Effect
             case Perform(ask=ask):
                 if record is None:
                     raise TypeError("only a booking with a record asks for something")
-                if not isinstance(ask, FindJob):
+                if isinstance(ask, FindJob):
+                    settle_left = facts.settle_left
+                else:
                     yield Intend(intent_for(record, facts))
                 given = yield _call(record, ask, intent)
 

@@ -1,6 +1,6 @@
 """One booking's row in the table `bookings`: everything its lane must remember."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Literal, TypeAlias
@@ -89,9 +89,13 @@ class Closing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unsettled:
-    """A write whose outcome is unknown. With an answered 5xx the next retry's delay settles it."""
+    """A write whose outcome is unknown. With an answered 5xx the next retry's delay settles it.
+
+    `over` says that this delay has passed.
+    """
 
     answered: bool
+    over: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,7 +242,8 @@ class Record:
     """One booking. (`generation`, `sequence`) ranks its writings; the highest one is the truth."""
 
     booking_id: str
-    version: int = VERSION
+    # A factory, so that no row leaves it out for being the default.
+    version: int = field(default_factory=lambda: VERSION)
     generation: int = 0
     sequence: int = 0
     state: State = State.PENDING

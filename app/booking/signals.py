@@ -76,7 +76,7 @@ def _observed(record: Record, signal: Signal, seen: Observed, facts: Facts) -> D
     job = record.job
     if job is None or job.id != seen.job_id or job.reported is seen.status:
         return unchanged(record)
-    if seen.at < job.status_at:
+    if seen.at < max(job.status_at, job.reported_at or job.status_at):
         return unchanged(record)
     record = replace(record, job=replace(job, reported=seen.status, reported_at=seen.at))
     if job.status is seen.status:
@@ -114,7 +114,9 @@ def _act_on_held(record: Record, head: Head, signal: Signal, action: Action, fac
             return _repair_held(record, head, signal, action, facts)
         case "discard":
             record = _told(record, signal, action, facts, "discard")
-            closing = Closing(head=_as_head(signal, facts), discarded=True, why=action.why, by=action.by)
+            closing = record.lane.closing
+            if closing is None or closing.discarded:
+                closing = Closing(head=_as_head(signal, facts), discarded=True, why=action.why, by=action.by)
             if not may_be_there(record, facts):
                 return close_for(record, closing, facts)
             return _new_turn(record.with_lane(closing=closing), head, action, facts)
