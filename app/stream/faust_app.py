@@ -100,6 +100,8 @@ class StreamApp(faust.App):
     ) -> None:
         """Read a topic. `key` names the chain; messages of the same chain on other topics join it.
 
+        Partitions are assigned alike over all topics only when the app has a table too.
+
         With a `delay` (seconds) a message is handed over that long after its record's time, and never later
         than that long after it was fetched; meanwhile it stands in nobody's way.
         """
@@ -309,6 +311,14 @@ class StreamApp(faust.App):
     def recovering(self) -> bool:
         """Whether no message can be handled yet, or for the moment."""
         return self.rebalancing or self.in_recovery or self.epoch == 0
+
+    def recovery_remaining(self) -> int:
+        """Changelog records that are still to be replayed; 0 when the tables are complete."""
+        return max(0, self.tables.recovery.active_remaining_total()) if self.in_recovery else 0
+
+    def heartbeat_age(self) -> float:
+        """Seconds since the group last answered this member, infinite before it first did."""
+        return self.ownership.membership.heartbeat_age
 
     def lag(self) -> dict[TP, int]:
         """Records not done, by source partition, as far as the broker told."""

@@ -53,9 +53,14 @@ class Membership:
         self.expelled = True
 
     @property
+    def heartbeat_age(self) -> float:
+        """Seconds since the last answered heartbeat was sent, infinite before the first."""
+        return self._clock() - self._answered
+
+    @property
     def fresh(self) -> bool:
         """Whether the group surely counts this member in."""
-        return not self.expelled and self._clock() - self._answered < self._session_timeout
+        return not self.expelled and self.heartbeat_age < self._session_timeout
 
 
 class Ownership:

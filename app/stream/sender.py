@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, KafkaTimeoutError
 from faust.exceptions import ProducerSendError
 
 from app.stream import faults
@@ -144,4 +144,5 @@ def _cause(wrapped: ProducerSendError) -> Exception:
 
 def _passes(failure: Exception) -> bool:
     """Whether sending again may help."""
-    return isinstance(failure, KafkaError) and bool(failure.retriable)
+    # aiokafka's own time-out, of waiting for room or metadata, does not say of itself that it passes.
+    return isinstance(failure, KafkaTimeoutError) or (isinstance(failure, KafkaError) and failure.retriable)
