@@ -63,7 +63,8 @@ def test_faust_takes_its_settings_from_the_config_alone(
         session_timeout=200.0,
     )
     conf = build_app(config).conf
-    assert (conf.id, conf.topic_partitions, conf.consumer_group_instance_id) == ("my-group", 6, None)
+    assert (conf.id, conf.topic_partitions) == ("my-group", 6)
+    assert not conf.consumer_group_instance_id
     assert [(url.host, url.port) for url in conf.broker] == [("one", 9092), ("two", 9093)]
     assert conf.broker_request_timeout >= conf.broker_session_timeout == 200.0
     assert conf.broker_rebalance_timeout > config.drain_limit + config.catch_up_limit

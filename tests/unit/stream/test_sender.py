@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import pytest
 from aiokafka.errors import KafkaTimeoutError, MessageSizeTooLargeError, NotLeaderForPartitionError
@@ -27,8 +27,8 @@ class FaultyProducer:
         self.log: list[bytes | None] = []
 
     async def send(
-        self, topic: str, _key: bytes, value: bytes, *_rest: Any
-    ) -> asyncio.Future[RecordMetadata]:  # noqa: ANN401 - partition, time, headers
+        self, topic: str, _key: bytes, value: bytes, *_rest: object
+    ) -> asyncio.Future[RecordMetadata]:
         fault = self._faults.pop(0) if self._faults else None
         if isinstance(fault, ProducerSendError):
             raise fault
