@@ -15,6 +15,7 @@ E = TypeVar("E", bound=StrEnum)
 R = TypeVar("R")
 SR = TypeVar("SR", bound=Row)
 
+_MAX_PAGE = 2**31 - 1
 _TRUE = ("true", "1")
 _FALSE = ("false", "0")
 
@@ -118,7 +119,7 @@ class Query:
         """Page (from 1), page size (1 to 5000), and whether the total is wanted."""
         page = self.integer("page")
         size = self.integer("pageSize")
-        if page is not None and page < 1:
+        if page is not None and not 1 <= page <= _MAX_PAGE:
             self._invalid("page")
         if size is not None and not 1 <= size <= MAX_PAGE_SIZE:
             self._invalid("pageSize")

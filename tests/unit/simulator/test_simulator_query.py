@@ -53,6 +53,7 @@ def test_names_of_parameters_have_no_case() -> None:
         ("sort", "-completedOn"),
         ("page", "0"),
         ("page", "x"),
+        ("page", "1" + "0" * 30),
         ("pageSize", "5001"),
         ("pageSize", "-1"),
         ("includeTotal", "perhaps"),
