@@ -98,7 +98,7 @@ class BookingLanes:
         self._app = parts.app
         self._topics = parts.topics
         self._tables = parts.tables
-        self._touched: Recent[str, Record | None] = Recent(50_000)
+        self._touched: Recent[str, Record | None] = Recent(10_000)
 
     # Inputs ------------------------------------------------------------------------------------------------
 
@@ -107,10 +107,10 @@ class BookingLanes:
         event = read(codec.raw_event(message))
         match event:
             case Unusable():
-                await self._dead_letter_alone(event)
+                await self.dead_letter_alone(event)
             case BookingEvent() if self._misplaced(message):
                 detail = f"partition {message.partition} is not murmur2 of the key"
-                await self._dead_letter_alone(
+                await self.dead_letter_alone(
                     Unusable(reason=Reason.WRONG_PARTITION, detail=detail, raw=event.raw)
                 )
             case BookingEvent():
@@ -120,7 +120,7 @@ class BookingLanes:
         """A record of a retry topic that is due."""
         timer = codec.read_timer(message)
         if isinstance(timer, Unusable):
-            await self._dead_letter_alone(timer)
+            await self.dead_letter_alone(timer)
             return
         given: Given
         match timer.kind:
@@ -141,10 +141,10 @@ class BookingLanes:
             case codec.NoteSignal():
                 return
             case Unusable():
-                await self._dead_letter_alone(signal)
+                await self.dead_letter_alone(signal)
             case _ if self._misplaced(message):
                 detail = f"partition {message.partition} is not murmur2 of the key"
-                await self._dead_letter_alone(
+                await self.dead_letter_alone(
                     Unusable(reason=Reason.WRONG_PARTITION, detail=detail, raw=signal.raw)
                 )
             case _:
@@ -157,7 +157,8 @@ class BookingLanes:
     def _misplaced(self, message: Message) -> bool:
         return message.partition != partition_for(message.key or b"", self._topics.booking_events.partitions)
 
-    async def _dead_letter_alone(self, unusable: Unusable) -> None:
+    async def dead_letter_alone(self, unusable: Unusable) -> None:
+        """Send what belongs to no booking to the dead letter topic."""
         letter = codec.letter_for(unusable, self._parts.now())
         self._parts.narrator.turned_away(unusable)
         await self._app.publish_all([self._letter(letter)])

@@ -41,7 +41,7 @@ class LaneCalls:
         self._waiting: dict[str, asyncio.Task[Outcome[Any]]] = {}
         self._in_call: set[str] = set()
         self._unanswered: dict[str, float] = {}
-        self._letting_go = False
+        self.letting_go = False
 
     async def perform(
         self,
@@ -54,7 +54,7 @@ class LaneCalls:
         again: bool = False,
     ) -> Came:
         """Perform one ask. Raises NotMine when the partition is lost or given back before it was sent."""
-        if self._letting_go:
+        if self.letting_go:
             raise NotMine(partition)
         self._unanswered.pop(lane, None)
         sent: list[float] = []
@@ -94,11 +94,11 @@ class LaneCalls:
 
     def let_go(self) -> None:
         """Give up every ask that only waits, until `take_hold`; those with a call under way finish it."""
-        self._letting_go = True
+        self.letting_go = True
         for lane, task in list(self._waiting.items()):
             if lane not in self._in_call:
                 task.cancel()
 
     def take_hold(self) -> None:
         """Partitions were assigned: asks may wait again."""
-        self._letting_go = False
+        self.letting_go = False

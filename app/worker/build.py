@@ -1,6 +1,7 @@
 """Builds a worker's app: which topic is read by which lane, and what lives as long as the worker."""
 
 from app.booking.record import rank
+from app.commands.status import ExitStatus
 from app.settings import Settings
 from app.stream.booking_lanes import Tables
 from app.stream.config import AppConfig, WebConfig
@@ -8,7 +9,11 @@ from app.stream.faust_app import StreamApp, build_app
 from app.stream.kafka import connection
 from app.stream.message import Message
 from app.stream.topology import Topics
+from app.web.guard import web_options
+from app.web.install import install
 from app.worker.runtime import Runtime
+from app.worker.watchdog import Watch
+from app.worker.serving import services
 
 _DRAIN_MARGIN_SECONDS = 5.0
 
@@ -25,7 +30,7 @@ def build(settings: Settings, topics: Topics) -> StreamApp:
             store=settings.store,
             session_timeout=float(settings.kafka_session_timeout_seconds),
             drain_limit=settings.servicetitan_timeout_seconds + _DRAIN_MARGIN_SECONDS,
-            web=WebConfig(host=settings.web_host, port=settings.web_port),
+            web=WebConfig(host=settings.web_host, port=settings.web_port, options=web_options(settings)),
         )
     )
     tables = Tables(
@@ -37,9 +42,15 @@ def build(settings: Settings, topics: Topics) -> StreamApp:
     runtime = Runtime(app, settings, topics, tables)
     _read_topics(app, topics, runtime)
     app.accompany(runtime.beside())
+    app.accompany(
+        Watch(
+            runtime.seen, give_up=app.give_up, gave_up=lambda: app.gave_up, status=int(ExitStatus.GAVE_UP)
+        )
+    )
     app.on_assigned(runtime.assigned)
     app.on_draining(runtime.draining)
     app.on_revoked(runtime.revoked)
+    install(app, services(app, settings, topics, runtime))
     return app
 
 
@@ -49,6 +60,7 @@ def _read_topics(app: StreamApp, topics: Topics, runtime: Runtime) -> None:
     app.source(topics.signals.name, runtime.on_signal, key=_booking)
     for retry in topics.retry_read:
         app.source(retry.name, runtime.on_timer, key=_booking, delay=float(retry.delay))
+    app.source(topics.webhooks.name, runtime.on_webhook, key=_job)
     app.source(topics.customer_requests.name, runtime.on_request, key=_phone)
 
 
@@ -58,3 +70,7 @@ def _booking(message: Message) -> bytes:
 
 def _phone(message: Message) -> bytes:
     return b"c/" + (message.key or b"")
+
+
+def _job(message: Message) -> bytes:
+    return b"j/" + (message.key or b"")

@@ -3,6 +3,7 @@
 import uuid
 from datetime import UTC, datetime, timedelta
 
+from app.booking.events import Unusable
 from app.booking.inputs import Observed, Policy
 from app.servicetitan.caller import CallMade
 from app.servicetitan.config import UpstreamConfig
@@ -12,10 +13,10 @@ from app.stream import codec
 from app.stream.booking_lanes import BookingLanes, LaneParts, Tables
 from app.stream.calls import LaneCalls
 from app.stream.customer_lanes import CustomerLanes
+from app.stream.errors import NotMine
 from app.stream.faust_app import StreamApp
 from app.stream.kafka import connection
 from app.stream.message import Message
-from app.stream.narrator import Narrator
 from app.stream.partition import partition_for
 from app.stream.scan import Scan
 from app.stream.sender import Outgoing
@@ -24,7 +25,10 @@ from app.stream.topology import Topics
 from app.view.config import ViewConfig, ViewTopics
 from app.view.view import View
 from app.worker.beside import HEALTH_SECONDS, SCAN_SECONDS, Beside, Rounds
+from app.worker.metrics import WorkerMetrics
 from app.worker.sweep import Sweep
+from app.worker.watchdog import Seen
+from app.worker.webhooks import Webhooks
 
 
 class Runtime:
@@ -36,9 +40,10 @@ class Runtime:
         self._topics = topics
         self._tables = tables
         self._process = uuid.uuid4().hex[:12]
-        self._upstream: Upstream | None = None
+        self.upstream: Upstream | None = None
         self._calls: LaneCalls | None = None
-        self._health: HealthSeen | None = None
+        self.health: HealthSeen | None = None
+        self.health_at: datetime | None = None
         self.view = View(
             ViewConfig(
                 connection=connection(settings),
@@ -63,6 +68,16 @@ class Runtime:
             now=_now,
         )
         self.sweep = Sweep(self.view, self.report, _now)
+        self.metrics = WorkerMetrics(app, settings.mode)
+        self.metrics.view = self.view
+        self.metrics.scan = self.scan
+        self._webhooks = Webhooks(
+            self.view,
+            report=self.report,
+            dead_letter=self._dead_letter,
+            count=self.metrics.metrics.webhook,
+            give_up=self._give_up,
+        )
         self._lanes: BookingLanes
         self._customers: CustomerLanes
 
@@ -84,16 +99,25 @@ class Runtime:
         """A record of `customer-requests`."""
         await self._customers.on_request(message)
 
+    async def on_webhook(self, message: Message) -> None:
+        """A record of `servicetitan-webhooks`."""
+        await self._webhooks.on_webhook(message, self.open().watch)
+
+    async def _dead_letter(self, unusable: Unusable) -> None:
+        await self._lanes.dead_letter_alone(unusable)
+
+    def _give_up(self, partition: int) -> None:
+        if self._calls is None or self._calls.letting_go:
+            raise NotMine(partition)
+
     async def assigned(self) -> None:
         """Partitions were assigned: rows are touched anew, and the pace follows the share."""
-        if self._upstream is None:
-            self._open()
+        upstream = self.open()
         self._lanes.forget()
         self.sweep.start_over()
         if self._calls is not None:
             self._calls.take_hold()
-        if self._upstream is not None:
-            self._upstream.pace.set_share(len(self._app.owned_partitions) / self._settings.topic_partitions)
+        upstream.pace.set_share(len(self._app.owned_partitions) / self._settings.topic_partitions)
 
     def draining(self) -> None:
         """Partitions are about to go: what only waits is given up."""
@@ -102,8 +126,8 @@ class Runtime:
 
     async def revoked(self) -> None:
         """No partition is ours: nothing is called."""
-        if self._upstream is not None:
-            self._upstream.pace.set_share(0)
+        if self.upstream is not None:
+            self.upstream.pace.set_share(0)
 
     def beside(self) -> Beside:
         """What goes on beside the streams."""
@@ -114,14 +138,32 @@ class Runtime:
         }
         return Beside(self.view, rounds=rounds, close=self.close)
 
+    def seen(self) -> Seen:
+        """What the watchdog judges."""
+        app, upstream = self._app, self._upstream
+        waits = upstream is None or upstream.gate.is_open or upstream.pace.snapshot().stopped_for > 0
+        return Seen(
+            finished=app.dispatcher.progress.finished,
+            heads=app.heads(),
+            lag=sum(app.lag().values()),
+            commit_age=app.commit_age(),
+            group_answers=app.ownership.membership.fresh,
+            recovering=app.recovering,
+            to_replay=app.recovery_remaining(),
+            excused=waits,
+        )
+
     async def _ask_health(self) -> None:
         """One worker asks how ServiceTitan is; the others tell of their last real call."""
-        if self._upstream is not None and 0 in self._app.owned_partitions:
-            self._health = await self._upstream.check_health()
+        if self.upstream is not None and 0 in self._app.owned_partitions:
+            self.health = await self.upstream.check_health()
+            self.health_at = _now()
 
     async def _sweep(self) -> None:
-        if self._upstream is not None and 0 in self._app.owned_partitions:
-            await self.sweep.look(self._upstream.watch)
+        if self.upstream is not None and 0 in self._app.owned_partitions:
+            differences = await self.sweep.look(self.upstream.watch)
+            if differences is not None:
+                self.metrics.metrics.sweep_ended(differences=differences, at=_now())
 
     async def report(self, booking_id: str, seen: Observed) -> None:
         """Tell a booking's owner what ServiceTitan was seen showing; returns when Kafka has it."""
@@ -134,10 +176,13 @@ class Runtime:
 
     async def close(self) -> None:
         """End what was opened."""
-        if self._upstream is not None:
-            await self._upstream.close()
+        if self.upstream is not None:
+            await self.upstream.close()
 
-    def _open(self) -> None:
+    def open(self) -> Upstream:
+        """The worker's ServiceTitan client; made, with the lanes that use it, when first asked for."""
+        if self.upstream is not None:
+            return self.upstream
         settings = self._settings
         upstream = Upstream(upstream_config(settings), observe=self._call_made)
         calls = LaneCalls(upstream.desk, self._app.still_mine)
@@ -152,13 +197,15 @@ class Runtime:
                 zone=settings.business_time_zone,
                 keep_ended_days=settings.keep_ended_days,
             ),
-            narrator=Narrator(),
+            narrator=self.metrics.narrator,
             me=self._me,
         )
         self._lanes = BookingLanes(parts)
         self._customers = CustomerLanes(parts)
         self._calls = calls
-        self._upstream = upstream
+        self.upstream = upstream
+        self.metrics.upstream = upstream
+        return upstream
 
     def _me(self) -> str:
         return f"{self._process}/{self._app.epoch}"
@@ -166,6 +213,7 @@ class Runtime:
     def _call_made(self, made: CallMade) -> None:
         if self._calls is not None:
             self._calls.call_ended(made)
+        self.metrics.call_made(made)
 
 
 def _now() -> datetime:

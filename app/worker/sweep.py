@@ -49,8 +49,8 @@ class Sweep:
         """The sweep came here from another worker: the next one looks back further."""
         self._since = None
 
-    async def look(self, watch: Watch) -> None:
-        """Read what changed since the last sweep and tell the differences."""
+    async def look(self, watch: Watch) -> int | None:
+        """Read what changed since the last sweep; gives how many differences it told, None when cut short."""
         begun = self._now()
         since = self._since or begun - FIRST_LOOK
         before = replace(self.counts)
@@ -59,17 +59,19 @@ class Sweep:
                 await self._compare(glimpse)
         except Away as away:
             _log.warning("the sweep was cut short", why=str(away))
-            return
+            return None
         self._since = begun
+        differences = self.counts.differences - before.differences
         counts = await self._view.counts()
         _log.info(
             "swept",
             read=self.counts.read - before.read,
-            differences=self.counts.differences - before.differences,
+            differences=differences,
             jobs_without_booking=self.counts.without_booking - before.without_booking,
             second_jobs=self.counts.second_jobs - before.second_jobs,
             bookings_without_job=counts.states.get(State.PENDING, 0) + counts.states.get(State.HELD, 0),
         )
+        return differences
 
     async def _compare(self, glimpse: Glimpse) -> None:
         self.counts.read += 1

@@ -1,0 +1,86 @@
+"""What the web views are handed of a worker."""
+
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Literal, Protocol
+
+from app.booking.events import Headers
+from app.servicetitan.token import NoToken, Token
+from app.servicetitan.upstream import HealthSeen, Upstream
+from app.settings import Settings
+from app.stream.faust_app import StreamApp
+from app.stream.topology import Topics
+from app.view.view import View
+from app.web.services import Services, StreamFacts, TopicNames, UpstreamFacts
+
+
+class Worker(Protocol):
+    """The parts of a worker that the web looks at."""
+
+    view: View
+    upstream: Upstream | None
+    health: HealthSeen | None
+    health_at: datetime | None
+
+
+def services(app: StreamApp, settings: Settings, topics: Topics, worker: Worker) -> Services:
+    """Everything a view may use."""
+
+    async def publish(topic: str, key: bytes | None, value: bytes | None, headers: Headers = ()) -> object:
+        return await app.publish(topic, key, value, headers)
+
+    async def auth_test() -> Token | NoToken:
+        if worker.upstream is None:
+            return NoToken(detail="the worker is starting", denied=False)
+        return await worker.upstream.auth_test()
+
+    return Services(
+        settings=settings,
+        topics=TopicNames(
+            booking_events=topics.booking_events.name,
+            signals=topics.signals.name,
+            webhooks=topics.webhooks.name,
+        ),
+        view=worker.view,
+        publish=publish,
+        stream=lambda: stream_facts(app),
+        upstream=lambda: upstream_facts(worker),
+        auth_test=auth_test,
+        clock=lambda: datetime.now(UTC),
+        started=datetime.now(UTC),
+        version=version("servicetitan-stream"),
+    )
+
+
+def stream_facts(app: StreamApp) -> StreamFacts:
+    """How the worker's streams are."""
+    started = app.epoch > 0
+    return StreamFacts(
+        ready=started and not app.recovering,
+        recovering=app.recovering,
+        rebalancing=app.rebalancing,
+        members=app.members if started else 0,
+        lag=sum(app.lag().values()) if started else 0,
+        commit_age=app.commit_age(),
+        head_age=app.oldest_head_age(),
+        gave_up=app.gave_up,
+    )
+
+
+def upstream_facts(worker: Worker) -> UpstreamFacts:
+    """How ServiceTitan is: by the last question of health where it is asked, else by the last real call."""
+    upstream, health = worker.upstream, worker.health
+    if upstream is None:
+        return UpstreamFacts(status="unknown")
+    breaker = upstream.gate.snapshot()
+    call = upstream.last_call
+    status: Literal["up", "down", "unknown"] = "unknown"
+    detail, at = "", None
+    if call is not None:
+        status = "down" if call.kind in {"Failed", "Unsure"} else "up"
+        detail, at = call.detail, call.at
+    if health is not None and worker.health_at is not None and (at is None or worker.health_at > at):
+        status, detail, at = ("up" if health.well else "down"), health.detail, worker.health_at
+    if breaker.trouble is not None:
+        status, detail = "down", breaker.why
+    return UpstreamFacts(status=status, detail=detail, breaker=breaker.state, checked_at=at)
