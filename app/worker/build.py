@@ -1,7 +1,6 @@
 """Builds a worker's app: which topic is read by which lane, and what lives as long as the worker."""
 
 from app.booking.record import rank
-from app.commands.status import ExitStatus
 from app.settings import Settings
 from app.stream.booking_lanes import Tables
 from app.stream.config import AppConfig, WebConfig
@@ -12,8 +11,8 @@ from app.stream.topology import Topics
 from app.web.guard import web_options
 from app.web.install import install
 from app.worker.runtime import Runtime
-from app.worker.watchdog import Watch
 from app.worker.serving import services
+from app.worker.watchdog import Watch
 
 _DRAIN_MARGIN_SECONDS = 5.0
 
@@ -42,11 +41,7 @@ def build(settings: Settings, topics: Topics) -> StreamApp:
     runtime = Runtime(app, settings, topics, tables)
     _read_topics(app, topics, runtime)
     app.accompany(runtime.beside())
-    app.accompany(
-        Watch(
-            runtime.seen, give_up=app.give_up, gave_up=lambda: app.gave_up, status=int(ExitStatus.GAVE_UP)
-        )
-    )
+    app.accompany(Watch(runtime.seen, give_up=app.give_up, gave_up=lambda: app.gave_up))
     app.on_assigned(runtime.assigned)
     app.on_draining(runtime.draining)
     app.on_revoked(runtime.revoked)

@@ -140,7 +140,7 @@ class Runtime:
 
     def seen(self) -> Seen:
         """What the watchdog judges."""
-        app, upstream = self._app, self._upstream
+        app, upstream = self._app, self.upstream
         waits = upstream is None or upstream.gate.is_open or upstream.pace.snapshot().stopped_for > 0
         return Seen(
             finished=app.dispatcher.progress.finished,

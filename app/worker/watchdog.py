@@ -15,6 +15,8 @@ from mode import Service
 
 from app.telemetry import log
 
+STATUS = 4
+"""The exit status of a worker that gave up."""
 _LOOK_SECONDS = 5.0
 _END_SECONDS = 120.0
 
@@ -129,7 +131,7 @@ def _counts(seen: Seen) -> bool:
 class Watch(Service):
     """Looks again and again, and calls `give_up` with the reason.
 
-    When the worker is to end (`gave_up`, whoever said so) and does not, the process is ended with `status`.
+    When the worker is to end (`gave_up`, whoever said so) and does not, the process is ended all the same.
     """
 
     def __init__(
@@ -138,7 +140,6 @@ class Watch(Service):
         *,
         give_up: Callable[[str], None],
         gave_up: Callable[[], str | None],
-        status: int,
         limits: Limits | None = None,
         end_seconds: float = _END_SECONDS,
         look_seconds: float = _LOOK_SECONDS,
@@ -146,7 +147,6 @@ class Watch(Service):
         self._see = see
         self._give_up = give_up
         self._gave_up = gave_up
-        self._status = status
         self._watchdog = Watchdog(limits)
         self._end_seconds = end_seconds
         self._look_seconds = look_seconds
@@ -177,4 +177,4 @@ class Watch(Service):
 
     def _end(self) -> None:
         _log.critical("the worker did not end by itself", seconds=self._end_seconds, reason=self._gave_up())
-        os._exit(self._status)
+        os._exit(STATUS)
