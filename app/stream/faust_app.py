@@ -333,6 +333,14 @@ class StreamApp(faust.App):
         """The greatest head age."""
         return max((ledger.head_age() for ledger in self._ledgers.values()), default=0.0)
 
+    def heads(self) -> dict[tuple[str, int], int]:
+        """The offset of the first unfinished message, by topic and partition; only where there is one."""
+        return {
+            (tp.topic, tp.partition): ledger.head
+            for tp, ledger in self._ledgers.items()
+            if ledger.head is not None
+        }
+
     def commit_age(self) -> float:
         """Seconds since the oldest finished message waits to be committed, 0 when none does."""
         return max((ledger.commit_age() for ledger in self._ledgers.values()), default=0.0)

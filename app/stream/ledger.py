@@ -153,6 +153,11 @@ class Ledger:
         """How many offsets are remembered, from the head on."""
         return len(self._order)
 
+    @property
+    def head(self) -> int | None:
+        """The offset of the first message that is not done, None without one."""
+        return self._order[0] if self._order else None
+
     def next_needed(self) -> int | None:
         """The offset of the first message that is not done, None when nothing is known yet."""
         return self._order[0] if self._order else self.position
