@@ -21,11 +21,14 @@ _LIVE_DOMAIN = "servicetitan.io"
 _EXAMPLES = """
 \b
 Examples:
-  simulator                                   on 127.0.0.1:8200, with the seed's delays and failures
-  simulator --port 0 --delays none            on a free port, as fast as it can
-  simulator --failure-rate 0 --seed 7         no failures, and the same run every time
-  simulator --life 5 --webhook-url http://127.0.0.1:6066/api/integrations/servicetitan/webhook
-                                              technicians work; every change is sent as a webhook
+  servicetitan-stream simulator
+      on 127.0.0.1:8200, with the seed's delays and failures
+  servicetitan-stream simulator --port 0 --delays none --calls-per-second 0
+      on a free port, as fast as it can
+  servicetitan-stream simulator --failure-rate 0 --seed 7
+      no failures, and the same run every time
+  servicetitan-stream simulator --life 5 --webhook-url http://127.0.0.1:6066/api/integrations/servicetitan/webhook
+      technicians work; every change is sent as a webhook
 
 \b
 A page to look at: /simulator. How to use it: /simulator/docs.
@@ -37,7 +40,7 @@ A page to look at: /simulator. How to use it: /simulator/docs.
 @click.option(
     "--port", default=8200, show_default=True, type=click.IntRange(0, 65535), help="0: a free port."
 )
-@click.option("--seed", type=int, help="Makes a run repeatable. Drawn when not given.")
+@click.option("--seed", type=int, help="Makes a run repeatable; drawn when not given.")
 @click.option(
     "--failure-rate",
     default=0.05,
@@ -59,7 +62,13 @@ A page to look at: /simulator. How to use it: /simulator/docs.
     type=click.IntRange(0),
     help="Above it, 429. 0: no limit.",
 )
-@click.option("--life", default=0.0, type=click.FloatRange(0), help="Seconds between a job's steps. 0: off.")
+@click.option(
+    "--life",
+    default=0.0,
+    show_default=True,
+    type=click.FloatRange(0),
+    help="Seconds between a job's steps. 0: off.",
+)
 @click.option("--webhook-url", help="Where to send a webhook for every change.")
 @click.option("--webhook-secret", help="Signs the webhooks.")
 @click.option("--verbose", is_flag=True, help="A line per call.")

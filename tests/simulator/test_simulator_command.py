@@ -64,7 +64,7 @@ def test_a_taken_port_is_told_in_one_line(process: "subprocess.Popen[str]") -> N
 def test_help_shows_examples() -> None:
     result = CliRunner().invoke(command, ["--help"])
     assert result.exit_code == 0
-    assert "simulator --port 0 --delays none" in result.output
+    assert "servicetitan-stream simulator --port 0 --delays none" in result.output
     assert "simulation" in result.output.lower() or "simulated" in result.output.lower()
 
 

@@ -361,3 +361,111 @@ async def test_visits_are_added_listed_and_deleted(caller: Caller) -> None:
 async def test_a_get_with_a_body_is_tolerated(caller: Caller) -> None:
     answer = await caller.call("GET", "jpm/jobs", {})
     assert answer.status == 200
+
+
+async def test_locations_are_found_by_ids_external_data_and_time(caller: Caller, clock: Clock) -> None:
+    customer = await caller.add_customer()
+    data = {"applicationGuid": GUID, "externalData": [{"key": "site", "value": "7"}]}
+    body = {
+        "customerId": customer["id"],
+        "name": "Shop",
+        "address": customer["address"],
+        "externalData": data,
+    }
+    clock.move(minutes=1)
+    shop = (await caller.call("POST", "crm/locations", body)).json
+    home = customer["locations"][0]
+    look_up = {"externalDataApplicationGuid": GUID, "externalDataKey": "site", "externalDataValues": "7"}
+    assert await ids(caller, "crm/locations", **look_up) == [shop["id"]]
+    assert await ids(caller, "crm/locations", ids=f"{shop['id']},{home['id']}") == [home["id"], shop["id"]]
+    assert await ids(caller, "crm/locations", modifiedOnOrAfter=shop["modifiedOn"]) == [shop["id"]]
+    assert await ids(caller, "crm/locations", name="shop", customerId=customer["id"]) == [shop["id"]]
+    refused = await caller.call("POST", "crm/locations", {**body, "customerId": 1})
+    assert refused.status == 409
+
+
+async def test_customers_are_found_by_external_data_ids_and_time(caller: Caller, clock: Clock) -> None:
+    data = {"applicationGuid": GUID, "externalData": [{"key": "crm", "value": "7"}]}
+    first = await caller.add_customer(externalData=data)
+    clock.move(minutes=1)
+    second = await caller.add_customer()
+    look_up = {"externalDataApplicationGuid": GUID, "externalDataKey": "crm", "externalDataValues": "7"}
+    assert await ids(caller, "crm/customers", **look_up) == [first["id"]]
+    assert await ids(caller, "crm/customers", **look_up, ids=second["id"]) == []
+    assert await ids(caller, "crm/customers", ids=second["id"], phone="6025550100") == [second["id"]]
+    assert await ids(caller, "crm/customers", modifiedOnOrAfter=second["modifiedOn"]) == [second["id"]]
+    contacts = await caller.call("GET", "crm/customers/contacts")
+    assert list(contacts.json["errors"]) == ["customerIds"]
+    bad_zip = {"address": {"zip": "00000"}}
+    assert (await caller.call("PATCH", f"crm/customers/{first['id']}", bad_zip)).status == 400
+
+
+async def test_technicians_are_assigned_sent_and_taken_off(caller: Caller) -> None:
+    job = await caller.add_job()
+    team = {"jobAppointmentId": job["firstAppointmentId"], "technicianIds": [501, 502]}
+    people = "dispatch/appointment-assignments"
+    assert (await caller.call("POST", f"{people}/assign-technicians", team)).json["status"] == "Scheduled"
+    await caller.control("POST", f"jobs/{job['id']}/play", {"action": "dispatch"})
+    rows = (await caller.get(people, appointmentIds=job["firstAppointmentId"]))["data"]
+    assert [(row["technicianId"], row["status"]) for row in rows] == [
+        (501, "Dispatched"),
+        (502, "Dispatched"),
+    ]
+    assert [row["status"] for row in (await caller.get("settings/technicians", ids="501"))["data"]] == [
+        "Dispatched"
+    ]
+    added = await caller.call("POST", f"{people}/assign-technicians", {**team, "technicianIds": [503]})
+    assert (added.status, added.json["status"]) == (200, "Dispatched")
+    everyone = {**team, "technicianIds": [501, 502, 503]}
+    left = await caller.call("POST", f"{people}/unassign-technicians", everyone)
+    assert (left.status, left.json["status"]) == (200, "Scheduled")
+    assert (await caller.get(f"jpm/jobs/{job['id']}"))["jobStatus"] == "Scheduled"
+    assert await ids(caller, people, ids=rows[0]["id"]) == []
+    assert await ids(caller, people, ids=rows[0]["id"], active="False") == [rows[0]["id"]]
+
+
+async def test_a_technician_who_was_sent_is_called_back_by_a_reschedule(caller: Caller) -> None:
+    job = await caller.add_job()
+    await caller.control("POST", f"jobs/{job['id']}/play", {"action": "dispatch"})
+    move = {"start": "2026-12-05T16:00:00Z", "end": "2026-12-05T18:00:00Z"}
+    window = {"arrivalWindowStart": "2026-12-05T16:00:00Z", "arrivalWindowEnd": "2026-12-05T17:00:00Z"}
+    path = f"jpm/appointments/{job['firstAppointmentId']}"
+    moved = (await caller.call("PATCH", f"{path}/reschedule", {**move, **window})).json
+    assert (moved["status"], moved["start"], moved["arrivalWindowEnd"]) == (
+        "Scheduled",
+        move["start"],
+        window["arrivalWindowEnd"],
+    )
+    assert (await caller.get(f"jpm/jobs/{job['id']}"))["jobStatus"] == "Scheduled"
+    told = await caller.call("PUT", f"{path}/special-instructions", {"specialInstructions": "dog"})
+    assert told.json["specialInstructions"] == "dog"
+
+
+async def test_a_job_moves_to_another_customer_with_its_location(caller: Caller) -> None:
+    first, second = await caller.add_customer(), await caller.add_customer()
+    job = await caller.add_job(first)
+    path = f"jpm/jobs/{job['id']}"
+    assert (await caller.call("PATCH", path, {"customerId": second["id"]})).status == 400
+    whole = {"customerId": second["id"], "locationId": second["locations"][0]["id"]}
+    assert (await caller.call("PATCH", path, whole)).status == 200
+    assert await ids(caller, "jpm/jobs", customerId=first["id"]) == []
+    assert await ids(caller, "jpm/jobs", customerId=second["id"]) == [job["id"]]
+
+
+async def test_a_job_complete_early_leaves_visits_unused(caller: Caller) -> None:
+    job = await caller.add_job()
+    body = {"jobId": job["id"], "start": "2026-12-09T16:00:00Z", "end": "2026-12-09T18:00:00Z"}
+    later = (await caller.call("POST", "jpm/appointments", body)).json
+    team = {"jobAppointmentId": job["firstAppointmentId"], "technicianIds": [501]}
+    await caller.call("POST", "dispatch/appointment-assignments/assign-technicians", team)
+    done = {"completedOn": "2026-12-01T18:00:00Z"}
+    assert (await caller.call("PUT", f"jpm/jobs/{job['id']}/complete", done)).status == 200
+    assert await ids(caller, "jpm/appointments", unused="true") == [later["id"]]
+    assert await ids(caller, "jpm/jobs", hasUnusedAppointments="true") == [job["id"]]
+
+
+@pytest.mark.parametrize("path", ["outage", "life", "webhooks", "jobs/1/play"])
+async def test_a_bad_body_of_the_control_api_is_named(caller: Caller, path: str) -> None:
+    answer = await caller.send("POST", f"/simulator/{path}", json={"odd": 1})
+    assert answer.status == 400
+    assert "odd" in {item["field"] for item in answer.json["details"]}
