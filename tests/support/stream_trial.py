@@ -15,6 +15,7 @@ import sys
 import tempfile
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,7 +43,7 @@ class Books:
     undelivered: list[tuple[int, int]]
     """Produced, and never finished."""
     out_of_order: list[JournalLine]
-    """Began before its key's previous message was finished, or beside another message of its key."""
+    """Began before its key's previous message was finished."""
     duplicates: int
 
     @property
@@ -71,14 +72,18 @@ def compare(lines: Iterable[JournalLine], ends: Mapping[int, int], commits: Mapp
 
 
 def _out_of_order(ordered: list[JournalLine]) -> Iterable[JournalLine]:
-    """Each key's messages are numbered from 0 by their values."""
-    done: dict[str, int] = defaultdict(lambda: -1)
+    """A key has one partition, so its messages' order is that of their offsets."""
+    offsets: dict[str, set[int]] = defaultdict(set)
     for line in ordered:
-        number = int(line.value)
-        if line.step == "began" and number > done[line.key] + 1:
+        offsets[line.key].add(line.offset)
+    before = {(key, two): one for key, found in offsets.items() for one, two in pairwise(sorted(found))}
+    finished: set[tuple[str, int]] = set()
+    for line in ordered:
+        previous = before.get((line.key, line.offset))
+        if line.step == "finished":
+            finished.add((line.key, line.offset))
+        elif previous is not None and (line.key, previous) not in finished:
             yield line
-        elif line.step == "finished":
-            done[line.key] = max(done[line.key], number)
 
 
 @dataclass(slots=True)
