@@ -97,7 +97,10 @@ def handle(record: Record | None, given: Given, intent: Intent | None, *, first_
     the first time since it got the partition: then the row is made durable again and what it owes is sent
     again, since the local store may be ahead of the changelog and the last worker may have ended between.
     """
-    if first_touch and record is not None and (record.owes or record.lane.phase is Phase.WORKING):
+    if record is not None and not first_touch:
+        # This worker has sent it all before.
+        record = replace(record, owes=())
+    elif record is not None and (record.owes or record.lane.phase is Phase.WORKING):
         record = yield from _saved(record)
         if record.lane.phase is Phase.WORKING:
             record = yield from _drive(record, Resumed(), intent)
