@@ -11,6 +11,7 @@ import click
 import uvloop
 from yarl import URL
 
+from app.simulator.log import MarkedFormatter
 from app.simulator.server import start
 from app.simulator.simulation import SimulatorConfig
 from app.simulator.webhooks import WebhookSettings
@@ -91,11 +92,9 @@ def simulator(
     invalid_tenant. State is in memory and ends with the process.
     """
     _refuse_in_live_mode(os.environ.get(_API_URL, ""))
-    logging.basicConfig(
-        stream=sys.stderr,
-        format="%(asctime)s %(levelname)s %(message)s",
-        level=logging.DEBUG if verbose else logging.INFO,
-    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(MarkedFormatter("%(asctime)s %(levelname)s %(message)s"))
+    logging.basicConfig(handlers=[handler], level=logging.DEBUG if verbose else logging.INFO)
     config = SimulatorConfig(
         host=host,
         port=port,

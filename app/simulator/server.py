@@ -33,9 +33,9 @@ class RunningSimulator:
         """Close every connection and free the port."""
         self._life.cancel()
         await asyncio.wait([self._life])
+        await self._runner.cleanup()
         self._pipeline.stop()
         await self.state.sender.close()
-        await self._runner.cleanup()
         log.info("stopped")
 
 

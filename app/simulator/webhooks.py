@@ -131,6 +131,11 @@ class Sender:
         task.add_done_callback(self._tasks.discard)
         if job is not None:
             self._tails[job] = task
+            task.add_done_callback(lambda ended: self._forget(job, ended))
+
+    def _forget(self, job: int, ended: asyncio.Task[None]) -> None:
+        if self._tails.get(job) is ended:
+            del self._tails[job]
 
     async def _send(self, delivery: Delivery, wait: float, before: asyncio.Task[None] | None) -> None:
         if before is not None:
