@@ -5,7 +5,8 @@ Faust's stores find the partition through the event at hand; these are told it.
 
 import logging
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -25,6 +26,7 @@ _CACHE_BYTES: Final = 64 * _MIB
 _WRITE_BUFFERS_BYTES: Final = 128 * _MIB
 _WRITE_BUFFER_BYTES: Final = 4 * _MIB
 _NO_FAULT_OF_THE_FILES: Final = ("lock", "no space", "permission", "too many open files")
+_FAULT_OF_THE_FILES: Final = ("corruption", "checksum", "no such file")
 
 Rows = Mapping[bytes, bytes | None]
 """Rows to write; None removes one."""
@@ -79,13 +81,14 @@ class RocksStore(rocksdb.Store):
     """Rows in one RocksDB per partition, all of them within one bounded amount of memory.
 
     The folder is a copy of the changelog: one that cannot be opened is thrown away, and built again from
-    there.
+    there. One that turns out to be damaged later ends the worker, and is thrown away by the next start.
     """
 
     def read(self, partition: int, key: bytes) -> bytes | None:
         """The row of a key."""
-        row: bytes | None = self._db_for_partition(partition).get(key)
-        return row
+        with self._doubting(partition):
+            row: bytes | None = self._db_for_partition(partition).get(key)
+            return row
 
     def write(self, partition: int, rows: Rows, *, offset: int | None = None) -> None:
         """Write rows and the offset they reach to in one batch, so that neither is ahead of the other."""
@@ -97,7 +100,14 @@ class RocksStore(rocksdb.Store):
                 batch.put(key, value)
         if offset is not None:
             batch.put(self.offset_key, str(offset).encode())
-        self._db_for_partition(partition).write(batch)
+        with self._doubting(partition):
+            self._db_for_partition(partition).write(batch)
+
+    def persisted_offset(self, tp: TP) -> int | None:
+        """The last offset of the changelog that the store holds, None to replay all."""
+        with self._doubting(tp.partition):
+            offset: int | None = super().persisted_offset(tp)
+            return offset
 
     def revoke_partitions(self, table: "CollectionT", tps: set[TP]) -> None:
         """Close the databases of lost partitions, so that another process may open them."""
@@ -116,6 +126,11 @@ class RocksStore(rocksdb.Store):
 
     def _open_for_partition(self, partition: int) -> Any:  # noqa: ANN401 - Faust types it by a dummy class
         path = self.partition_path(partition)
+        doubted = _doubted(path)
+        if doubted.exists():
+            _log.warning("store %s was found damaged: it is built again from the changelog", path)
+            shutil.rmtree(path, ignore_errors=True)
+            doubted.unlink()
         try:
             return _open(path)
         except Exception as wrong:
@@ -124,6 +139,22 @@ class RocksStore(rocksdb.Store):
             _log.warning("store %s cannot be opened (%s): it is built again from the changelog", path, wrong)
             shutil.rmtree(path)
             return _open(path)
+
+    @contextmanager
+    def _doubting(self, partition: int) -> Iterator[None]:
+        try:
+            yield
+        except Exception as wrong:
+            if any(words in str(wrong).lower() for words in _FAULT_OF_THE_FILES):
+                path = self.partition_path(partition)
+                _log.error("store %s is damaged (%s): the next start builds it again", path, wrong)  # noqa: TRY400 - it is raised on
+                _doubted(path).touch()
+            raise
+
+
+def _doubted(path: "Path") -> "Path":
+    """The file beside a database that says it must not be used any more."""
+    return path.with_name(f"{path.name}.damaged")
 
 
 def _own(table: "CollectionT", tps: set[TP]) -> set[TP]:

@@ -1,0 +1,76 @@
+"""A store whose files are damaged is never trusted, and never a reason to end again and again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+import pytest
+from faust.types import TP
+
+from app.stream.config import AppConfig
+from app.stream.faust_app import build_app
+from app.stream.store import RocksStore
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PARTITION = 0
+
+
+def opened(folder: Path) -> tuple[RocksStore, TP]:
+    """The store of a table of a worker on this folder, and its changelog's partition."""
+    config = AppConfig(group="g", connection={"bootstrap_servers": ["localhost:1"]}, data_dir=folder)
+    app = build_app(config)
+    table = app.owned_table("rows")
+    app.finalize()
+    return cast("RocksStore", table._table.rows), TP(table.changelog, PARTITION)
+
+
+def key(number: int) -> bytes:
+    return b"key-%05d" % number
+
+
+async def filled(folder: Path) -> None:
+    store, _ = opened(folder)
+    rows = {key(number): bytes([number % 256]) * 500 for number in range(4000)}
+    store.write(PARTITION, rows, offset=3999)
+    store._db_for_partition(PARTITION).flush()
+    await store.stop()
+
+
+def damage(folder: Path) -> None:
+    """Overwrite the middle of the table's files: what is there can be opened, but not read."""
+    for file in folder.rglob("*.sst"):
+        size = file.stat().st_size
+        with file.open("r+b") as opened_file:
+            opened_file.seek(size // 4)
+            opened_file.write(b"\xff" * (size // 2))
+
+
+async def test_damage_that_shows_at_a_read_has_the_next_start_build_the_store_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    await filled(tmp_path)
+    damage(tmp_path)
+    store, _ = opened(tmp_path)
+    with pytest.raises(Exception, match=r"(?i)corruption"):
+        _ = [store.read(PARTITION, key(number)) for number in range(4000)]
+    assert "the next start builds it again" in caplog.text
+    await store.stop()
+    again, changelog = opened(tmp_path)
+    assert again.read(PARTITION, key(1)) is None
+    assert again.persisted_offset(changelog) is None
+    assert "it is built again from the changelog" in caplog.text
+    again.write(PARTITION, {key(1): b"new"}, offset=0)
+    await again.stop()
+    kept, changelog = opened(tmp_path)
+    assert (kept.read(PARTITION, key(1)), kept.persisted_offset(changelog)) == (b"new", 0)
+    await kept.stop()
+
+
+async def test_a_sound_store_is_kept(tmp_path: Path) -> None:
+    await filled(tmp_path)
+    store, changelog = opened(tmp_path)
+    assert store.read(PARTITION, key(7)) == b"\x07" * 500
+    assert store.persisted_offset(changelog) == 3999
+    await store.stop()
