@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -56,7 +56,7 @@ class Report:
         return "\n  ".join(lines)
 
 
-Scenario: TypeAlias = "Callable[[LocalKafka, Path, Options], Awaitable[Report]]"
+Scenario: TypeAlias = "Callable[[LocalKafka, Path, Options], Coroutine[None, None, Report]]"
 
 
 async def _report(running: Trial, *notes: str) -> Report:

@@ -204,3 +204,5 @@ def _go_on(writer: _Writer, kind: str) -> None:
             writer.assign()
             writer.complete()
             writer.move(Reason.ILLEGAL_TRANSITION)
+        case _:
+            """Made, and nothing more."""

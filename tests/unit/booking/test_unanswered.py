@@ -38,7 +38,7 @@ def answer(decision: Decision, outcome: Accepted[None] | Unsure, *, unanswered: 
     return decide(decision.record, given, now)
 
 
-def test_the_next_write_waits_until_one_without_an_answer_cannot_land_any_more():
+def test_the_next_write_waits_until_one_without_an_answer_cannot_land_any_more() -> None:
     moving = decide(with_job(), Arrived(event=rescheduled(1)), facts())
     moved = answer(moving, accepted(None), unanswered=True, now=facts())
     assert moved.record is not None
@@ -51,7 +51,7 @@ def test_the_next_write_waits_until_one_without_an_answer_cannot_land_any_more()
     assert isinstance(asked(goes_on), Reschedule)
 
 
-def test_the_next_write_goes_at_once_when_each_try_was_answered():
+def test_the_next_write_goes_at_once_when_each_try_was_answered() -> None:
     moving = decide(with_job(), Arrived(event=rescheduled(1)), facts())
     moved = answer(moving, accepted(None), unanswered=False, now=facts())
     assert isinstance(
@@ -59,7 +59,7 @@ def test_the_next_write_goes_at_once_when_each_try_was_answered():
     )
 
 
-def test_a_note_without_an_answer_is_not_written_again_while_it_may_land():
+def test_a_note_without_an_answer_is_not_written_again_while_it_may_land() -> None:
     noting = decide(with_job(), Arrived(event=status_changed("in_progress", 1)), facts())
     assert isinstance(asked(noting), Note)
     unsure = answer(noting, Unsure(detail="time-out"), unanswered=True, now=facts())
@@ -72,7 +72,7 @@ def test_a_note_without_an_answer_is_not_written_again_while_it_may_land():
     assert isinstance(asked(goes_on), Note)
 
 
-def test_a_note_that_waited_for_an_earlier_one_to_settle_is_looked_for_first():
+def test_a_note_that_waited_for_an_earlier_one_to_settle_is_looked_for_first() -> None:
     noting = decide(with_job(), Arrived(event=status_changed("in_progress", 1)), facts())
     unsure = answer(noting, Unsure(detail="time-out"), unanswered=True, now=facts())
     assert unsure.record is not None
