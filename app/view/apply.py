@@ -15,6 +15,7 @@ from app.booking.identity import Identity
 from app.booking.record import decode, rank
 from app.view.columns import COLUMNS, attention, of_record
 from app.view.config import ViewTopics
+from app.view.plans import Step, take_note
 from app.view.schema import mark_written, transaction
 
 _UPSERT = (
@@ -25,15 +26,35 @@ _MOVE = "INSERT OR REPLACE INTO positions VALUES (?, ?, ?)"
 
 
 class Incoming(Protocol):
-    """A record as aiokafka hands it over; `timestamp` in milliseconds."""
+    """A record as aiokafka hands it over."""
 
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[tuple[str, bytes]]
+    @property
+    def topic(self) -> str:
+        """The topic's name."""
+
+    @property
+    def partition(self) -> int:
+        """Its partition."""
+
+    @property
+    def offset(self) -> int:
+        """Its place there."""
+
+    @property
+    def timestamp(self) -> int:
+        """Epoch milliseconds."""
+
+    @property
+    def key(self) -> bytes | None:
+        """The key."""
+
+    @property
+    def value(self) -> bytes | None:
+        """The value; null removes a row."""
+
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes]]:
+        """The headers, in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +270,8 @@ def _actions(writer: sqlite3.Connection, records: Iterable[Incoming], done: Appl
             continue
         envelope, data = opened
         said: Mapping[str, Any] = data if isinstance(data, dict) else {}
+        if take_note(writer, said, record.timestamp) is Step.GOING:
+            continue
         writer.execute(
             "INSERT OR REPLACE INTO actions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-VERSION = 1
+VERSION = 2
 """Of the tables below; a file of another version is rebuilt."""
 
 TABLES = """
@@ -48,6 +48,8 @@ CREATE INDEX bookings_surname ON bookings (surname);
 CREATE INDEX bookings_name ON bookings (name);
 CREATE INDEX bookings_phone ON bookings (phone);
 CREATE INDEX bookings_zip ON bookings (zip, visit);
+CREATE INDEX bookings_visit ON bookings (visit, booking_id);
+CREATE INDEX bookings_changed ON bookings (changed, booking_id);
 
 -- One line for each event that failed for good and may still be acted on; slot '' is a held creation.
 CREATE TABLE attention (
@@ -85,7 +87,15 @@ CREATE TABLE actions (
 );
 CREATE INDEX actions_at ON actions (at);
 CREATE INDEX actions_subject ON actions (subject, at);
-CREATE INDEX actions_plan ON actions (plan) WHERE plan IS NOT NULL;
+CREATE INDEX actions_plan ON actions (plan, subject, event) WHERE plan IS NOT NULL;
+
+-- What operators do to many at once, as far as notes tell; `bookings` is a JSON list, null for any.
+CREATE TABLE plans (
+    plan TEXT NOT NULL PRIMARY KEY, kind TEXT NOT NULL, reason TEXT, bookings TEXT, until INTEGER NOT NULL,
+    by TEXT NOT NULL, why TEXT NOT NULL, total INTEGER NOT NULL, begun INTEGER NOT NULL,
+    step TEXT NOT NULL, step_by TEXT NOT NULL, step_why TEXT NOT NULL, step_at INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX plans_begun ON plans (begun);
 
 CREATE TABLE webhooks (
     partition INTEGER NOT NULL, number INTEGER NOT NULL, at INTEGER NOT NULL, job_id TEXT,

@@ -1,6 +1,7 @@
 """The view: every booking on every worker, to be asked from the event loop. `queries` has the questions."""
 
 import asyncio
+import contextlib
 import sqlite3
 import threading
 import time
@@ -132,14 +133,14 @@ class View:
         """The same, waiting for its end; gives `OnItsWay` when that has not come in time."""
         changed = asyncio.Event()
         self._waiting.setdefault(booking_id, set()).add(changed)
-        found: EventFate = OnItsWay(booking=None)
         try:
-            async with asyncio.timeout(seconds):
-                while isinstance(found := await self.fate(booking_id, digests), OnItsWay):
-                    await changed.wait()
-                    changed.clear()
-        except TimeoutError:
-            return found
+            found = await self.fate(booking_id, digests)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    while isinstance(found, OnItsWay):
+                        await changed.wait()
+                        changed.clear()
+                        found = await self.fate(booking_id, digests)
         finally:
             waiting = self._waiting[booking_id]
             waiting.discard(changed)
@@ -201,6 +202,15 @@ class View:
     async def webhooks(self, *, limit: int = 100) -> list[WebhookSeen]:
         """Webhooks, newest first."""
         return await self._ask(queries.webhooks, limit=limit)
+
+    async def ask(
+        self,
+        question: Callable[Concatenate[sqlite3.Connection, P], T],
+        *arguments: P.args,
+        **named: P.kwargs,
+    ) -> T:
+        """The answer to a question of `finding`, `glance` or `plans`."""
+        return await self._ask(question, *arguments, **named)
 
     # Machinery -------------------------------------------------------------------------------------------
 

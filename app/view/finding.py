@@ -1,0 +1,136 @@
+"""Finding bookings for people: by what they are, in pages that a key continues, each over an index."""
+
+import sqlite3
+from dataclasses import dataclass
+from datetime import datetime
+
+from app.booking.reasons import Reason
+from app.booking.record import State
+from app.view.queries import booking, search
+from app.view.rows import BookingSeen
+from app.view.schema import milliseconds
+
+MOST_BY_TEXT = 200
+"""How many bookings a text finds at most; a text that finds more should say more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What is looked for; None and empty mean any. `zip` is the beginning of one, `before` of the visit."""
+
+    text: str = ""
+    state: State | None = None
+    reason: Reason | None = None
+    zip: str | None = None
+    after: datetime | None = None
+    before: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FoundKey:
+    """Where a walk stands: after this visit (or change) in epoch milliseconds, and booking."""
+
+    at: int
+    booking_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A page of bookings; `next_key` is None at the end. `cut` says that a text found more than is shown."""
+
+    bookings: tuple[BookingSeen, ...]
+    next_key: FoundKey | None = None
+    cut: bool = False
+
+
+def find(reader: sqlite3.Connection, wanted: Wanted, *, limit: int, after: FoundKey | None = None) -> Found:
+    """A page of what is wanted: by visit, earliest first; without any wish by change, latest first."""
+    if wanted.text:
+        return _by_text(reader, wanted, limit)
+    if wanted == Wanted():
+        return _latest(reader, limit, after)
+    table = "bookings b" if wanted.reason is None else "attention a JOIN bookings b USING (booking_id)"
+    visit = "b.visit" if wanted.reason is None else "a.visit"
+    parts, values = _conditions(wanted, visit)
+    if after is not None:
+        parts.append(f"({visit}, b.booking_id) > (?, ?)")
+        values += [after.at, after.booking_id]
+    rows = reader.execute(
+        f"SELECT DISTINCT b.booking_id, {visit} AS at FROM {table} WHERE {' AND '.join(parts)} "  # noqa: S608 - words of our own
+        f"ORDER BY {visit}, b.booking_id LIMIT ?",
+        (*values, limit + 1),
+    ).fetchall()
+    return _page(reader, rows, limit)
+
+
+def _conditions(wanted: Wanted, visit: str) -> tuple[list[str], list[object]]:
+    parts: list[str] = []
+    values: list[object] = []
+    if wanted.state is not None:
+        parts.append("b.state = ?")
+        values.append(wanted.state.value)
+    if wanted.reason is not None:
+        parts.append("a.reason = ?")
+        values.append(wanted.reason.value)
+    if wanted.zip is not None:
+        parts.append("b.zip >= ? AND b.zip < ?")
+        values += [wanted.zip, wanted.zip + "\U0010ffff"]
+    if wanted.after is not None:
+        parts.append(f"{visit} >= ?")
+        values.append(milliseconds(wanted.after))
+    if wanted.before is not None:
+        parts.append(f"{visit} < ?")
+        values.append(milliseconds(wanted.before))
+    return parts, values
+
+
+def _latest(reader: sqlite3.Connection, limit: int, after: FoundKey | None) -> Found:
+    condition, values = ("TRUE", ()) if after is None else ("(changed, booking_id) < (?, ?)", _pair(after))
+    rows = reader.execute(
+        f"SELECT booking_id, changed AS at FROM bookings WHERE {condition} "  # noqa: S608 - words of our own
+        "ORDER BY changed DESC, booking_id DESC LIMIT ?",
+        (*values, limit + 1),
+    ).fetchall()
+    return _page(reader, rows, limit)
+
+
+def _pair(key: FoundKey) -> tuple[object, ...]:
+    return (key.at, key.booking_id)
+
+
+def _page(reader: sqlite3.Connection, rows: list[sqlite3.Row], limit: int) -> Found:
+    shown = rows[:limit]
+    seen = (booking(reader, row["booking_id"]) for row in shown)
+    last = FoundKey(shown[-1]["at"], shown[-1]["booking_id"]) if len(rows) > limit else None
+    return Found(bookings=tuple(one for one in seen if one is not None), next_key=last)
+
+
+def _by_text(reader: sqlite3.Connection, wanted: Wanted, limit: int) -> Found:
+    found = search(reader, wanted.text, MOST_BY_TEXT)
+    kept = [one for one in found if _is_wanted(reader, one, wanted)]
+    return Found(bookings=tuple(kept[:limit]), cut=len(found) == MOST_BY_TEXT or len(kept) > limit)
+
+
+def _is_wanted(reader: sqlite3.Connection, seen: BookingSeen, wanted: Wanted) -> bool:
+    record = seen.record
+    if wanted.state not in {None, record.state}:
+        return False
+    if wanted.zip is not None and not record.booking.zip.startswith(wanted.zip):
+        return False
+    row = reader.execute("SELECT visit FROM bookings WHERE booking_id = ?", (record.booking_id,)).fetchone()
+    if wanted.after is not None and row["visit"] < milliseconds(wanted.after):
+        return False
+    if wanted.before is not None and row["visit"] >= milliseconds(wanted.before):
+        return False
+    reasons = {failed.trouble.reason for failed in record.failed}
+    if record.state is State.HELD and record.problem is not None:
+        reasons.add(record.problem.reason)
+    return wanted.reason is None or wanted.reason in reasons
+
+
+def changed_since(reader: sqlite3.Connection, when: datetime, *, limit: int) -> int:
+    """How many bookings changed after that, counted up to a limit."""
+    (count,) = reader.execute(
+        "SELECT COUNT(*) FROM (SELECT 1 FROM bookings WHERE changed > ? LIMIT ?)", (milliseconds(when), limit)
+    ).fetchone()
+    return int(count)
