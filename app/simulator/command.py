@@ -2,22 +2,17 @@
 
 import asyncio
 import logging
-import os
 import signal
 import sys
 from typing import Literal
 
 import click
 import uvloop
-from yarl import URL
 
 from app.simulator.log import MarkedFormatter
 from app.simulator.server import start
 from app.simulator.simulation import SimulatorConfig
 from app.simulator.webhooks import WebhookSettings
-
-_API_URL = "SERVICETITAN_API_URL"
-_LIVE_DOMAIN = "servicetitan.io"
 
 _EXAMPLES = """
 \b
@@ -91,7 +86,6 @@ def simulator(
     Any client id, secret, app key and tenant will do, except the key invalid_key and the tenant
     invalid_tenant. State is in memory and ends with the process.
     """
-    _refuse_in_live_mode(os.environ.get(_API_URL, ""))
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(MarkedFormatter("%(asctime)s %(levelname)s %(message)s"))
     logging.basicConfig(handlers=[handler], level=logging.DEBUG if verbose else logging.INFO)
@@ -110,13 +104,6 @@ def simulator(
         uvloop.run(_serve(config))
     except OSError as error:
         raise click.ClickException(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
-
-
-def _refuse_in_live_mode(api_url: str) -> None:
-    """Where the settings name the real ServiceTitan, a simulation would only be mistaken for it."""
-    host = URL(api_url).host or ""
-    if host == _LIVE_DOMAIN or host.endswith(f".{_LIVE_DOMAIN}"):
-        raise click.UsageError(f"{_API_URL} is {host}: the simulator does not start beside the real one")
 
 
 async def _serve(config: SimulatorConfig) -> None:

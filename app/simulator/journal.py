@@ -43,10 +43,19 @@ class Journal:
         self._window: deque[float] = deque()
         self._per_second: deque[tuple[int, int]] = deque(maxlen=_SECONDS_KEPT)
 
-    def open(self, at: datetime, now: float, method: str, route: str, path: str) -> CallRecord:
-        """Note that a call has come."""
+    def open(
+        self, at: datetime, now: float, method: str, route: str, path: str, *, limited: bool = True
+    ) -> CallRecord:
+        """Note that a call has come; the figures per second are of calls that are `limited`, not of tokens."""
         self.total += 1
         self.by_route[f"{method} {route}"] += 1
+        if limited:
+            self._count(now)
+        record = CallRecord(self.total, at, method, route, path)
+        self.calls.append(record)
+        return record
+
+    def _count(self, now: float) -> None:
         self.first_at = now if self.first_at is None else self.first_at
         self.last_at = now
         while self._window and self._window[0] <= now - 1:
@@ -58,9 +67,6 @@ class Journal:
             self._per_second[-1] = (second, self._per_second[-1][1] + 1)
         else:
             self._per_second.append((second, 1))
-        record = CallRecord(self.total, at, method, route, path)
-        self.calls.append(record)
-        return record
 
     def close(self, record: CallRecord, status: int | None, fault: str | None, ms: float) -> None:
         """Note how the call ended."""

@@ -97,7 +97,12 @@ class Pipeline:
     def _open(self, request: web.Request, route: str) -> CallRecord:
         simulation = self._simulation
         return simulation.journal.open(
-            simulation.world.now(), simulation.monotonic(), request.method, route, request.path
+            simulation.world.now(),
+            simulation.monotonic(),
+            request.method,
+            route,
+            request.path,
+            limited=route != TOKEN_PATH,
         )
 
     def _work(self, route: Route, call: Call, record: CallRecord) -> Answer:

@@ -1,7 +1,6 @@
 """The `crm` module: customers, contacts, locations, and the booking provider's inbox."""
 
 from enum import StrEnum
-from typing import Literal
 
 from pydantic import Field
 
@@ -310,7 +309,3 @@ class Booking(Wire):
     booking_provider_id: int | None = None
     modified_on: Instant | None = None
     summary: str | None = None
-
-
-ActiveFilter = Literal["True", "Any", "False"]
-"""The values of `active` in a query; lower case is taken too."""
