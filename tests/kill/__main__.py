@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.local.kafka import LocalKafka
-from tests.kill.scenarios import SCENARIOS, Options
+from tests.kill.report import Options
+from tests.kill.scenarios import SCENARIOS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -32,6 +32,8 @@ class Produced:
     step: Step
     partition: int
     offset: int
+    at: float = 0.0
+    """Monotonic seconds."""
 
 
 @dataclass(slots=True)
@@ -118,7 +120,9 @@ def compare(
     return books
 
 
-def ahead(produced: Iterable[Produced], kafka: KafkaBooks, commits: Mapping[TopicPartition, int]) -> list[str]:
+def ahead(
+    produced: Iterable[Produced], kafka: KafkaBooks, commits: Mapping[TopicPartition, int]
+) -> list[str]:
     """Events that are committed, but neither in their row nor dead-lettered. Read the commits first."""
     letters = _by_origin(kafka.letters)
     upto = {tp.partition: offset for tp, offset in commits.items() if tp.topic == _events(kafka)}

@@ -3,67 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
-from tests.kill import faults
-from tests.kill.trial import Trial, stories_for, trial
+from tests.kill import faults, harm
+from tests.kill.report import Options, Report, report
+from tests.kill.trial import stories_for, trial
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from app.local.kafka import LocalKafka
-    from tests.kill.books import Books
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """How long and how hard."""
-
-    seed: int = 1
-    kills: int = 200
-    workers: int = 2
-    rate: float = 40.0
-    store: str = "rocksdb"
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return tuple(f"w{number}" for number in range(self.workers))
-
-
-@dataclass(slots=True)
-class Report:
-    """What a trial came to."""
-
-    books: Books
-    faults: int
-    settled_after: float
-    notes: list[str] = field(default_factory=list)
-
-    @property
-    def clean(self) -> bool:
-        return not self.books.wrong
-
-    def __str__(self) -> str:
-        verdict = "clean" if self.clean else "WRONG"
-        lines = [
-            f"{verdict}, {self.faults} faults, settled after {self.settled_after:.0f} s",
-            str(self.books),
-            *(f"  note: {note}" for note in self.notes),
-        ]
-        return "\n  ".join(lines)
 
 
 Scenario: TypeAlias = "Callable[[LocalKafka, Path, Options], Coroutine[None, None, Report]]"
-
-
-async def _report(running: Trial, *notes: str) -> Report:
-    books = await running.finish()
-    ends = Counter(f"{how.partition(':')[0]} {status}" for _, how, status in running.fleet.statuses)
-    noted = [*notes, f"ends {dict(ends)}, rows of an older rank {running.kafka.lower_rows}"]
-    return Report(books, running.faults, running.settled_after, noted)
 
 
 async def kills(broker: LocalKafka, folder: Path, options: Options) -> Report:
@@ -80,7 +33,7 @@ async def kills(broker: LocalKafka, folder: Path, options: Options) -> Report:
         for name in options.names:
             await running.fleet.start(name)
         await telling
-        return await _report(running)
+        return await report(running)
 
 
 async def membership(broker: LocalKafka, folder: Path, options: Options) -> Report:
@@ -98,10 +51,10 @@ async def membership(broker: LocalKafka, folder: Path, options: Options) -> Repo
             if name not in running.fleet.living:
                 await running.fleet.start(name)
         await telling
-        return await _report(running)
+        return await report(running)
 
 
-async def broker(broker: LocalKafka, folder: Path, options: Options) -> Report:  # noqa: ARG001
+async def broker(broker: LocalKafka, folder: Path, options: Options) -> Report:
     """The broker is killed for a while under load."""
     async with trial(broker, folder, seed=options.seed, settings={"STORE": options.store}) as running:
         for name in options.names:
@@ -110,7 +63,7 @@ async def broker(broker: LocalKafka, folder: Path, options: Options) -> Report: 
         telling = asyncio.create_task(running.produce(stories, options.rate))
         await faults.broker_dies(running, 45.0)
         await telling
-        return await _report(running)
+        return await report(running)
 
 
 async def upstream(broker: LocalKafka, folder: Path, options: Options) -> Report:
@@ -123,7 +76,7 @@ async def upstream(broker: LocalKafka, folder: Path, options: Options) -> Report
         telling = asyncio.create_task(running.produce(stories, options.rate))
         await faults.upstream_fails(running, 15.0)
         await telling
-        return await _report(running)
+        return await report(running)
 
 
 SCENARIOS: dict[str, Scenario] = {
@@ -131,4 +84,9 @@ SCENARIOS: dict[str, Scenario] = {
     "membership": membership,
     "broker": broker,
     "upstream": upstream,
+    "disk": harm.disk,
+    "poison": harm.poison,
+    "clocks": harm.clocks,
+    "backlog": harm.backlog,
+    "terms": harm.terms,
 }

@@ -81,7 +81,8 @@ class Trial:
             taken = await producer.send_and_wait(
                 topic, key=story.booking_id.encode(), value=story.value(step)
             )
-            self.produced.append(Produced(story, step, taken.partition, taken.offset))
+            at = time.monotonic()
+            self.produced.append(Produced(story, step, taken.partition, taken.offset, at))
 
     async def look(self) -> None:
         """Compare commits with work as things stand, in the middle of it all."""
@@ -89,6 +90,16 @@ class Trial:
         commits = await self.kafka.commits()
         await self.kafka.read_on()
         self.commits_ahead.update(ahead(produced, self.kafka, commits))
+
+    def seconds_to_job(self) -> list[float]:
+        """From each creation to its job, in order of length."""
+        made = {done.booking: done.at for done in self.upstream.log if done.effect[0] == "job.created"}
+        told = {
+            one.story.booking_id: one.at
+            for one in reversed(self.produced)
+            if one.step.effect == ("job.created", "")
+        }
+        return sorted(made[booking] - at for booking, at in told.items() if booking in made)
 
     async def finish(self) -> Books:
         """Wait for rest, and compare."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from app.simulator.faults import FaultRequest
@@ -39,6 +40,8 @@ class Done:
     booking: str
     job: int
     effect: Effect
+    at: float
+    """Monotonic seconds."""
 
 
 @dataclass(slots=True)
@@ -90,7 +93,7 @@ class Upstream:
             note(kind, job=job, customer=customer, detail=detail)
             if job is not None and kind in _COUNTED:
                 exact = _detail(world, kind, job, detail)
-                self.log.append(Done(job.booking_key or "", job.id, (kind, exact)))
+                self.log.append(Done(job.booking_key or "", job.id, (kind, exact), monotonic()))
 
         world.note = heard  # type: ignore[method-assign]  # heard does what it did, and listens
 

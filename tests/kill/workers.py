@@ -8,6 +8,7 @@ import signal
 import sys
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import orjson
@@ -18,7 +19,6 @@ from app.stream.faults import VARIABLE
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
     from collections.abc import Mapping
-    from pathlib import Path
 
 PATIENCE_SECONDS = 120
 _OWNS = b'"event":"took partitions '
@@ -127,6 +127,11 @@ class Fleet:
         if not life.status.done():
             with suppress(ProcessLookupError):
                 os.kill(life.pid.result(), number)
+
+    def kilobytes(self, name: str) -> int:
+        """The memory it has in RAM."""
+        status = Path(f"/proc/{self.living[name].pid.result()}/status").read_text()
+        return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS"))
 
     async def wait(self, name: str, seconds: float) -> int | None:
         """The exit status, or None when it still lives after that time."""

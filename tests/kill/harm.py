@@ -1,0 +1,307 @@
+"""Scenarios beyond kills: the disk, poison, clocks, a backlog, and ends in good order."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import subprocess
+import time
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from aiokafka import AIOKafkaProducer
+
+from app.booking.identity import Progress, look_up
+from app.booking.reasons import Reason
+from app.stream.codec import scan_headers
+from tests.kill.books import Produced
+from tests.kill.report import Report, report
+from tests.kill.story import START, Step, Story, booked
+from tests.kill.trial import stories_for, trial
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from app.local.kafka import LocalKafka
+    from tests.kill.report import Options
+    from tests.kill.trial import Trial
+
+FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
+
+
+@asynccontextmanager
+async def supervised(running: Trial, names: Sequence[str], **environment: str) -> AsyncIterator[None]:
+    """Workers that are started again whenever they end, as a supervisor does it."""
+
+    async def keep(name: str) -> None:
+        while True:
+            if name not in running.fleet.living:
+                await running.fleet.start(name, **environment)
+            await running.fleet.wait(name, 1.0)
+
+    tasks = [asyncio.create_task(keep(name)) for name in names]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+
+
+# The disk -------------------------------------------------------------------------------------------------
+
+
+def _lose(data: Path) -> None:
+    shutil.rmtree(data)
+
+
+def _lose_one_table(data: Path) -> None:
+    for folder in data.rglob("intents-*.db"):
+        shutil.rmtree(folder)
+
+
+def _damage(data: Path) -> None:
+    for file in sorted(data.rglob("*.sst"))[::2]:
+        size = file.stat().st_size
+        with file.open("r+b") as there:
+            there.seek(size // 4)
+            there.write(b"\xff" * (size // 2))
+
+
+def _cut(data: Path) -> None:
+    for file in data.rglob("MANIFEST-*"):
+        with file.open("r+b") as there:
+            there.truncate(file.stat().st_size // 2)
+
+
+def _damage_the_view(data: Path) -> None:
+    for file in data.glob("view.sqlite3*"):
+        file.write_bytes(b"\x00" * 5000)
+
+
+HARMS = (_lose, _damage, _cut, _lose_one_table, _damage_the_view)
+
+
+async def disk(broker: LocalKafka, folder: Path, options: Options) -> Report:
+    """A worker's folder is lost, cut and damaged between its lives; then it is full for a while."""
+    settings = {"STORE": "rocksdb"}
+    async with trial(broker, folder, seed=options.seed, settings=settings) as running:
+        stories = stories_for(running.random, int(70 * options.rate))
+        telling = asyncio.create_task(running.produce(stories, options.rate))
+        for harm in HARMS:
+            life = await running.fleet.start("w0")
+            await life.owns()
+            await asyncio.sleep(5)
+            await running.fleet.kill("w0")
+            harm(running.fleet.data_of("w0"))
+            running.faults += 1
+        notes = await _full_disk(running)
+        async with supervised(running, ["w0"]):
+            await telling
+            return await report(running, *notes)
+
+
+async def _full_disk(running: Trial) -> list[str]:
+    """The same on a file system that is too small, which is then made larger."""
+    place = running.fleet.data_of("w0")
+    shutil.rmtree(place)
+    place.mkdir()
+    small = ["mount", "-t", "tmpfs", "-o", "size=1500k", "tmpfs", str(place)]
+    if subprocess.run(small, check=False, capture_output=True).returncode != 0:
+        return ["a full disk was left out: this user cannot mount"]
+    try:
+        life = await running.fleet.start("w0")
+        status = await running.fleet.wait("w0", 60)
+        said = [line for line in life.said.splitlines() if b'"reason"' in line][-1:]
+        larger = ["mount", "-o", "remount,size=1g", str(place)]
+        subprocess.run(larger, check=True)
+        running.faults += 1
+        if status is None:
+            await running.fleet.kill("w0")
+        return [f"on a full disk the worker ended with {status}: {b''.join(said).decode()[:400]}"]
+    finally:
+        subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+# Poison ---------------------------------------------------------------------------------------------------
+
+
+def _refused(booking_id: str, person: int) -> Story:
+    """A creation that ServiceTitan refuses for its customer."""
+    data = {**booked(person), "email": "error@test.com"}
+    step = Step(f"{booking_id}-0", "booking.created", data, 0.0, letter=Reason.CUSTOMER_CONFLICT)
+    return Story(booking_id, person, (step,))
+
+
+async def _send_all(running: Trial, told: Sequence[tuple[Story, Step]]) -> None:
+    topic = running.kafka.topics.booking_events.name
+    producer = AIOKafkaProducer(bootstrap_servers=running.kafka.servers, linger_ms=5)
+    await producer.start()
+    try:
+        sent = [
+            await producer.send(topic, key=story.booking_id.encode(), value=story.value(step))
+            for story, step in told
+        ]
+        at = time.monotonic()
+        for (story, step), one in zip(told, await asyncio.gather(*sent), strict=True):
+            running.produced.append(Produced(story, step, one.partition, one.offset, at))
+    finally:
+        await producer.stop()
+
+
+async def poison(broker: LocalKafka, folder: Path, options: Options) -> Report:
+    """Many copies of one event; bookings that all fail; a long lane behind a held head; a burst of timers."""
+    async with trial(broker, folder, seed=options.seed, settings={"STORE": options.store}) as running:
+        await running.fleet.start("w0")
+        life = asyncio.create_task(_live(running, 40, options.rate / 2))
+        copied = stories_for(running.random, 1, prefix="copied", extras=False)[0]
+        first = copied.steps[0]
+        await _send_all(running, [(copied, first), *[(copied, replace(first, again=True))] * 20_000])
+        await _send_all(
+            running, [(s, s.steps[0]) for s in (_refused(f"r{n}", 10_000 + n) for n in range(1_000))]
+        )
+        held = _held_lane(1_000)
+        await _send_all(running, [(held, step) for step in held.steps])
+        await _send_timers(running, copied.booking_id, 10_000)
+        await life
+        seconds = running.seconds_to_job()
+        p99 = seconds[int(len(seconds) * 0.99)]
+        memory = running.fleet.kilobytes("w0") // 1024
+        note = (
+            f"live bookings beside it: {len(seconds)} jobs, p50 {seconds[len(seconds) // 2]:.2f} s, "
+            f"p99 {p99:.2f} s; memory {memory} MB"
+        )
+        running.faults += 4
+        return await report(running, note)
+
+
+async def _live(running: Trial, seconds: float, rate: float) -> None:
+    await running.produce(stories_for(running.random, int(seconds * rate), prefix="live"), rate)
+
+
+def _held_lane(behind: int) -> Story:
+    """A refused creation, so many events behind it, and the cancellation that closes it all."""
+    head = _refused("held", 20_000).steps[0]
+    moved = [
+        Step(f"held-{n}", "booking.rescheduled", {"scheduledDate": START.isoformat()}, 0.0)
+        for n in range(1, behind + 1)
+    ]
+    cancelled = Step("held-end", "booking.cancelled", {}, 0.0, ("job.canceled", ""))
+    return Story("held", 20_000, (head, *moved, cancelled))
+
+
+async def _send_timers(running: Trial, booking_id: str, count: int) -> None:
+    """Timers of a turn that has long passed, all due at once."""
+    topic = running.kafka.topics.retry[0].name
+    producer = AIOKafkaProducer(bootstrap_servers=running.kafka.servers, linger_ms=5)
+    await producer.start()
+    sent: list[Any] = [
+        await producer.send(topic, key=booking_id.encode(), value=b"", headers=list(scan_headers(0, "timer")))
+        for _ in range(count)
+    ]
+    await asyncio.gather(*sent)
+    await producer.stop()
+
+
+# Clocks ---------------------------------------------------------------------------------------------------
+
+
+async def clocks(broker: LocalKafka, folder: Path, options: Options) -> Report:
+    """The wall clock of the workers jumps back and forth while lanes wait for their retries."""
+    if not FAKETIME.exists():
+        raise FileNotFoundError(f"{FAKETIME}: install Debian's package faketime")
+    dial = folder / "clock"
+    dial.write_text("+0\n")
+    fake = {
+        "LD_PRELOAD": str(FAKETIME),
+        "FAKETIME_TIMESTAMP_FILE": str(dial),
+        "FAKETIME_CACHE_DURATION": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    }
+    async with trial(broker, folder, seed=options.seed, settings={"STORE": options.store}) as running:
+        running.upstream.fault(kind="error_before", rate=0.15)
+        stories = stories_for(running.random, int(60 * options.rate))
+        telling = asyncio.create_task(running.produce(stories, options.rate))
+        for name in options.names:
+            life = await running.fleet.start(name, **fake)
+            await life.owns()
+        for jump in ("-3600", "+0", "+3000", "-3600", "+3000", "+0"):
+            await asyncio.sleep(8)
+            dial.write_text(f"{jump}\n")
+            running.faults += 1
+        running.upstream.clear()
+        running.allowed = replace(running.allowed, retries_used_up=True)
+        await telling
+        calls = running.upstream.running.state.journal.max_in_a_second
+        return await report(running, f"at most {calls} calls in one second")
+
+
+# A backlog, and ends in good order ------------------------------------------------------------------------
+
+
+async def backlog(broker: LocalKafka, folder: Path, options: Options) -> Report:
+    """A worker before 200,000 waiting events: its memory is printed; it is not worked off."""
+    async with trial(broker, folder, seed=options.seed, settings={"STORE": options.store}) as running:
+        producer = AIOKafkaProducer(
+            bootstrap_servers=running.kafka.servers, linger_ms=20, max_batch_size=2**20
+        )
+        await producer.start()
+        topic, count = running.kafka.topics.booking_events.name, 200_000
+        for number in range(count):
+            story = stories_for(running.random, 1, prefix=f"n{number}-", extras=False)[0]
+            await producer.send(topic, key=story.booking_id.encode(), value=story.value(story.steps[0]))
+        await producer.stop()
+        life = await running.fleet.start("w0")
+        await life.owns()
+        seen = [running.fleet.kilobytes("w0") // 1024]
+        for _ in range(6):
+            await asyncio.sleep(15)
+            seen.append(running.fleet.kilobytes("w0") // 1024)
+        left = await running.kafka.lag()
+        await running.fleet.kill("w0")
+        jobs = len(running.upstream.world.jobs)
+        return Report.of_figures(
+            f"{count} events waited, {left} still do after 90 s and {jobs} jobs; MB of memory every 15 s: {seen}"
+        )
+
+
+async def terms(broker: LocalKafka, folder: Path, options: Options) -> Report:
+    """SIGTERM under load, again and again: exit 0, and what was done is committed."""
+    async with trial(broker, folder, seed=options.seed, settings={"STORE": options.store}) as running:
+        running.upstream.fault(kind="slow", rate=0.5, seconds=0.4)
+        stories = stories_for(running.random, int(60 * options.rate))
+        telling = asyncio.create_task(running.produce(stories, options.rate))
+        again, seconds = 0, []
+        for _ in range(8):
+            life = await running.fleet.start("w0")
+            await life.owns()
+            await asyncio.sleep(running.random.uniform(1, 5))
+            begun = time.monotonic()
+            await running.fleet.terminate("w0")
+            seconds.append(round(time.monotonic() - begun, 1))
+            again += await _done_and_not_committed(running)
+            running.faults += 1
+        await running.fleet.start("w0")
+        await telling
+        found = await report(running, f"done but not committed {again}, seconds to end {seconds}")
+        bad = [one for one in running.fleet.statuses if one[1] == "TERM" and one[2] != 0]
+        found.books.untrue += [f"SIGTERM ended with {status}" for _, _, status in bad]
+        return found
+
+
+async def _done_and_not_committed(running: Trial) -> int:
+    produced = list(running.produced)
+    commits = await running.kafka.commits()
+    await running.kafka.read_on()
+    topic = running.kafka.topics.booking_events.name
+    upto = {tp.partition: offset for tp, offset in commits.items() if tp.topic == topic}
+    rows = running.kafka.rows
+    return sum(
+        event.offset >= upto.get(event.partition, 0)
+        and (row := rows.get(event.story.booking_id)) is not None
+        and look_up(row.seen, event.step.digest) is Progress.WORKED
+        and not event.step.again
+        for event in produced
+    )
