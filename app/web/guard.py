@@ -4,7 +4,7 @@ import asyncio
 import re
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import structlog
@@ -14,6 +14,7 @@ from app.settings import Settings
 from app.telemetry.log import get_logger
 from app.view.view import ViewAway
 from app.web.access import Access, Caller, Denied, Doors, doors
+from app.web.connections import HEADERS
 from app.web.envelope import NAMES, Problem, failure, unavailable
 from app.web.operations import LARGEST_BODY, OPERATIONS, Operation, by_path
 
@@ -21,23 +22,12 @@ _log = get_logger(__name__)
 
 BODY_SECONDS = 20.0
 """How long a client may take to send a body."""
-IDLE_SECONDS = 30.0
-"""How long a connection may stand without a request, or with half of one."""
 
 CALLER: web.RequestKey[Caller] = web.RequestKey("caller", Caller)
 BODY: web.RequestKey[bytes] = web.RequestKey("body", bytes)
 OPERATION: web.RequestKey[Operation] = web.RequestKey("operation", Operation)
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_HEADERS: Mapping[str, str] = {
-    "Server": "servicetitan-stream",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Cache-Control": "no-store",
-}
 _DENIED_STATUS = {
     Denied.NO_KEY: 401,
     Denied.UNKNOWN_KEY: 401,
@@ -64,9 +54,9 @@ class Guard:
         with structlog.contextvars.bound_contextvars(request=request_id):
             response = await self._answer(request, handler)
             if not response.prepared:
-                for name, value in _HEADERS.items():
+                for name, value in HEADERS.items():
                     response.headers.setdefault(name, value)
-                response.headers["Server"] = _HEADERS["Server"]
+                response.headers["Server"] = HEADERS["Server"]
                 response.headers["X-Request-ID"] = request_id
             self._tell(request, response.status, time.monotonic() - started)
         return response

@@ -7,7 +7,7 @@ from aiohttp import web
 from faust.web import Blueprint
 
 from app.web import bookings, health, jobs, openapi, webhook
-from app.web.guard import IDLE_SECONDS
+from app.web.connections import Runner
 from app.web.operations import PREFIX
 from app.web.services import SERVICES, Services
 
@@ -25,7 +25,7 @@ def install(app: faust.App, services: Services) -> None:
     for blueprint in OUTSIDE:
         blueprint.register(app)
     # Faust makes its runner without limits; a client may not hold a connection for an hour without a request.
-    app.web._runner = web.AppRunner(server, access_log=None, keepalive_timeout=IDLE_SECONDS)  # type: ignore[attr-defined]  # noqa: SLF001 - of the aiohttp driver; pinned with Faust
+    app.web._runner = Runner(server)  # type: ignore[attr-defined]  # noqa: SLF001 - of the aiohttp driver; pinned with Faust
 
 
 def web_application(app: faust.App) -> web.Application:

@@ -176,7 +176,7 @@ OPERATIONS: tuple[Operation, ...] = (
         access=Access.READ,
         summary="Everything known of a booking",
         answers={200: models.BookingSeen, 202: models.Queued},
-        errors=(400, 404, 503),
+        errors=(400, 404, 422, 503),
         parameters=(_EVENT, _WAIT),
     ),
     Operation(

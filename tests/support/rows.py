@@ -103,7 +103,7 @@ def a_record(booking_id: str = "b-1", **changes: Any) -> Record:
 def with_job(booking_id: str, number: int, **changes: Any) -> Record:
     """A booking that has its job."""
     job_changes = changes.pop("job", {})
-    return a_record(booking_id, state=State.ACTIVE, job=a_job(number, **job_changes), **changes)
+    return a_record(booking_id, **{"state": State.ACTIVE, "job": a_job(number, **job_changes), **changes})
 
 
 def trouble(reason: Reason = Reason.REFUSED, **changes: Any) -> Trouble:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import re
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import aiohttp
 from aiohttp import web
+from jsonschema import Draft202012Validator
 
 from app.booking.record import encode
 from app.servicetitan.token import NoToken, Token
@@ -24,19 +24,37 @@ from app.view.projector import Progress
 from app.view.view import View
 from app.web.guard import web_options
 from app.web.install import install
+from app.web.openapi import description
 from app.web.services import Services, StreamFacts, TopicNames, UpstreamFacts
-from tests.support.rows import Read
+from tests.support.rows import NOW, Read
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
+    from datetime import datetime
+    from pathlib import Path
 
     from app.booking.events import Headers
     from app.booking.record import Record
 
+TOKEN = "secret-token-text"
 PREFIX = "/api/integrations/servicetitan"
 TOPICS = ViewTopics(
     bookings="bookings", behind="behind", dead_letters="dead", signals="signals", webhooks="webhooks"
 )
+
+
+_DESCRIPTION = description()
+
+
+def check_answer(method: str, path: str, status: int, body: object) -> None:
+    """Every answer that a test gets is one that the API's description declares."""
+    for template, operations in _DESCRIPTION["paths"].items():
+        described = operations.get(method.lower())
+        if described is None or not re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", template), path):
+            continue
+        assert str(status) in described["responses"], f"{method} {template} answers {status}: {body}"
+        schema = described["responses"][str(status)]["content"]["application/json"]["schema"]
+        Draft202012Validator({**schema, "components": _DESCRIPTION["components"]}).validate(body)
 
 
 @dataclass(slots=True)
@@ -95,10 +113,10 @@ class Served:
     settings: Settings
     port: int
     sent: list[Sent] = field(default_factory=list)
-    stream: StreamFacts = StreamFacts(ready=True, members=2)
-    upstream: UpstreamFacts = UpstreamFacts(status="up")
-    token: Token | NoToken = Token(text="secret-token-text", expires_in=900, until=0.0)
-    now: datetime = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+    stream: StreamFacts = field(default_factory=lambda: StreamFacts(ready=True, members=2))
+    upstream: UpstreamFacts = field(default_factory=lambda: UpstreamFacts(status="up"))
+    token: Token | NoToken = field(default_factory=lambda: Token(text=TOKEN, expires_in=900, until=0.0))
+    now: datetime = NOW
     on_publish: Callable[[Sent], Awaitable[None]] | None = None
     """What the rest of the service does with what is published."""
 
@@ -122,6 +140,7 @@ class Served:
         url = f"{self.address}{PREFIX if api else ''}{path}"
         async with self.session.request(method, url, allow_redirects=False, **options) as response:
             body = await response.json() if method != "HEAD" else None
+            check_answer(method, response.url.raw_path, response.status, body)
             return response.status, body, response.headers
 
 

@@ -232,7 +232,8 @@ def test_what_is_over_is_told_from_its_day_on(database: sqlite3.Connection, stat
 
 def test_what_became_of_an_event(database: sqlite3.Connection) -> None:
     seen = NOTHING_SEEN
-    for event, became in {"w": Progress.WORKED, "r": Reason.LANE_FULL, "o": Progress.ON_ITS_WAY}.items():
+    became: Progress | Reason
+    for event, became in (("w", Progress.WORKED), ("r", Reason.LANE_FULL), ("o", Progress.ON_ITS_WAY)):
         seen = mark(seen, digest(event), became)
     put(database, row(a_record("b-1", seen=seen)))
     booking = queries.booking(database, "b-1")
