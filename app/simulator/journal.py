@@ -46,7 +46,7 @@ class Journal:
     def open(
         self, at: datetime, now: float, method: str, route: str, path: str, *, limited: bool = True
     ) -> CallRecord:
-        """Note that a call has come; the figures per second are of calls that are `limited`, not of tokens."""
+        """Note that a call has come; figures per second are of `limited` calls, which tokens are not."""
         self.total += 1
         self.by_route[f"{method} {route}"] += 1
         if limited:
