@@ -180,6 +180,23 @@ async def test_what_was_interrupted_but_is_still_ours_is_handled_again(bench: Be
     assert bench.ledger.position == 1
 
 
+async def test_what_is_interrupted_in_a_drain_is_not_handled_again(bench: Bench) -> None:
+    seen: list[int] = []
+
+    async def let_go(message: Message) -> None:
+        seen.append(message.offset)
+        bench.ledger.intake = Intake.DRAINING
+        raise NotMine(message.partition)
+
+    bench.handler = let_go
+    bench.take(b"a", 0)
+    bench.take(b"a", 1)
+    await bench.until_idle()
+    assert seen == [0]
+    assert bench.ledger.position is None
+    assert bench.dispatcher.progress.dropped == 2
+
+
 async def test_nothing_starts_for_a_member_that_was_expelled(bench: Bench) -> None:
     bench.ownership.membership.reset()
     bench.take(b"a", 0)
