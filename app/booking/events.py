@@ -81,10 +81,22 @@ Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
 Zip = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[0-9]{5}(-[0-9]{4})?$")]
 UsState = Annotated[str, StringConstraints(strip_whitespace=True, to_upper=True, pattern=r"^[A-Za-z]{2}$")]
-Phone = Annotated[str, StringConstraints(max_length=40), AfterValidator(_digits)]
-ProblemType = Annotated[str, AfterValidator(_known_problem)]
-Instant = Annotated[str, AfterValidator(_instant)]
-TimeSlot = Annotated[str, AfterValidator(_slot)]
+# What a validator checks is told to the published schemas beside it, as far as JSON Schema can say it.
+Phone = Annotated[
+    str,
+    StringConstraints(max_length=40),
+    AfterValidator(_digits),
+    Field(json_schema_extra={"pattern": r"^[\s().+/-]*([0-9][\s().+/-]*){10,15}$"}),
+]
+ProblemType = Annotated[str, AfterValidator(_known_problem), Field(json_schema_extra={"enum": [*PROBLEMS]})]
+Instant = Annotated[
+    str,
+    AfterValidator(_instant),
+    Field(json_schema_extra={"format": "date-time", "pattern": r"^20[0-9]{2}-[0-9]{2}-[0-9]{2}T"}),
+]
+TimeSlot = Annotated[
+    str, AfterValidator(_slot), Field(json_schema_extra={"examples": ["9:00 AM - 11:00 AM"]})
+]
 BookingId = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 
 
