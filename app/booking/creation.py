@@ -119,7 +119,7 @@ def resolved(record: Record, answer: CustomerResolved, facts: Facts) -> Decision
     if not _is_waited_for(record, answer):
         return unchanged(record)
     customer = Customer(digest=answer.digest, customer_id=answer.customer_id, location_id=answer.location_id)
-    return go_on_creating(replace(record, customer=customer), facts)
+    return go_on_creating(replace(record.with_lane(fresh=False), customer=customer), facts)
 
 
 def unresolved(record: Record, answer: CustomerFailed, facts: Facts) -> Decision:

@@ -32,10 +32,14 @@ from app.booking.outcomes import Accepted, Busy, Failed, Outcome, Refused, Unsur
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CustomerRequest:
-    """Which customer and location is this? `turn` is the asking lane's."""
+    """Which customer and location is this? `turn` is the asking lane's.
+
+    `fresh` says that the answer known may be wrong: the customer may have been merged or removed since.
+    """
 
     booking_id: str
     turn: int
+    fresh: bool = False
     order: CustomerOrder
     trace_id: str | None = None
 
@@ -103,7 +107,7 @@ def resolve(request: CustomerRequest, row: CustomerRow | None, *, under_way: boo
     `row` is the digest's row. `under_way` says that an earlier creation of this phone may still be
     running: what is found is believed, but nothing is made before that has settled.
     """
-    if row is not None and row.customer_id is not None and row.location_id is not None:
+    if row is not None and not request.fresh and row.customer_id is not None and row.location_id is not None:
         return Known(customer_id=row.customer_id, location_id=row.location_id)
     order = request.order
     found: Outcome[tuple[CustomerSeen, ...]] = yield CallCustomer(FindCustomers(phone=order.phone))

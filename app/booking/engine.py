@@ -104,7 +104,8 @@ def _overdue(record: Record, overdue: Overdue, facts: Facts) -> Decision:
         return unchanged(record)
     if lane.waits is Waits.CUSTOMER:
         due = facts.now + CUSTOMER_PATIENCE
-        return saved(record.with_lane(due=due).owing(RequestCustomer(turn=lane.turn)))
+        asked = RequestCustomer(turn=lane.turn, fresh=lane.fresh)
+        return saved(record.with_lane(due=due).owing(asked))
     delay = facts.policy.retry_delays[0]
     due = facts.now + timedelta(seconds=delay)
     timer = SendTimer(turn=lane.turn, delay=delay, attempt=lane.attempts, due=due)

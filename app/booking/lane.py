@@ -175,7 +175,7 @@ def wait_for_customer(record: Record, facts: Facts) -> Record:
     turn = record.lane.turn + 1
     due = facts.now + CUSTOMER_PATIENCE
     waiting = record.with_lane(phase=Phase.WAITING, waits=Waits.CUSTOMER, turn=turn, due=due)
-    return waiting.owing(RequestCustomer(turn=turn))
+    return waiting.owing(RequestCustomer(turn=turn, fresh=record.lane.fresh))
 
 
 def wait_settled(record: Record, facts: Facts) -> Record:

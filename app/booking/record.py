@@ -113,6 +113,8 @@ class Lane:
     due: datetime | None = None
     unsettled: Unsettled | None = None
     closing: Closing | None = None
+    fresh: bool = False
+    """The known customer may be gone: ServiceTitan refused a job for it, and an operator tries again."""
     recheck: bool = False
     """Another process may have made a second job: look again once that is settled."""
     first: int = 0
@@ -220,9 +222,13 @@ class Announce:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestCustomer:
-    """The booking's customer is asked for; the answer must carry this turn and the data's digest."""
+    """The booking's customer is asked for; the answer must carry this turn and the data's digest.
+
+    `fresh` asks ServiceTitan even when the answer is known.
+    """
 
     turn: int
+    fresh: bool = False
     kind: Literal["customer"] = "customer"
 
 

@@ -16,6 +16,8 @@ from app.booking.reasons import Reason
 from app.booking.record import Closing, Drop, FailedEvent, Head, Phase, Record, State
 from app.booking.status import Status
 
+_CUSTOMER_MAY_BE_GONE = frozenset({Reason.REFUSED, Reason.CUSTOMER_CONFLICT})
+
 
 def signalled(record: Record | None, signal: Signal, facts: Facts) -> Decision:
     """What a signal does to a booking. One that came before changes nothing."""
@@ -123,6 +125,8 @@ def _act_on_held(record: Record, head: Head, signal: Signal, action: Action, fac
 
 
 def _new_turn(record: Record, head: Head, action: Action, facts: Facts) -> Decision:
+    if record.problem is not None and record.problem.reason in _CUSTOMER_MAY_BE_GONE:
+        record = replace(record.with_lane(fresh=True), customer=None)
     record = replace(
         record.with_lane(
             head=replace(head, plan=action.plan), attempts=0, first_failed=None, last=None, waits=None

@@ -301,6 +301,7 @@ class _Lane:
         request = CustomerRequest(
             booking_id=record.booking_id,
             turn=owed.turn,
+            fresh=owed.fresh,
             order=customer_order(record.booking),
             trace_id=head.trace_id if head is not None else None,
         )
