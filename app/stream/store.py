@@ -121,8 +121,14 @@ class RocksStore(rocksdb.Store):
 
     def _close(self, partition: int) -> None:
         db = self._dbs.pop(partition, None)
-        if db is not None:
-            db.close()
+        if db is None:
+            return
+        try:
+            with self._doubting(partition):
+                db.close()
+        except Exception as wrong:  # noqa: BLE001 - rocksdict has no class of its own
+            # What was not flushed is in the changelog; the other databases have to be closed as well.
+            _log.warning("store %s cannot be closed: %s", self.partition_path(partition), wrong)
 
     def _open_for_partition(self, partition: int) -> Any:  # noqa: ANN401 - Faust types it by a dummy class
         path = self.partition_path(partition)
@@ -147,7 +153,7 @@ class RocksStore(rocksdb.Store):
         except Exception as wrong:
             if any(words in str(wrong).lower() for words in _FAULT_OF_THE_FILES):
                 path = self.partition_path(partition)
-                _log.error("store %s is damaged (%s): the next start builds it again", path, wrong)  # noqa: TRY400 - it is raised on
+                _log.error("store %s is damaged (%s): the next start builds it again", path, wrong)
                 _doubted(path).touch()
             raise
 

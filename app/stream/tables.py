@@ -4,6 +4,7 @@ Nothing of Faust's table interface is used for rows, nor can it be reached from 
 takes the partition from whatever event is at hand, and nobody looks at the result of its send.
 """
 
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
@@ -66,6 +67,10 @@ class Replayed:
         self.offset = offset
         self._ahead: set[int] = set()
 
+    def stop(self) -> None:
+        """Let the offset never move again: a row that was reached is not in the store."""
+        self.offset = sys.maxsize
+
     def reached(self, offset: int) -> bool:
         """Note an offset that the store holds; tells whether `self.offset` moved."""
         if offset != self.offset + 1:
@@ -98,7 +103,12 @@ class ChangelogTable(faust.Table):  # type: ignore[type-arg]  # faust leaves its
         """Put acknowledged rows into the store; `offsets` are theirs in the changelog."""
         replayed = self._replayed[partition]
         moved = [replayed.reached(offset) for offset in offsets]
-        self.rows.write(partition, rows, offset=replayed.offset if any(moved) else None)
+        try:
+            self.rows.write(partition, rows, offset=replayed.offset if any(moved) else None)
+        except BaseException:
+            # The store lacks these rows now: no later write may say that it is past them.
+            replayed.stop()
+            raise
 
     def _new_store_by_url(self, url: str | URL) -> "StoreT":  # type: ignore[type-arg]  # as Faust has it
         kind = RocksStore if URL(url).scheme == "rocksdb" else MemoryStore

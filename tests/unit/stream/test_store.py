@@ -9,10 +9,12 @@ from faust.types import TP
 
 from app.stream.config import AppConfig
 from app.stream.faust_app import build_app
-from app.stream.store import RocksStore
+from app.stream.tables import Replayed
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from app.stream.store import RocksStore
 
 PARTITION = 0
 
@@ -73,4 +75,21 @@ async def test_a_sound_store_is_kept(tmp_path: Path) -> None:
     store, changelog = opened(tmp_path)
     assert store.read(PARTITION, key(7)) == b"\x07" * 500
     assert store.persisted_offset(changelog) == 3999
+    await store.stop()
+
+
+async def test_a_write_that_fails_leaves_its_offset_to_be_replayed(tmp_path: Path) -> None:
+    config = AppConfig(group="g", connection={"bootstrap_servers": ["localhost:1"]}, data_dir=tmp_path)
+    app = build_app(config)
+    table = app.owned_table("rows")._table
+    store = cast("RocksStore", table.rows)
+    app.finalize()
+    table._replayed[PARTITION] = Replayed(4)
+    store._db_for_partition(PARTITION).close()
+    with pytest.raises(Exception, match=r"(?i)closed"):
+        table.keep(PARTITION, {key(1): b"lost"}, [5])
+    del store._dbs[PARTITION]
+    table.keep(PARTITION, {key(2): b"kept"}, [6])
+    assert store.read(PARTITION, key(2)) == b"kept"
+    assert store.persisted_offset(TP(table.changelog_topic_name, PARTITION)) is None
     await store.stop()

@@ -75,3 +75,9 @@ def test_in_whatever_order_they_are_acknowledged_all_count_in_the_end(offsets: l
     for offset in offsets:
         replayed.reached(offset)
     assert replayed.offset == 19
+
+
+def test_after_a_row_that_could_not_be_stored_the_offset_never_moves() -> None:
+    replayed = Replayed(10)
+    replayed.stop()
+    assert not any(replayed.reached(offset) for offset in range(11, 20))
