@@ -188,6 +188,11 @@ def _errors(operation: Operation) -> set[int]:
     return found
 
 
+def frozen() -> bytes:
+    """The description as it stands in `schemas/openapi.json`, where a change of the API is seen."""
+    return orjson.dumps(description(), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+
 _BYTES = orjson.dumps(description())
 
 

@@ -34,7 +34,7 @@ BOOKING: dict[str, Any] = {
 }
 
 
-def named(booking_id: str, **changes: Any) -> dict[str, Any]:
+def named(booking_id: str, **changes: object) -> dict[str, Any]:
     return {**BOOKING, "bookingId": booking_id, **changes}
 
 

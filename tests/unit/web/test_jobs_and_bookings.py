@@ -20,6 +20,7 @@ from tests.support.web import PREFIX, Sent, Served, serving
 from tests.unit.web.test_booking_a_visit import BOOKING, event_of, identity
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from app.booking.record import Record
@@ -208,12 +209,18 @@ async def test_a_range_that_is_none_is_wrong(served: Served, query: str, fields:
 # Changing -------------------------------------------------------------------------------------------------
 
 
-def answers_with(served: Served, became: Progress | Reason, **changes: Any) -> None:
+def answers_with(
+    served: Served,
+    became: Progress | Reason,
+    *,
+    job: Mapping[str, object] | None = None,
+    **changes: object,
+) -> None:
     """The rest of the service: the event becomes this, and the job changes so."""
 
     async def on_publish(sent: Sent) -> None:
         seen = mark(NOTHING_SEEN, identity(sent), became)
-        record = with_job("b-1", 1001, seen=seen, sequence=9, **changes)
+        record = with_job("b-1", 1001, job=job, seen=seen, sequence=9, **changes)
         asyncio.get_running_loop().call_later(0.05, served.view.put, record)
 
     served.on_publish = on_publish
@@ -307,7 +314,7 @@ async def test_a_repeated_change_is_the_same_event(served: Served) -> None:
 # Acting ---------------------------------------------------------------------------------------------------
 
 
-async def act(served: Served, booking: str = "b-1", **body: Any) -> tuple[int, Any]:
+async def act(served: Served, booking: str = "b-1", **body: object) -> tuple[int, Any]:
     found, answer, _ = await served.ask("POST", f"/bookings/{booking}/actions", json=body)
     return found, answer
 

@@ -6,7 +6,6 @@ import base64
 import hashlib
 import hmac
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 from standardwebhooks import Webhook
@@ -71,15 +70,12 @@ def test_what_is_forged(given: dict[str, str]) -> None:
     assert isinstance(verify(BODY, given, ["one"], SCHEME, NOW), Forged)
 
 
-def standard(
-    secret: str | bytes = WHSEC, at: datetime = NOW, body: bytes = BODY, **changes: Any
-) -> dict[str, str]:
+def standard(secret: str | bytes = WHSEC, at: datetime = NOW, body: bytes = BODY) -> dict[str, str]:
     """As the reference library signs."""
     return {
         "webhook-id": "msg_1",
         "webhook-timestamp": str(int(at.timestamp())),
         "webhook-signature": Webhook(secret).sign("msg_1", at, body.decode()),
-        **changes,
     }
 
 
@@ -87,7 +83,7 @@ def test_standard_webhooks_as_the_reference_signs() -> None:
     assert verify(BODY, standard(), ["other", WHSEC], SCHEME, NOW) == Verified("key 2")
     assert verify(BODY, standard(b"plain"), ["plain"], SCHEME, NOW) == Verified("key 1")
     both = f"v1,{base64.b64encode(b'x' * 32).decode()} v1a,zz {standard()['webhook-signature']}"
-    assert verify(BODY, standard(**{"webhook-signature": both}), [WHSEC], SCHEME, NOW) == Verified("key 1")
+    assert verify(BODY, {**standard(), "webhook-signature": both}, [WHSEC], SCHEME, NOW) == Verified("key 1")
 
 
 @pytest.mark.parametrize(
@@ -116,7 +112,7 @@ def test_what_is_too_old_or_too_new_is_refused(seconds: int, taken: bool) -> Non
     ],
 )
 def test_a_standard_webhook_that_was_meddled_with(changes: dict[str, str]) -> None:
-    assert isinstance(verify(BODY, standard(**changes), [WHSEC], SCHEME, NOW), Forged)
+    assert isinstance(verify(BODY, {**standard(), **changes}, [WHSEC], SCHEME, NOW), Forged)
 
 
 def test_a_standard_signature_is_not_outdone_by_another_header() -> None:

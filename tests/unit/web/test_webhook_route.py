@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -15,7 +16,7 @@ from tests.support.web import Sent, Served, serving
 from tests.unit.web.test_health import LIVE
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
     from pathlib import Path
 
 BODY = orjson.dumps(
@@ -34,13 +35,13 @@ def signature(body: bytes = BODY, secret: bytes = b"new-secret") -> dict[str, st
     return {"X-ServiceTitan-Signature": hmac.new(secret, body, hashlib.sha256).hexdigest()}
 
 
-async def post(served: Served, body: bytes = BODY, **headers: str) -> tuple[int, Any]:
+async def post(served: Served, headers: Mapping[str, str] = JSON, *, body: bytes = BODY) -> tuple[int, Any]:
     found, answer, _ = await served.ask("POST", "/webhook", data=body, headers={**JSON, **headers})
     return found, answer
 
 
 async def test_it_is_published_as_it_came(signed: Served) -> None:
-    found, answer = await post(signed, **signature(), **{"User-Agent": "ST/2", "Authorization": "Bearer x"})
+    found, answer = await post(signed, {**signature(), "User-Agent": "ST/2", "Authorization": "Bearer x"})
     assert (found, answer["data"]) == (202, {"jobId": 1001, "verifiedBy": "key 2"})
     (sent,) = signed.sent
     assert (sent.topic, sent.key, sent.value) == ("webhooks", b"1001", BODY)
@@ -51,12 +52,12 @@ async def test_it_is_published_as_it_came(signed: Served) -> None:
 
 async def test_the_same_again_is_taken_again(signed: Served) -> None:
     for _ in range(2):
-        assert (await post(signed, **signature()))[0] == 202
+        assert (await post(signed, signature()))[0] == 202
     assert len(signed.sent) == 2
 
 
 async def test_a_sender_cannot_say_that_it_was_verified(signed: Served) -> None:
-    await post(signed, **signature(), **{"X-Verified-By": "key 9"})
+    await post(signed, {**signature(), "X-Verified-By": "key 9"})
     assert signed.sent[0].headers["x-verified-by"] == b"key 2"
 
 
@@ -71,14 +72,12 @@ async def test_a_sender_cannot_say_that_it_was_verified(signed: Served) -> None:
     ],
 )
 async def test_what_is_not_signed_by_us_is_refused(signed: Served, headers: dict[str, str]) -> None:
-    found, answer = await post(signed, **headers)
+    found, answer = await post(signed, headers)
     assert (found, answer["error"]) == (401, "Unauthorized")
     assert signed.sent == []
 
 
 async def test_a_standard_webhook_is_taken_while_it_is_fresh(signed: Served) -> None:
-    from datetime import timedelta
-
     for age, found in ((0, 202), (600, 401)):
         at = signed.now - timedelta(seconds=age)
         headers = {
@@ -86,12 +85,12 @@ async def test_a_standard_webhook_is_taken_while_it_is_fresh(signed: Served) -> 
             "webhook-timestamp": str(int(at.timestamp())),
             "webhook-signature": Webhook(b"old-secret").sign("m", at, BODY.decode()),
         }
-        assert (await post(signed, **headers))[0] == found
+        assert (await post(signed, headers))[0] == found
 
 
 async def test_a_forged_one_is_not_even_read(signed: Served) -> None:
-    assert (await post(signed, b"no json"))[0] == 401
-    found, answer = await post(signed, b"no json", **signature(b"no json"))
+    assert (await post(signed, body=b"no json"))[0] == 401
+    found, answer = await post(signed, signature(b"no json"), body=b"no json")
     assert (found, answer["error"]) == (400, "Validation Error")
 
 
@@ -108,7 +107,9 @@ async def test_without_secrets_unsigned_ones_are_taken_in_simulation_only(
 
 
 async def test_what_is_about_no_job_is_left_alone(served: Served) -> None:
-    found, answer = await post(served, orjson.dumps({"eventType": "customer.created", "data": {"id": 5}}))
+    found, answer = await post(
+        served, body=orjson.dumps({"eventType": "customer.created", "data": {"id": 5}})
+    )
     assert (found, answer["data"]["jobId"]) == (202, None)
     assert served.sent == []
 
@@ -148,4 +149,4 @@ async def test_it_works_while_the_view_is_behind(served: Served) -> None:
 
 @pytest.mark.parametrize(("kind", "found"), [("text/plain", 415), ("application/cloudevents+json", 202)])
 async def test_it_must_be_said_to_be_json(served: Served, kind: str, found: int) -> None:
-    assert (await post(served, **{"Content-Type": kind}))[0] == found
+    assert (await post(served, {"Content-Type": kind}))[0] == found
