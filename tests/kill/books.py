@@ -84,7 +84,8 @@ class Books:
             f"order violations {len(self.out_of_order)}, dead letters not expected {len(self.letters)}, "
             f"commits ahead of work {len(self.commits_ahead)}, untrue {len(self.untrue)}, "
             f"stuck {len(self.stuck)}; idempotent writes again {self.again}, overtaken {self.overtaken}, "
-            f"second jobs found and cancelled {self.second_jobs_cancelled}, retries used up {self.retried_out}"
+            f"second jobs found and cancelled {self.second_jobs_cancelled}, "
+            f"retries used up {self.retried_out}"
         )
         shown = [f"  {name}: {line}" for name, found in self.wrong.items() for line in found[:8]]
         return "\n".join([counts, *shown])
@@ -275,7 +276,7 @@ def _true(booking_id: str, kafka: KafkaBooks, upstream: Upstream, books: Books) 
     there = upstream.world.jobs.rows[row.job.id]
     said = _STATUS.get(str(there.status.value), "open")
     is_open = row.job.status.value not in _STATUS.values()
-    if (said == "open") != is_open or (said != "open" and said != row.job.status.value):
+    if (said == "open") != is_open or said not in {"open", row.job.status.value}:
         books.untrue.append(f"{booking_id}: ServiceTitan {there.status}, the row says {row.job.status}")
     if told is None or told["job"] is None or told["job"]["status"] != row.job.status.value:
         books.untrue.append(f"{booking_id}: the row's job is {row.job.status}, announced was {told}")

@@ -112,6 +112,15 @@ async def members(trial: Trial, names: tuple[str, ...], count: int, *, session: 
         trial.faults += 1
 
 
+async def sleeps(trial: Trial, name: str, seconds: float) -> None:
+    """A worker sleeps so long and wakes up."""
+    await trial.fleet.living[name].owns()
+    trial.fleet.freeze(name)
+    await asyncio.sleep(seconds)
+    trial.fleet.thaw(name)
+    trial.faults += 1
+
+
 async def broker_dies(trial: Trial, away: float) -> None:
     """The broker is killed under load, and started again after a while."""
     await asyncio.sleep(trial.random.uniform(4, 8))
@@ -142,6 +151,14 @@ def upstream_is_flaky(trial: Trial, share: float) -> None:
             kind=kind, rate=share / len(UPSTREAM), seconds=CALL_SECONDS + 0.7 if kind == "late" else 1.0
         )
     trial.upstream.fault(kind="slow", rate=0.3, seconds=0.3)
+
+
+def outage(trial: Trial, seconds: float) -> None:
+    """ServiceTitan is out, its sign-in too, ahead of all other faults."""
+    trial.upstream.fault(kind="error_before", path="*", status=503, window={"end": seconds})
+    rules = trial.upstream.running.state.faults.rules
+    rules.insert(0, rules.pop())
+    trial.faults += 1
 
 
 async def upstream_fails(trial: Trial, outage: float) -> None:

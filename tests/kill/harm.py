@@ -263,7 +263,8 @@ async def backlog(broker: LocalKafka, folder: Path, options: Options) -> Report:
         await running.fleet.kill("w0")
         jobs = len(running.upstream.world.jobs)
         return Report.of_figures(
-            f"{count} events waited, {left} still do after 90 s and {jobs} jobs; MB of memory every 15 s: {seen}"
+            f"{count} events waited, {left} still do after 90 s and {jobs} jobs; "
+            f"MB of memory every 15 s: {seen}"
         )
 
 

@@ -1,7 +1,7 @@
 """Starts workers by forking a process that has imported everything: `python -m tests.kill.nursery`.
 
-A worker's imports take longer than most of its lives in a trial. On stdin comes a line of JSON for each one to
-start, `{"name", "log", "environment"}`; on stdout goes `{"name", "pid"}` when it runs, and
+A worker's imports take longer than most of its lives in a trial. On stdin comes a line of JSON for each one
+to start, `{"name", "log", "environment"}`; on stdout goes `{"name", "pid"}` when it runs, and
 `{"name", "pid", "status"}` when it has ended (negative for a signal). When stdin ends, so does all.
 """
 
@@ -71,10 +71,9 @@ def _live(order: dict[str, Any]) -> NoReturn:
     os.environ.update(order["environment"])
     if "LD_PRELOAD" in os.environ:
         # Only a new program is loaded with it.
-        os.execv(sys.executable, [sys.executable, "-m", "app", "worker"])
+        os.execv(sys.executable, [sys.executable, "-m", "app", "worker"])  # noqa: S606 - our own program
     armed = faults.parse(order["environment"].get(faults.VARIABLE, ""))
     faults.reach = faults.FaultPoints(armed).reach
-    sys.stdin = open(0, closefd=False)
     status = 1
     try:
         status = run(["worker"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import orjson
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -49,7 +49,7 @@ class KafkaBooks:
     _consumer: Any = None
     _admin: Any = None
 
-    async def __aenter__(self) -> KafkaBooks:
+    async def __aenter__(self) -> Self:
         self._consumer = AIOKafkaConsumer(bootstrap_servers=self.servers, max_partition_fetch_bytes=3_000_000)
         await self._consumer.start()
         self._admin = AIOKafkaAdminClient(bootstrap_servers=self.servers)

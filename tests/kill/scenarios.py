@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+import shutil
 from typing import TYPE_CHECKING, TypeAlias
 
 from tests.kill import faults, harm
+from tests.kill.books import Allowed
 from tests.kill.report import Options, Report, report
 from tests.kill.trial import stories_for, trial
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
     from pathlib import Path
 
     from app.local.kafka import LocalKafka
@@ -79,6 +81,37 @@ async def upstream(broker: LocalKafka, folder: Path, options: Options) -> Report
         return await report(running)
 
 
+async def mixed(broker: LocalKafka, folder: Path, options: Options) -> Report:
+    """Every kind of fault at least once, all together."""
+    settings = {"STORE": options.store, "RETRY_DELAYS": "1,2,3,4,5"}
+    async with trial(broker, folder, seed=options.seed, settings=settings) as running:
+        running.allowed = Allowed(retries_used_up=True, second_jobs=True)
+        faults.upstream_is_flaky(running, 0.08)
+        stories = stories_for(running.random, int(options.kills * 4.0 * options.rate))
+        telling = asyncio.create_task(running.produce(stories, options.rate))
+        await running.fleet.start("steady")
+        await faults.kills(running, ("w0",), max(options.kills // 2, 2))
+        running.upstream.revoke_tokens()
+        faults.outage(running, 5.0)
+        await running.fleet.start("w0")
+        await faults.sleeps(running, "steady", 5.0)
+        await faults.broker_dies(running, 8.0)
+        await running.fleet.terminate("steady")
+        shutil.rmtree(running.fleet.data_of("steady"))
+        await running.fleet.start("steady")
+        await faults.kills(running, ("w0",), options.kills)
+        running.upstream.clear()
+        await running.fleet.start("w0")
+        await telling
+        found = await report(running)
+        found.books.untrue += [
+            f"{name}, ended by SIGTERM, ended with {status}"
+            for name, how, status in running.fleet.statuses
+            if how == "TERM" and status != 0
+        ]
+        return found
+
+
 SCENARIOS: dict[str, Scenario] = {
     "kills": kills,
     "membership": membership,
@@ -88,5 +121,6 @@ SCENARIOS: dict[str, Scenario] = {
     "poison": harm.poison,
     "clocks": harm.clocks,
     "backlog": harm.backlog,
+    "mixed": mixed,
     "terms": harm.terms,
 }

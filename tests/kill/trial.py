@@ -7,7 +7,7 @@ import time
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from aiokafka import AIOKafkaProducer
@@ -74,7 +74,7 @@ class Trial:
         finally:
             await producer.stop()
 
-    async def _tell(self, producer: Any, story: Story) -> None:
+    async def _tell(self, producer: AIOKafkaProducer, story: Story) -> None:
         topic = self.kafka.topics.booking_events.name
         for step in story.steps:
             await asyncio.sleep(step.gap)

@@ -6,7 +6,7 @@ from collections import defaultdict
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from app.simulator.faults import FaultRequest
 from app.simulator.server import RunningSimulator, start
@@ -59,10 +59,10 @@ class Upstream:
     def world(self) -> World:
         return self.running.state.world
 
-    def fault(self, **request: Any) -> int:
+    def fault(self, **request: object) -> int:
         """Set a fault (`FaultRequest`); gives its number."""
         simulation = self.running.state
-        return simulation.faults.add(FaultRequest(**request), simulation.monotonic()).number
+        return simulation.faults.add(FaultRequest.model_validate(request), simulation.monotonic()).number
 
     def clear(self) -> None:
         self.running.state.faults.clear()
