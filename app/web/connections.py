@@ -18,6 +18,8 @@ _log = get_logger(__name__)
 
 IDLE_SECONDS = 30.0
 """How long a connection may stand without a request, or with half of one."""
+LINGER_SECONDS = 2.0
+"""How long a client that still sends, though it was answered already, is listened to."""
 MOST_CONNECTIONS = 512
 """Beyond it the connection that stands idle longest gives way: descriptors are needed for Kafka too."""
 
@@ -90,7 +92,7 @@ class Runner(web.AppRunner):
     __slots__ = ()
 
     def __init__(self, app: web.Application) -> None:
-        super().__init__(app, access_log=None, keepalive_timeout=IDLE_SECONDS)
+        super().__init__(app, access_log=None, keepalive_timeout=IDLE_SECONDS, lingering_time=LINGER_SECONDS)
 
     async def _make_server(self) -> web.Server:
         made = await super()._make_server()

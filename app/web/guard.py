@@ -17,6 +17,7 @@ from app.web.access import Access, Caller, Denied, Doors, doors
 from app.web.connections import HEADERS
 from app.web.envelope import NAMES, Problem, failure, unavailable
 from app.web.operations import LARGEST_BODY, OPERATIONS, Operation, by_path
+from app.web.ops.addresses import PAGES
 
 _log = get_logger(__name__)
 
@@ -101,7 +102,7 @@ class Guard:
             operation.access,
             authorization=request.headers.get("Authorization"),
             remote=request.remote,
-            host=_host(request),
+            host=host_of(request),
         )
         if isinstance(caller, Caller):
             return caller
@@ -155,8 +156,8 @@ async def _read_body(request: web.Request, operation: Operation) -> bytes:
         raise Problem(408, f"the body did not come within {BODY_SECONDS:g} s") from None
     except web.HTTPRequestEntityTooLarge:
         raise _too_large(operation) from None
-    except web.RequestPayloadError:
-        raise Problem(400, "the body cannot be read as it was announced") from None
+    except (web.RequestPayloadError, ConnectionError):
+        raise Problem(400, "the body did not come as it was announced") from None
     if len(body) > operation.largest_body:
         raise _too_large(operation)
     return body
@@ -173,7 +174,7 @@ def _as_problem(wrong: web.HTTPException) -> Problem:
 
 def web_options(settings: Settings) -> dict[str, Any]:
     """What Faust hands to aiohttp's Application (`web_application_options`)."""
-    guard = Guard(doors(settings.api_read_keys, settings.api_act_keys))
+    guard = Guard(doors(settings.api_read_keys, settings.api_act_keys), (*OPERATIONS, *PAGES))
 
     @web.middleware
     async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
