@@ -118,8 +118,8 @@ class Settings(BaseSettings):
         "a GUID; needed unless simulated",
         shown="one in simulation",
     )
-    servicetitan_calls_per_second: Annotated[float, Field(gt=0, le=1000)] = _setting(
-        60.0, "The pace of all workers together.", "above 0, up to 1000"
+    servicetitan_calls_per_second: Annotated[float, Field(gt=0, le=100_000)] = _setting(
+        60.0, "The pace of all workers together.", "above 0, up to 100000"
     )
     servicetitan_timeout_seconds: Annotated[float, Field(gt=0, le=300)] = _setting(
         30.0, "How long one call may take.", "above 0, up to 300"
