@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from app.booking.events import Booking, RawEvent
 from app.booking.identity import NOTHING_SEEN, Identity, Progress, mark
 from app.booking.reasons import Reason
 from app.booking.record import FailedEvent, Head, Job, Lane, Phase, Record, State, Trouble
 from app.booking.status import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 SOURCE = "/booking-system"
@@ -29,7 +32,7 @@ class Read:
     headers: tuple[tuple[str, bytes], ...] = field(default=())
 
 
-def a_booking(**changes: Any) -> Booking:
+def a_booking(**changes: object) -> Booking:
     data = {
         "firstName": "Ada",
         "lastName": "Lovelace",
@@ -46,7 +49,7 @@ def a_booking(**changes: Any) -> Booking:
     return Booking.model_validate(data)
 
 
-def a_job(number: int = 1001, **changes: Any) -> Job:
+def a_job(number: int = 1001, **changes: object) -> Job:
     fields: dict[str, Any] = {
         "id": number,
         "number": f"JOB-{number:06d}",
@@ -72,7 +75,7 @@ def digest(event_id: str, source: str = SOURCE) -> str:
     return Identity(source=source, id=event_id).digest()
 
 
-def a_head(event_id: str = "e-1", **changes: Any) -> Head:
+def a_head(event_id: str = "e-1", **changes: object) -> Head:
     raw = RawEvent(topic="booking-events", partition=0, offset=1, key=b"b-1", value=b"{}")
     fields: dict[str, Any] = {
         "raw": raw,
@@ -86,7 +89,7 @@ def a_head(event_id: str = "e-1", **changes: Any) -> Head:
     return Head(**fields)
 
 
-def a_record(booking_id: str = "b-1", **changes: Any) -> Record:
+def a_record(booking_id: str = "b-1", **changes: object) -> Record:
     fields: dict[str, Any] = {
         "booking_id": booking_id,
         "generation": 1,
@@ -100,13 +103,14 @@ def a_record(booking_id: str = "b-1", **changes: Any) -> Record:
     return Record(**fields)
 
 
-def with_job(booking_id: str, number: int, **changes: Any) -> Record:
+def with_job(
+    booking_id: str, number: int, *, job: Mapping[str, object] | None = None, **changes: object
+) -> Record:
     """A booking that has its job."""
-    job_changes = changes.pop("job", {})
-    return a_record(booking_id, **{"state": State.ACTIVE, "job": a_job(number, **job_changes), **changes})
+    return a_record(booking_id, **{"state": State.ACTIVE, "job": a_job(number, **(job or {})), **changes})
 
 
-def trouble(reason: Reason = Reason.REFUSED, **changes: Any) -> Trouble:
+def trouble(reason: Reason = Reason.REFUSED, **changes: object) -> Trouble:
     fields: dict[str, Any] = {
         "reason": reason,
         "detail": "said no",
@@ -117,7 +121,7 @@ def trouble(reason: Reason = Reason.REFUSED, **changes: Any) -> Trouble:
     return Trouble(**{**fields, **changes})
 
 
-def held(booking_id: str, reason: Reason = Reason.AREA_NOT_SUPPORTED, **changes: Any) -> Record:
+def held(booking_id: str, reason: Reason = Reason.AREA_NOT_SUPPORTED, **changes: object) -> Record:
     """A booking whose creation failed for good."""
     return a_record(
         booking_id,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import orjson
@@ -23,7 +23,7 @@ from app.view.rows import Ended, JobKey, OnItsWay
 from tests.support.rows import NOW, Read, a_booking, a_failed, a_head, a_record, digest, held, with_job
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from app.booking.record import Record
@@ -113,7 +113,9 @@ def test_a_tombstone_always_wins(database: sqlite3.Connection) -> None:
     st.lists(st.tuples(st.integers(0, 1), st.one_of(st.none(), st.integers(1, 4))), max_size=12), st.data()
 )
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
-def test_batches_do_not_matter(tmp_path: Path, log: list[tuple[int, int | None]], data: Any) -> None:
+def test_batches_do_not_matter(
+    tmp_path: Path, log: list[tuple[int, int | None]], data: st.DataObject
+) -> None:
     """One batch, or one batch per record: the same bookings, and the same that went back."""
     reads = [
         gone(f"b-{key}", offset) if sequence is None else row(a_record(f"b-{key}", sequence=sequence), offset)
@@ -433,7 +435,7 @@ def walk(database: sqlite3.Connection, limit: int, first: int = 0, last: int = 9
         after = page.next_key
 
 
-def at(number: int, hours: int, **changes: Any) -> Read:
+def at(number: int, hours: int, **changes: object) -> Read:
     return row(with_job(f"b-{number}", number, job={"start": NOW + timedelta(hours=hours)}, **changes))
 
 
@@ -476,7 +478,9 @@ def test_a_walk_shows_no_job_twice_while_jobs_are_added(database: sqlite3.Connec
         (queries.counts, ()),
     ],
 )
-def test_no_question_scans_the_bookings(database: sqlite3.Connection, question: Any, arguments: Any) -> None:
+def test_no_question_scans_the_bookings(
+    database: sqlite3.Connection, question: Callable[..., object], arguments: tuple[object, ...]
+) -> None:
     """Looked at with SQLite's own plan: every step of every statement searches, or walks an index alone."""
     asked: list[str] = []
     database.set_trace_callback(asked.append)
