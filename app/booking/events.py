@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, TypeAlias
 
 import orjson
@@ -69,6 +69,13 @@ def _instant(text: str) -> str:
     if when is None or when.tzinfo is None or written is None:
         raise ValueError("must be an ISO 8601 date and time with an offset, such as 2026-03-02T09:00:00Z")
     return text
+
+
+def _in_utc(when: datetime) -> datetime:
+    try:
+        return when.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("must be a time that UTC has") from None
 
 
 def _slot(text: str) -> str:
@@ -181,7 +188,7 @@ class Envelope(BaseModel):
     source: Annotated[str, StringConstraints(min_length=1, max_length=500)]
     type: Annotated[str, StringConstraints(min_length=1, max_length=200)]
     subject: BookingId
-    time: AwareDatetime
+    time: Annotated[AwareDatetime, AfterValidator(_in_utc)]
     traceparent: str | None = None
 
 
@@ -288,7 +295,8 @@ def open_event(value: bytes, headers: Headers) -> tuple[Envelope, object] | str:
     attributes = {name[3:].lower(): content for name, content in headers if name.lower().startswith("ce_")}
     try:
         body: object = orjson.loads(value)
-        if attributes:
+        # Without this attribute it is no binary mode, whatever other headers are called.
+        if "specversion" in attributes:
             document: object = {name: content.decode() for name, content in attributes.items()}
             data = body
         else:

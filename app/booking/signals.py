@@ -13,7 +13,7 @@ from app.booking.identity import Progress, look_up, mark
 from app.booking.inputs import Action, CustomerFailed, CustomerResolved, Facts, Observed, Signal, Taken
 from app.booking.lane import Decision, Take, announced, noted, saved, unchanged
 from app.booking.reasons import Reason
-from app.booking.record import Closing, Drop, FailedEvent, Head, Phase, Record, State
+from app.booking.record import Closing, Drop, FailedEvent, Head, Phase, Record, SendDeadLetter, State, Trouble
 from app.booking.status import Status
 
 _CUSTOMER_MAY_BE_GONE = frozenset({Reason.REFUSED, Reason.CUSTOMER_CONFLICT})
@@ -59,18 +59,29 @@ def _as_head(signal: Signal, facts: Facts, plan: str | None = None) -> Head:
 
 
 def _without_row(signal: Signal, facts: Facts) -> Decision:
-    """Only the repair of a creation that was invalid makes a booking; other signals find nothing."""
+    """Only the repair of a creation that was invalid makes a booking.
+
+    Another act is dead-lettered, since somebody waits for it; what is only told of a booking that left is not.
+    """
     says = signal.says
-    if not (isinstance(says, Action) and says.kind == "repair"):
+    if not isinstance(says, Action):
         return unchanged(None)
+    if says.kind != "repair":
+        return _dead_letter(signal, Reason.UNKNOWN_BOOKING, f"{says.kind} for a booking never seen", facts)
     booking = validate("booking.created", says.data, signal.booking_id)
     if not isinstance(booking, Booking):
-        return unchanged(None)
+        return _dead_letter(signal, Reason.INVALID, f"the repair is invalid: {booking}", facts)
     head = replace(_as_head(signal, facts, says.plan), data=orjson.dumps(says.data).decode())
     record = Record(booking_id=signal.booking_id, booking=booking, changed_at=facts.now)
     record = _told(record, signal, says, facts, "worked as the creation")
     record = replace(record, seen=mark(record.seen, signal.digest, Progress.ON_ITS_WAY))
     return begin(record.took(signal.raw.topic, signal.raw.offset), head, facts)
+
+
+def _dead_letter(signal: Signal, reason: Reason, detail: str, facts: Facts) -> Decision:
+    problem = Trouble(reason=reason, detail=detail, attempts=0, http_status=None, at=facts.now)
+    letter = SendDeadLetter(raw=signal.raw, trouble=problem, first_failed=facts.now, trace_id=signal.trace_id)
+    return Decision(record=None, apart=(letter,))
 
 
 def _observed(record: Record, signal: Signal, seen: Observed, facts: Facts) -> Decision:
