@@ -39,6 +39,7 @@ ROWS: Mapping[str, Row] = {
     "simulator": Row("app.simulator.command:simulator", "Run a simulated ServiceTitan.", simulates=True),
     "broker": Row("app.local.command:broker", "Run a Kafka on this machine."),
     "topics": Row("app.commands.topics:topics", "Create or check the topics."),
+    "schemas": Row("app.commands.schemas:schemas", "Write or check the published schemas."),
 }
 
 _EXAMPLES = f"""\b

@@ -208,6 +208,24 @@ class _FailedData(_AnswerData):
     reason: Reason | None = None
 
 
+class _NoteData(_Data):
+    reason: Reason
+    text: str
+    by: str
+
+
+SIGNAL_DATA: Mapping[str, type[BaseModel]] = {
+    "action.retry": _ActionData,
+    "action.repair": _ActionData,
+    "action.discard": _ActionData,
+    "action.note": _NoteData,
+    "job.observed": _ObservedData,
+    "customer.resolved": _ResolvedData,
+    "customer.failed": _FailedData,
+}
+"""Every type of signal, and what its data says."""
+
+
 @dataclass(frozen=True, slots=True)
 class NoteSignal:
     """An operator's note on a group of dead letters: no lane's business, the view shows it."""

@@ -23,3 +23,14 @@ async def flow(kafka: str, unique_prefix: str, tmp_path: Path) -> AsyncIterator[
         worker_here(made.settings),
     ):
         yield made
+
+
+@pytest.fixture
+async def patient_flow(kafka: str, unique_prefix: str, tmp_path: Path) -> AsyncIterator[Flow]:
+    """The same with retries late enough for a test to do something before the first."""
+    async with (
+        simulated() as simulator,
+        flow_on(kafka, unique_prefix, tmp_path, simulator, RETRY_DELAYS="4,1,1") as made,
+        worker_here(made.settings),
+    ):
+        yield made

@@ -13,7 +13,8 @@ MOVED = {"scheduledDate": "2027-04-01T00:00:00Z"}
 POST_JOB = "/jpm/v2/tenant/{tenant}/jobs"
 
 
-async def test_before_the_job_was_asked_for_no_job_is_made(flow: Flow) -> None:
+async def test_before_the_job_was_asked_for_no_job_is_made(patient_flow: Flow) -> None:
+    flow = patient_flow
     flow.fault("error_before", "/crm/*/customers", "GET", count=1)
     await flow.send("created", "b-1")
     await flow.until(lambda: flow.timers("b-1"))
@@ -41,7 +42,8 @@ async def test_a_held_booking_is_closed_with_all_that_waits(flow: Flow) -> None:
     assert flow.reasons("b-1") == ["customer-conflict"]
 
 
-async def test_an_unsure_job_that_is_not_there_is_looked_up_and_closed(flow: Flow) -> None:
+async def test_an_unsure_job_that_is_not_there_is_looked_up_and_closed(patient_flow: Flow) -> None:
+    flow = patient_flow
     flow.fault("drop_before", CREATE_JOB, count=1)
     await flow.send("created", "b-1")
     await flow.until(lambda: flow.timers("b-1"))
@@ -52,7 +54,8 @@ async def test_an_unsure_job_that_is_not_there_is_looked_up_and_closed(flow: Flo
     assert flow.jobs("b-1") == []
 
 
-async def test_an_unsure_job_that_is_there_is_cancelled(flow: Flow) -> None:
+async def test_an_unsure_job_that_is_there_is_cancelled(patient_flow: Flow) -> None:
+    flow = patient_flow
     flow.fault("timeout_after", CREATE_JOB, count=1)
     await flow.send("created", "b-1")
     await flow.until(lambda: flow.timers("b-1"))

@@ -22,7 +22,8 @@ async def has_no_lag(flow: Flow, topic: str) -> bool:
     return all(done.get(part) == end for part, end in ends.items())
 
 
-async def test_what_stands_behind_a_waiting_head_waits_and_other_bookings_do_not(flow: Flow) -> None:
+async def test_what_stands_behind_a_waiting_head_waits_and_other_bookings_do_not(patient_flow: Flow) -> None:
+    flow = patient_flow
     flow.fault("error_before", CREATE_JOB, count=1)
     await flow.send("created", "b-1")
     await flow.until(lambda: flow.timers("b-1"))
