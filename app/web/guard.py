@@ -135,7 +135,8 @@ def _template(request: web.Request) -> str:
     return "-" if resource is None else resource.canonical
 
 
-def _host(request: web.Request) -> str:
+def host_of(request: web.Request) -> str:
+    """The name in the Host header, without its port."""
     host = request.host
     if host.startswith("["):
         return host[1:].partition("]")[0]

@@ -6,13 +6,14 @@ import faust
 from aiohttp import web
 from faust.web import Blueprint
 
-from app.web import bookings, health, jobs, openapi, webhook
+from app.web import bookings, health, jobs, metrics, openapi, webhook
 from app.web.connections import Runner
 from app.web.operations import PREFIX
+from app.web.ops import install as ops
 from app.web.services import SERVICES, Services
 
 API: tuple[Blueprint, ...] = (health.api, jobs.api, bookings.api, webhook.api)
-OUTSIDE: tuple[Blueprint, ...] = (health.probes, openapi.api)
+OUTSIDE: tuple[Blueprint, ...] = (health.probes, metrics.api, openapi.api)
 """What is not under the API's prefix."""
 
 
@@ -24,6 +25,7 @@ def install(app: faust.App, services: Services) -> None:
         blueprint.register(app, url_prefix=PREFIX)
     for blueprint in OUTSIDE:
         blueprint.register(app)
+    ops.install(app, server, services)
     # Faust makes its runner without limits; a client may not hold a connection for an hour without a request.
     app.web._runner = Runner(server)  # type: ignore[attr-defined]  # noqa: SLF001 - of the aiohttp driver; pinned with Faust
 

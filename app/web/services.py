@@ -11,6 +11,7 @@ from app.booking.events import Headers
 from app.servicetitan.token import NoToken, Token
 from app.settings import Settings
 from app.view.view import View
+from app.web.ops.figures import Figures, PaceFacts
 
 
 class Publish(Protocol):
@@ -58,7 +59,10 @@ class TopicNames:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """Everything a view may use. `clock` gives the time in UTC, `started` is the worker's start."""
+    """Everything a view may use. `clock` gives the time in UTC, `started` is the worker's start.
+
+    `pace` is None before ServiceTitan was called for the first time; `figures` is fed by the worker.
+    """
 
     settings: Settings
     topics: TopicNames
@@ -67,9 +71,12 @@ class Services:
     stream: Callable[[], StreamFacts]
     upstream: Callable[[], UpstreamFacts]
     auth_test: Callable[[], Awaitable[Token | NoToken]]
+    metrics: Callable[[], Awaitable[bytes]]
     clock: Callable[[], datetime]
     started: datetime
     version: str
+    pace: Callable[[], PaceFacts | None] = lambda: None
+    figures: Figures = field(default_factory=Figures)
 
 
 SERVICES: web.AppKey[Services] = web.AppKey("services", Services)

@@ -1,0 +1,90 @@
+"""Signing in and out, the page's files, and its help."""
+
+import mimetypes
+
+from aiohttp import web
+from faust.web import Blueprint
+
+from app.telemetry.log import get_logger
+from app.web.access import Denied, doors
+from app.web.envelope import Problem
+from app.web.ops.session import COOKIE, LASTS, sign_in
+from app.web.ops.templates import STATIC, render
+from app.web.ops.visit import SIGN_IN, OpsView, form_of, go_to, html, require_our_page, who
+from app.web.pages import ApiView
+from app.web.services import services
+
+api = Blueprint("ops_account")
+_log = get_logger(__name__)
+
+
+@api.route(SIGN_IN, name="ops_sign_in")
+class SignInView(ApiView):
+    """GET and POST /ops/sign-in."""
+
+    async def get(self, request: web.Request) -> web.Response:
+        """The form."""
+        if not isinstance(who(request, services(request)), Denied):
+            return go_to("/ops")
+        return _form(request.query.get("to", "/ops"), wrong=False)
+
+    async def post(self, request: web.Request) -> web.Response:
+        """A key becomes a cookie."""
+        require_our_page(request)
+        form, serving = form_of(request), services(request)
+        to = form.get("to", ["/ops"])[0]
+        keys = doors(serving.settings.api_read_keys, serving.settings.api_act_keys)
+        cookie = sign_in(keys, form.get("key", [""])[0].strip(), serving.clock())
+        if cookie is None:
+            _log.warning("a sign-in with an unknown key")
+            return _form(to, wrong=True)
+        # Only a path of this page: an address with a host of its own would lead away.
+        answer = go_to(to if to == "/ops" or to.startswith("/ops/") else "/ops")
+        answer.set_cookie(
+            COOKIE,
+            cookie,
+            path="/ops",
+            max_age=int(LASTS.total_seconds()),
+            httponly=True,
+            samesite="Lax",
+            secure=request.secure or request.headers.get("X-Forwarded-Proto") == "https",
+        )
+        return answer
+
+
+def _form(to: str, *, wrong: bool) -> web.Response:
+    return html(render("sign_in.html", who=None, to=to, wrong=wrong), 401 if wrong else 200)
+
+
+@api.route("/ops/sign-out", name="ops_sign_out")
+class SignOutView(OpsView):
+    """POST /ops/sign-out."""
+
+    async def post(self, request: web.Request) -> web.Response:  # noqa: ARG002 - Faust's signature
+        """The cookie goes."""
+        answer = go_to(SIGN_IN)
+        answer.del_cookie(COOKIE, path="/ops")
+        return answer
+
+
+@api.route("/ops/help", name="ops_help")
+class HelpView(OpsView):
+    """GET /ops/help."""
+
+    async def get(self, request: web.Request) -> web.Response:
+        """What words and keys mean."""
+        return self.visit(request).page("help.html")
+
+
+@api.route("/ops/static/{name}", name="ops_static")
+class StaticView(ApiView):
+    """GET /ops/static/{name}."""
+
+    async def get(self, request: web.Request, name: str) -> web.Response:  # noqa: ARG002 - Faust's signature
+        """A file of the page; its address changes with it, so that it may be kept."""
+        file = STATIC / name
+        if file.parent != STATIC or file.suffix not in {".css", ".js", ".svg"} or not file.is_file():
+            raise Problem(404, "there is no such file")
+        kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
+        keep = {"Cache-Control": "public, max-age=86400"}
+        return web.Response(body=file.read_bytes(), content_type=kind, charset="utf-8", headers=keep)

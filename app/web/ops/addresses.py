@@ -1,0 +1,52 @@
+"""Every address of the page, for the guard. The pages ask for a sign-in themselves, so the guard lets all in."""
+
+from app.booking.events import LARGEST_EVENT
+from app.web.access import Access
+from app.web.operations import Operation
+
+_GET = (
+    "/ops",
+    "/ops/sign-in",
+    "/ops/help",
+    "/ops/stream",
+    "/ops/static/{name}",
+    "/ops/reasons/{reason}",
+    "/ops/bookings",
+    "/ops/bookings.csv",
+    "/ops/bookings/{bookingId}",
+    "/ops/bookings/{bookingId}/repair",
+    "/ops/plans",
+    "/ops/plans/{plan}",
+    "/ops/actions",
+    "/ops/webhooks",
+)
+_POST = (
+    "/ops/sign-in",
+    "/ops/sign-out",
+    "/ops/reasons/{reason}/notes",
+    "/ops/bookings",
+    "/ops/bookings.csv",
+    "/ops/bookings/{bookingId}",
+    "/ops/bookings/{bookingId}/actions",
+    "/ops/bookings/{bookingId}/repair",
+    "/ops/plans",
+    "/ops/plans/{plan}",
+)
+
+
+def _page(method: str, path: str) -> Operation:
+    return Operation(
+        method=method,
+        path=path,
+        access=Access.OPEN,
+        summary="A page for people",
+        answers={200: None},
+        largest_body=LARGEST_EVENT,
+        plain=True,
+    )
+
+
+PAGES: tuple[Operation, ...] = (
+    *(_page("GET", path) for path in _GET),
+    *(_page("POST", path) for path in _POST),
+)

@@ -1,0 +1,69 @@
+"""Figures that this worker keeps of itself: calls, their outcomes, and lag. A few hundred numbers, no more."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+CALL_SECONDS, CALL_POINTS = 5, 60
+OUTCOME_SECONDS, OUTCOME_POINTS = 60, 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaceFacts:
+    """How fast this worker calls ServiceTitan. `rate` is its share in calls per second, `used` the last second's.
+
+    `open_for` is how long the breaker stays open, `stopped_for` how long a 429 stops all calls; both in seconds.
+    """
+
+    rate: float
+    used: int
+    in_flight: int = 0
+    waiting: int = 0
+    stopped_for: float = 0.0
+    open_for: float | None = None
+
+
+@dataclass(slots=True)
+class Ring(Generic[T]):
+    """The latest `points` values, one for each `seconds`; what is older is forgotten."""
+
+    seconds: int
+    points: int
+    empty: Callable[[], T]
+    _kept: dict[int, T] = field(default_factory=dict)
+
+    def put(self, at: datetime, change: Callable[[T], T]) -> None:
+        """Change the value of that time."""
+        place = int(at.timestamp()) // self.seconds
+        self._kept[place] = change(self._kept.get(place, self.empty()))
+        for old in [one for one in self._kept if one <= place - self.points]:
+            del self._kept[old]
+
+    def values(self, now: datetime) -> list[T]:
+        """The values up to now, oldest first."""
+        last = int(now.timestamp()) // self.seconds
+        return [self._kept.get(place, self.empty()) for place in range(last - self.points + 1, last + 1)]
+
+
+@dataclass(slots=True)
+class Figures:
+    """What this worker has seen lately."""
+
+    calls: Ring[int] = field(default_factory=lambda: Ring(CALL_SECONDS, CALL_POINTS, int))
+    lag: Ring[int] = field(default_factory=lambda: Ring(CALL_SECONDS, CALL_POINTS, int))
+    outcomes: Ring[Counter[str]] = field(
+        default_factory=lambda: Ring(OUTCOME_SECONDS, OUTCOME_POINTS, Counter)
+    )
+
+    def call_made(self, kind: str, at: datetime) -> None:
+        """A call to ServiceTitan ended; `kind` is its outcome: Accepted, Busy, Failed, Unsure, Refused."""
+        self.calls.put(at, lambda calls: calls + 1)
+        self.outcomes.put(at, lambda counted: counted + Counter({kind: 1}))
+
+    def lag_seen(self, lag: int, at: datetime) -> None:
+        """So many records wait in the topics; of several in one stretch the highest counts."""
+        self.lag.put(at, lambda seen: max(seen, lag))

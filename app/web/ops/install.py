@@ -1,0 +1,35 @@
+"""Puts the page into a worker's web server, and what goes on beside it."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import faust
+from aiohttp import web
+
+from app.web.ops import account, overview, search
+from app.web.ops.figures import CALL_SECONDS
+from app.web.services import Services
+
+BLUEPRINTS = (account.api, overview.api, search.api)
+
+
+def install(app: faust.App, server: web.Application, services: Services) -> None:
+    """Give the app the page's views; what they need besides lives as long as the server."""
+    for blueprint in BLUEPRINTS:
+        blueprint.register(app)
+
+    async def beside(_: web.Application) -> AsyncIterator[None]:
+        watching = asyncio.create_task(_watch_lag(services))
+        yield
+        watching.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await watching
+
+    server.cleanup_ctx.append(beside)
+
+
+async def _watch_lag(services: Services) -> None:
+    while True:
+        services.figures.lag_seen(services.stream().lag, services.clock())
+        await asyncio.sleep(CALL_SECONDS / 2)

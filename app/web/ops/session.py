@@ -1,0 +1,96 @@
+"""Signing in to the page: a key becomes a cookie that every worker with the same keys can verify.
+
+Nothing is kept: the cookie holds which key it is of and until when it is good, and a code made with that key.
+Taking the key out of the settings ends its sessions.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from urllib.parse import urlsplit
+
+from app.web.access import Access, Caller, Denied, Doors
+
+COOKIE = "ops_session"
+LASTS = timedelta(hours=12)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visitor:
+    """Who looks at the page. `local` is whoever is on this machine while there are no keys."""
+
+    name: str
+    may_act: bool
+    local: bool = False
+
+
+def visitor(
+    doors: Doors,
+    *,
+    cookie: str | None,
+    authorization: str | None,
+    remote: str | None,
+    host: str,
+    now: datetime,
+) -> Visitor | Denied:
+    """Who this is, by cookie or by `Authorization: Bearer KEY`; or why nobody."""
+    if doors.keys and authorization is None:
+        caller = None if cookie is None else _of_cookie(doors, cookie, now)
+        return Denied.NO_KEY if caller is None else Visitor(name=caller.name, may_act=caller.may_act)
+    found = doors.admit(Access.READ, authorization=authorization, remote=remote, host=host)
+    if isinstance(found, Denied):
+        return found
+    return Visitor(name=found.name, may_act=found.may_act, local=not doors.keys)
+
+
+def sign_in(doors: Doors, key: str, now: datetime) -> str | None:
+    """The cookie for this key; None when it is not known."""
+    given = hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
+    found = None
+    for digest, _ in doors.keys:
+        if hmac.compare_digest(digest, given):
+            found = digest
+    if found is None:
+        return None
+    signed = f"{_name(found)}.{int((now + LASTS).timestamp())}"
+    return f"{signed}.{_code(found, signed)}"
+
+
+def _of_cookie(doors: Doors, cookie: str, now: datetime) -> Caller | None:
+    signed, _, code = cookie.rpartition(".")
+    name, _, until = signed.partition(".")
+    found = None
+    for digest, caller in doors.keys:
+        good = hmac.compare_digest(_code(digest, signed).encode(), code.encode())
+        if good and name == _name(digest):
+            found = caller
+    if found is None or not until.isdecimal() or int(until) < now.timestamp():
+        return None
+    return found
+
+
+def _name(digest: bytes) -> str:
+    """Which key it is, without telling the key."""
+    return hashlib.blake2b(digest, digest_size=8, person=b"ops-key-name").hexdigest()
+
+
+def _code(digest: bytes, signed: str) -> str:
+    secret = hashlib.blake2b(digest, person=b"ops-session").digest()
+    return hmac.new(secret, signed.encode(), hashlib.sha256).hexdigest()
+
+
+def is_from_our_page(headers: Mapping[str, str], host: str) -> bool:
+    """Whether a POST was sent by a page of ours (https://www.w3.org/TR/fetch-metadata/).
+
+    Browsers say `Sec-Fetch-Site` only where the connection is trustworthy, and `Origin` with every POST. Who
+    sends `Authorization` is no browser: no other site can make one send it.
+    """
+    site = headers.get("Sec-Fetch-Site")
+    if site is not None:
+        return site == "same-origin"
+    origin = headers.get("Origin")
+    if origin is not None:
+        return urlsplit(origin).netloc == host
+    return "Authorization" in headers

@@ -1,0 +1,54 @@
+"""The page's templates: everything that comes from outside is escaped."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from app.booking.reasons import EXPLANATIONS
+from app.web.ops import masks, words
+
+_WEB = Path(__file__).parents[1]
+STATIC = _WEB / "static"
+
+
+def _path(text: str) -> str:
+    return quote(text, safe="")
+
+
+def _static(name: str) -> str:
+    """The address of a static file; it changes with the file, so that browsers may keep it."""
+    return f"/ops/static/{name}?{hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]}"
+
+
+def _environment() -> Environment:
+    made = Environment(
+        loader=FileSystemLoader(_WEB / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters["path"] = _path
+    names = ("style.css", "live.js", "idiomorph.min.js", "icon.svg")
+    made.globals.update(
+        static={name: _static(name) for name in names},
+        reasons={reason.value: explained for reason, explained in EXPLANATIONS.items()},
+        badge=words.badge,
+        wish=words.wish,
+        span=words.span,
+        outcome_tone=words.outcome_tone,
+        customer=masks.customer,
+    )
+    return made
+
+
+_ENVIRONMENT = _environment()
+
+
+def render(template: str, **context: Any) -> str:  # noqa: ANN401 - a template's own
+    """The text of a template."""
+    parts = _ENVIRONMENT.get_template("parts.html").make_module(context)
+    return _ENVIRONMENT.get_template(template).render(context, parts=parts)

@@ -1,0 +1,120 @@
+"""Words for people: times as distances, states as word, shape and tone, and nothing personal unless asked. Pure."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from app.booking.record import Phase, Record, State, Waits
+from app.booking.status import Status
+
+_MINUTE, _HOUR, _DAY = 60, 3600, 86400
+
+
+def span(seconds: float) -> str:
+    """A length of time in its two largest units at most: `8 s`, `3 min`, `4 h 20 min`, `2 d 3 h`."""
+    whole = max(0, round(seconds))
+    if whole < _MINUTE:
+        return f"{whole} s"
+    if whole < _HOUR:
+        return f"{whole // _MINUTE} min"
+    if whole < _DAY:
+        minutes = whole % _HOUR // _MINUTE
+        return f"{whole // _HOUR} h" + (f" {minutes} min" if minutes and whole < 6 * _HOUR else "")
+    hours = whole % _DAY // _HOUR
+    return f"{whole // _DAY} d" + (f" {hours} h" if hours and whole < 7 * _DAY else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """Times as seen from now, and in the business's zone."""
+
+    now: datetime
+    zone: ZoneInfo
+
+    def near(self, when: datetime) -> str:
+        """`3 min ago`, `in 4 s`, `now`."""
+        seconds = (when - self.now).total_seconds()
+        if abs(seconds) < 1:
+            return "now"
+        return f"in {span(seconds)}" if seconds > 0 else f"{span(-seconds)} ago"
+
+    def left(self, visit: datetime) -> str:
+        """How long until a visit: `in 3 h`, or that its time has passed."""
+        seconds = (visit - self.now).total_seconds()
+        return f"in {span(seconds)}" if seconds > 0 else f"passed {span(-seconds)} ago"
+
+    def urgency(self, visit: datetime) -> str:
+        """`past`, `soon` (4 h), `today` (24 h) or `later`."""
+        ahead = visit - self.now
+        if ahead <= timedelta(0):
+            return "past"
+        return "soon" if ahead < timedelta(hours=4) else "today" if ahead < timedelta(days=1) else "later"
+
+    def utc(self, when: datetime) -> str:
+        """`2026-11-24 14:00:05 UTC`."""
+        return when.strftime("%Y-%m-%d %H:%M:%S UTC")
+
+    def here(self, when: datetime) -> str:
+        """`Tue 24 Nov, 09:00 MST`: in the business's zone."""
+        local = when.astimezone(self.zone)
+        year = "" if local.year == self.now.astimezone(self.zone).year else f" {local.year}"
+        return local.strftime(f"%a %-d %b{year}, %H:%M %Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Badge:
+    """A state as it is shown: its word, the shape before it, and the tone of both."""
+
+    word: str
+    shape: str
+    tone: str
+
+
+def badge(record: Record) -> Badge:
+    """Where a booking stands."""
+    match record.state:
+        case State.HELD:
+            return Badge("held", "stop", "bad")
+        case State.CLOSED:
+            return Badge("closed", "dash", "quiet")
+        case State.ENDED:
+            cancelled = record.job is not None and record.job.status is Status.CANCELLED
+            return Badge("cancelled", "cross", "quiet") if cancelled else Badge("completed", "check", "good")
+        case State.PENDING | State.ACTIVE if record.lane.phase is not Phase.IDLE:
+            return _of_lane(record)
+        case State.ACTIVE:
+            word = "scheduled" if record.job is None else record.job.status.value.replace("_", " ")
+            return Badge(word, "dot", "good")
+        case State.PENDING:
+            return Badge("pending", "ring", "busy")
+
+
+def _of_lane(record: Record) -> Badge:
+    match record.lane.waits:
+        case Waits.RETRY:
+            return Badge("waiting", "clock", "warn")
+        case Waits.SETTLE:
+            return Badge("checking", "lens", "warn")
+        case Waits.CUSTOMER:
+            return Badge("customer", "ring", "busy")
+        case None:
+            return Badge("in flight", "half", "busy")
+
+
+def wish(record: Record) -> str:
+    """What the booking system wants of this booking now."""
+    if record.job is None:
+        return "cancel" if record.wants is Status.CANCELLED else "create"
+    return record.wants.value.replace("_", " ")
+
+
+def outcome_tone(outcome: str) -> str:
+    """The tone of a timeline entry's outcome."""
+    word = outcome.lower()
+    if word in {"accepted", "worked", "found"}:
+        return "good"
+    if word in {"refused", "dead-lettered"}:
+        return "bad"
+    if word in {"failed", "unsure", "busy"}:
+        return "warn"
+    return "quiet"
