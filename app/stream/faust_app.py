@@ -80,7 +80,7 @@ class StreamApp(faust.App):
         self.sources: dict[str, Source] = {}
         self._assigned: list[Callback] = []
         self._revoked: list[Callback] = []
-        self._draining: list[Callable[[], None]] = []
+        self._draining: list[Callable[[bool], None]] = []
         self.paused_topics: set[str] = set()
         self._handover = asyncio.Lock()
         self._ending: asyncio.Task[None] | None = None
@@ -142,8 +142,12 @@ class StreamApp(faust.App):
         """Have `callback` awaited whenever partitions were assigned, before a message is handled."""
         self._assigned.append(callback)
 
-    def on_draining(self, callback: Callable[[], None]) -> None:
-        """Have `callback` called when a drain begins, so that handlers that only wait can give up."""
+    def on_draining(self, callback: Callable[[bool], None]) -> None:
+        """Have `callback` called in each drain, so that handlers that only wait can give up.
+
+        First with False: what is in front of finished work may still finish, so that it is not done again;
+        only what cannot should give up. Then with True: that time is over.
+        """
         self._draining.append(callback)
 
     def on_revoked(self, callback: Callback) -> None:
@@ -249,11 +253,11 @@ class StreamApp(faust.App):
     async def give_back(self, why: str) -> None:
         """Stop taking messages, let running handlers finish within the limit, and commit what is done."""
         self.consumer.stop_intake()
-        for let_go in self._draining:
-            let_go()
+        self._let_go(late=False)
         async with self._handover:
             await self.dispatcher.settle(self.config.catch_up_limit)
             self.consumer.close_intake()
+            self._let_go(late=True)
             drained = await self.dispatcher.drain(self.config.drain_limit)
             await self._commit_the_last()
             if not self.ownership.give_back():
@@ -262,6 +266,10 @@ class StreamApp(faust.App):
             for callback in self._revoked:
                 await callback()
             faults.reach("revoked")
+
+    def _let_go(self, *, late: bool) -> None:
+        for callback in self._draining:
+            callback(late)
 
     async def _commit_the_last(self) -> None:
         try:

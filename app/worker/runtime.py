@@ -119,10 +119,14 @@ class Runtime:
             self._calls.take_hold()
         upstream.pace.set_share(len(self._app.owned_partitions) / self._settings.topic_partitions)
 
-    def draining(self) -> None:
-        """Partitions are about to go: what only waits is given up."""
-        if self._calls is not None:
+    def draining(self, late: bool) -> None:
+        """Partitions are about to go: what only waits is given up, at once when nothing can be called."""
+        if self._calls is not None and (late or self._calls_are_stopped()):
             self._calls.let_go()
+
+    def _calls_are_stopped(self) -> bool:
+        upstream = self.upstream
+        return upstream is None or upstream.gate.is_open or upstream.pace.snapshot().stopped_for > 0
 
     async def revoked(self) -> None:
         """No partition is ours: nothing is called."""
@@ -140,8 +144,7 @@ class Runtime:
 
     def seen(self) -> Seen:
         """What the watchdog judges."""
-        app, upstream = self._app, self.upstream
-        waits = upstream is None or upstream.gate.is_open or upstream.pace.snapshot().stopped_for > 0
+        app = self._app
         return Seen(
             finished=app.dispatcher.progress.finished,
             heads=app.heads(),
@@ -150,7 +153,7 @@ class Runtime:
             group_answers=app.ownership.membership.fresh,
             recovering=app.recovering,
             to_replay=app.recovery_remaining(),
-            excused=waits,
+            excused=self._calls_are_stopped(),
         )
 
     async def _ask_health(self) -> None:
