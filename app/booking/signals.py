@@ -61,7 +61,7 @@ def _as_head(signal: Signal, facts: Facts, plan: str | None = None) -> Head:
 def _without_row(signal: Signal, facts: Facts) -> Decision:
     """Only the repair of a creation that was invalid makes a booking.
 
-    Another act is dead-lettered, since somebody waits for it; what is only told of a booking that left is not.
+    Another act is dead-lettered, since somebody waits for it; what is told of a booking that left is not.
     """
     says = signal.says
     if not isinstance(says, Action):
