@@ -156,19 +156,23 @@ def _responses(operation: Operation) -> Iterator[tuple[str, Any]]:
         )
 
 
-def _answer(model: type[BaseModel] | None, *, plain: bool) -> dict[str, Any]:
+def _content(model: type[BaseModel] | None, plain: str | None) -> dict[str, Any]:
+    """The answer's form: as it is when plain, else in the envelope."""
+    if plain is not None:
+        kind = "object" if plain == "application/json" else "string"
+        return {plain: {"schema": {"type": kind}}}
     data: dict[str, Any] = {} if model is None else {"$ref": _REF.format(model=_name(model))}
-    schema = (
-        {"type": "object"}
-        if plain
-        else {
-            "type": "object",
-            "properties": {"success": {"const": True}, "data": data},
-            "required": ["success", "data"],
-        }
-    )
+    schema = {
+        "type": "object",
+        "properties": {"success": {"const": True}, "data": data},
+        "required": ["success", "data"],
+    }
+    return {"application/json": {"schema": schema}}
+
+
+def _answer(model: type[BaseModel] | None, *, plain: str | None) -> dict[str, Any]:
     text = "Done" if model is None else (model.__doc__ or "").partition("\n")[0]
-    answer: dict[str, Any] = {"description": text, "content": {"application/json": {"schema": schema}}}
+    answer: dict[str, Any] = {"description": text, "content": _content(model, plain)}
     if model is models.Queued:
         answer["headers"] = {
             "Location": {"description": "Where to look again.", "schema": {"type": "string"}}

@@ -43,8 +43,8 @@ class Operation:
     any_json: bool = False
     """The body is anything its sender likes, as long as it is JSON: a webhook."""
     parameters: tuple[Parameter, ...] = ()
-    plain: bool = False
-    """The answer is not in the envelope."""
+    plain: str | None = None
+    """The content type of an answer that is not in the envelope."""
 
     @property
     def name(self) -> str:
@@ -218,11 +218,19 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         method="GET",
+        path="/metrics",
+        access=Access.READ,
+        summary="Every metric, for Prometheus",
+        answers={200: None},
+        plain="text/plain",
+    ),
+    Operation(
+        method="GET",
         path="/openapi.json",
         access=Access.OPEN,
         summary="This description",
         answers={200: None},
-        plain=True,
+        plain="application/json",
     ),
 )
 LARGEST_BODY = max(operation.largest_body for operation in OPERATIONS)

@@ -12,6 +12,7 @@ from app.stream.faust_app import StreamApp
 from app.stream.topology import Topics
 from app.view.view import View
 from app.web.services import Services, StreamFacts, TopicNames, UpstreamFacts
+from app.worker.metrics import WorkerMetrics
 
 
 class Worker(Protocol):
@@ -21,6 +22,7 @@ class Worker(Protocol):
     upstream: Upstream | None
     health: HealthSeen | None
     health_at: datetime | None
+    metrics: WorkerMetrics
 
 
 def services(app: StreamApp, settings: Settings, topics: Topics, worker: Worker) -> Services:
@@ -46,6 +48,7 @@ def services(app: StreamApp, settings: Settings, topics: Topics, worker: Worker)
         stream=lambda: stream_facts(app),
         upstream=lambda: upstream_facts(worker),
         auth_test=auth_test,
+        metrics=worker.metrics.render,
         clock=lambda: datetime.now(UTC),
         started=datetime.now(UTC),
         version=version("servicetitan-stream"),

@@ -175,6 +175,9 @@ async def serving(folder: Path, **environ: str) -> AsyncIterator[Served]:
         async def auth_test() -> Token | NoToken:
             return served.token
 
+        async def metrics() -> bytes:
+            return b"# nothing happened yet\n"
+
         install(
             app,
             Services(
@@ -185,6 +188,7 @@ async def serving(folder: Path, **environ: str) -> AsyncIterator[Served]:
                 stream=lambda: served.stream,
                 upstream=lambda: served.upstream,
                 auth_test=auth_test,
+                metrics=metrics,
                 clock=lambda: served.now,
                 started=served.now,
                 version="1.2.3",

@@ -1,0 +1,177 @@
+"""The README is true: every command in it is run here, ports and topics apart."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from app.local.kafka import free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tests.support.flow import Flow
+
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```(sh|python)\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+# In tables and in running text commands stand between back quotes.
+INLINE = re.findall(r"`((?:servicetitan-stream|curl|uv run) [^`]+)`", README)
+
+# The first two lines set everything up: CI runs the second, and the first is the demo that is run below.
+SET_UP = {
+    "pip install uv && uv run servicetitan-stream demo",
+    "pip install uv && uv run pytest",
+}
+RUN = {
+    "uv run servicetitan-stream broker --port 9092",
+    "uv run servicetitan-stream simulator",
+    "uv run servicetitan-stream worker",
+    "DATA_DIR=./data-2 WEB_PORT=6067 uv run servicetitan-stream worker",
+    "servicetitan-stream topics",
+    "servicetitan-stream topics --check",
+    "curl localhost:6066/api/integrations/servicetitan/health",
+    "curl localhost:6066/metrics",
+}
+DEMO = "uv run servicetitan-stream demo --once --bookings 60"
+TABLES = "uv run python -m tests.readme"  # tests/unit holds the tables and the code together
+
+
+def commands() -> list[str]:
+    """Every command line of the README."""
+    lines = [line for kind, text in BLOCKS if kind == "sh" for line in joined(text)]
+    return [*lines, *INLINE]
+
+
+def joined(text: str) -> list[str]:
+    """The commands of a block; one that goes on over several lines, as one."""
+    lines: list[str] = []
+    for line in text.strip().splitlines():
+        if lines and lines[-1].count("'") % 2:
+            lines[-1] += f"\n{line}"
+        else:
+            lines.append(line)
+    return lines
+
+
+def posting() -> str:
+    """The README's POST of a booking."""
+    return next(line for line in commands() if line.startswith("curl -X POST"))
+
+
+def test_every_command_of_the_readme_is_run_here() -> None:
+    assert {*commands()} == {*SET_UP, *RUN, DEMO, TABLES, posting()}
+
+
+async def run(*arguments: str, environ: Mapping[str, str] | None = None) -> tuple[int, str]:
+    """Run to the end; gives the exit status and all output."""
+    process = await asyncio.create_subprocess_exec(
+        *arguments,
+        env=None if environ is None else dict(environ),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output, _ = await process.communicate()
+    return process.returncode or 0, output.decode()
+
+
+async def test_a_booking_system_in_a_few_lines_of_python(flow: Flow) -> None:
+    program = next(text for kind, text in BLOCKS if kind == "python")
+    here = program.replace("localhost:9092", flow.settings.kafka_bootstrap_servers[0]).replace(
+        '"booking-events"', f'"{flow.topics.booking_events.name}"'
+    )
+
+    status, output = await run(sys.executable, "-c", here)
+
+    assert status == 0, output
+    view = await flow.view("BK-1", state="active")
+    assert view["job"]["customer"]["name"] == "Ann Lee"
+
+
+async def test_the_same_over_http(flow: Flow) -> None:
+    await until_healthy(flow.settings.web_port)
+    here = posting().replace("127.0.0.1:6066", f"127.0.0.1:{flow.settings.web_port}")
+
+    status, output = await run(*shlex.split(here), "--silent")
+
+    assert status == 0, output
+    assert json.loads(output)["data"]["status"] == "scheduled", output
+
+
+@pytest.mark.timeout(300)
+async def test_the_demo_ends_as_its_scripts_say() -> None:
+    status, output = await run(*shlex.split(DEMO))
+
+    assert status == 0, output
+
+
+@pytest.mark.timeout(300)
+async def test_all_of_it_by_hand(tmp_path: Path, environ_of: Mapping[str, str]) -> None:
+    kafka, simulator, web, web2 = (free_port() for _ in range(4))
+    environ = {
+        **environ_of,
+        "KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{kafka}",
+        "SERVICETITAN_API_URL": f"http://127.0.0.1:{simulator}",
+    }
+    started = [
+        await start(tmp_path / "broker", f"broker --port {kafka}", environ),
+        await start(tmp_path / "simulator", f"simulator --port {simulator}", environ),
+        await start(
+            tmp_path / "worker", "worker", environ | {"DATA_DIR": f"{tmp_path}/1", "WEB_PORT": str(web)}
+        ),
+        await start(
+            tmp_path / "second", "worker", environ | {"DATA_DIR": f"{tmp_path}/2", "WEB_PORT": str(web2)}
+        ),
+    ]
+    try:
+        await until_healthy(web)
+        await until_healthy(web2)
+        status, output = await run("servicetitan-stream", "topics", "--check", environ=environ)
+        assert status == 0, output
+        status, output = await run("servicetitan-stream", "topics", environ=environ)
+        assert status == 0, output
+        status, output = await run("curl", "--silent", f"localhost:{web}/metrics")
+        assert "servicetitan_stream_info" in output, output
+    finally:
+        for process in reversed(started):
+            process.terminate()
+            await process.wait()
+
+
+@pytest.fixture
+def environ_of() -> Mapping[str, str]:
+    """This process's environment, with the command line on its path, as `uv run` makes it."""
+    import os
+
+    return {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+
+
+async def start(log: Path, command: str, environ: Mapping[str, str]) -> asyncio.subprocess.Process:
+    """Start one of the README's long-running commands."""
+    with log.open("wb") as file:
+        return await asyncio.create_subprocess_exec(
+            "servicetitan-stream",
+            *shlex.split(command),
+            env=dict(environ),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=file,
+            stderr=file,
+        )
+
+
+async def until_healthy(port: int) -> None:
+    """Return once the README's health command says so."""
+    address = f"localhost:{port}/api/integrations/servicetitan/health"
+    async with asyncio.timeout(120):
+        while True:
+            _, output = await run("curl", "--silent", address)
+            if '"status":"healthy"' in output:
+                return
+            await asyncio.sleep(0.5)
