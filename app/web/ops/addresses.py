@@ -1,4 +1,4 @@
-"""Every address of the page, for the guard. The pages ask for a sign-in themselves, so the guard lets all in."""
+"""Every address of the page, for the guard, which lets all in: the pages ask for a sign-in themselves."""
 
 from app.booking.events import LARGEST_EVENT
 from app.web.access import Access
@@ -42,7 +42,7 @@ def _page(method: str, path: str) -> Operation:
         summary="A page for people",
         answers={200: None},
         largest_body=LARGEST_EVENT,
-        plain=True,
+        plain="text/html",
     )
 
 

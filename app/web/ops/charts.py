@@ -79,6 +79,7 @@ def _lag(figures: Figures, now: datetime) -> Chart:
 def _bars(stacks: Sequence[Sequence[tuple[float, str]]], top: float) -> list[Bar]:
     """Columns of one width, each a stack of values; what is zero is not drawn."""
     step = WIDTH / len(stacks)
+    width = round(step - 0.8, 2)
     found: list[Bar] = []
     for place, stack in enumerate(stacks):
         ground = float(HEIGHT)
@@ -86,7 +87,5 @@ def _bars(stacks: Sequence[Sequence[tuple[float, str]]], top: float) -> list[Bar
             height = HEIGHT * value / top
             ground -= height
             if value:
-                found.append(
-                    Bar(round(place * step, 2), round(ground, 2), round(step - 0.8, 2), round(height, 2), tone)
-                )
+                found.append(Bar(round(place * step, 2), round(ground, 2), width, round(height, 2), tone))
     return found

@@ -1,4 +1,4 @@
-"""Figures that this worker keeps of itself: calls, their outcomes, and lag. A few hundred numbers, no more."""
+"""Figures that this worker keeps of itself: calls, their outcomes, and lag. A few hundred numbers."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -14,9 +14,10 @@ OUTCOME_SECONDS, OUTCOME_POINTS = 60, 60
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaceFacts:
-    """How fast this worker calls ServiceTitan. `rate` is its share in calls per second, `used` the last second's.
+    """How fast this worker calls ServiceTitan.
 
-    `open_for` is how long the breaker stays open, `stopped_for` how long a 429 stops all calls; both in seconds.
+    `rate` is its share in calls per second, `used` what it made in the last second. `open_for` is how long the
+    breaker stays open, `stopped_for` how long a 429 stops all calls; both in seconds.
     """
 
     rate: float

@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator
 import faust
 from aiohttp import web
 
-from app.web.ops import account, overview, search
+from app.web.ops import account, booking, logs, overview, search
 from app.web.ops.figures import CALL_SECONDS
 from app.web.services import Services
 
-BLUEPRINTS = (account.api, overview.api, search.api)
+BLUEPRINTS = (account.api, overview.api, search.api, booking.api, logs.api)
 
 
 def install(app: faust.App, server: web.Application, services: Services) -> None:

@@ -84,9 +84,7 @@ def what(event_type: str) -> str:
     return event_type.removeprefix("booking.").replace("_", " ")
 
 
-def failed_lines(
-    lines: Iterable[AttentionLine], records: Mapping[str, Record]
-) -> tuple[FailedLine, ...]:
+def failed_lines(lines: Iterable[AttentionLine], records: Mapping[str, Record]) -> tuple[FailedLine, ...]:
     """The lines of a group; a booking that has just left is left out."""
     found = ((line, records.get(line.booking_id)) for line in lines)
     return tuple(_failed_line(line, record) for line, record in found if record is not None)

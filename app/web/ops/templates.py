@@ -8,7 +8,9 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from app.booking.reasons import EXPLANATIONS
+from app.telemetry.masking import masked_text
 from app.web.ops import masks, words
+from app.web.ops.lines import what
 
 _WEB = Path(__file__).parents[1]
 STATIC = _WEB / "static"
@@ -31,7 +33,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters["path"] = _path
+    made.filters.update(path=_path, masked=masked_text, what=what)
     names = ("style.css", "live.js", "idiomorph.min.js", "icon.svg")
     made.globals.update(
         static={name: _static(name) for name in names},

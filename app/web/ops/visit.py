@@ -27,6 +27,7 @@ POLICY = (
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 _MOST_FIELDS = 2000
+_VIEW_AWAY = Problem(503, "The view is being made anew. This takes a moment; try again.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +64,6 @@ class Visit:
             "view": view.progress,
             "far_behind": view.far_behind,
             "here": self.request.rel_url.path,
-            "csp": None,
         }
 
 
@@ -112,8 +112,7 @@ class OpsView(View):
         except Problem as problem:
             return _error(request, serving, found, problem)
         except ViewAway:
-            problem = Problem(503, "The view is being made anew. This takes a moment; try again.")
-            return _error(request, serving, found, problem)
+            return _error(request, serving, found, _VIEW_AWAY)
 
     def visit(self, request: web.Request) -> Visit:
         """The request of somebody who was admitted."""
@@ -152,7 +151,7 @@ def require_our_page(request: web.Request) -> None:
 
 def _turned_away(request: web.Request, denied: Denied) -> web.Response:
     if denied is Denied.NOT_LOCAL:
-        text = "No keys are set, so only this machine is answered. Set API_READ_KEYS and API_ACT_KEYS to open it."
+        text = "No keys are set, so only this machine is answered. API_ACT_KEYS opens the page."
         return html(render("error.html", title="Not from here", text=text, who=None), 403)
     if request.method != "GET":
         return go_to(SIGN_IN)

@@ -1,4 +1,4 @@
-"""Words for people: times as distances, states as word, shape and tone, and nothing personal unless asked. Pure."""
+"""Words for people: times as distances, states as word, shape and tone. Pure."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta

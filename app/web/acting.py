@@ -1,0 +1,68 @@
+"""What an operator does to a booking: by one path, whether it comes from the API, the page or the CLI."""
+
+from app.booking.events import FieldError, Invalid, validate
+from app.booking.inputs import Action
+from app.booking.record import Phase, Record
+from app.web import events
+from app.web.envelope import Problem
+from app.web.events import Made
+from app.web.requests import invalid
+from app.web.services import Services
+from app.web.submission import require_view, send
+
+
+async def act(
+    serving: Services, booking_id: str, action: Action, *, made_id: str, traceparent: str | None = None
+) -> Made:
+    """Send the action to the worker that owns the booking; returns when Kafka has it.
+
+    Raises Problem: 400 for a repair that is wrong, 404 and 409 for what would come to nothing, 503.
+    """
+    require_view(serving)
+    await _refuse(serving, booking_id, action)
+    made = events.action_signal(
+        booking_id, action, made_id=made_id, now=serving.clock(), traceparent=traceparent
+    )
+    await send(serving, serving.topics.signals, made)
+    return made
+
+
+async def _refuse(serving: Services, booking_id: str, act: Action) -> None:
+    """Raises Problem for what would come to nothing: 404, 409, and 400 for a repair that is wrong."""
+    if act.kind == "repair" and act.data is None:
+        raise invalid((FieldError(field="data", message="is needed for a repair"),))
+    seen = await serving.view.booking(booking_id)
+    if seen is None:
+        # The repair of a creation that was invalid is worked as the creation: it left only a dead letter.
+        letters = await serving.view.dead_letters(limit=1, booking_id=booking_id)
+        if not letters:
+            raise Problem(404, "there is no such booking")
+        if act.kind != "repair":
+            raise Problem(409, "the booking was never made: it can only be repaired")
+        _check_repair("booking.created", act, booking_id)
+        return
+    kind = acted_on(seen.record, act.event)
+    if kind is None:
+        raise Problem(409, "nothing of this booking waits for it")
+    if act.kind == "repair":
+        _check_repair(kind, act, booking_id)
+
+
+def acted_on(record: Record, event: str | None) -> str | None:
+    """The type of the event that would be acted on, None when nothing waits for an operator."""
+    head = record.lane.head
+    if record.lane.phase is Phase.HELD and head is not None and event in {None, head.event_id}:
+        return "booking.created"
+    failed = (f for f in reversed(record.failed) if event in {None, f.event_id})
+    return next((f.type for f in failed), None)
+
+
+def _check_repair(event_type: str, act: Action, booking_id: str) -> None:
+    found = validate(event_type, act.data, booking_id)
+    if isinstance(found, Invalid):
+        raise invalid(
+            tuple(
+                FieldError(field=f"data.{error.field}", message=error.message, value=error.value)
+                for error in found.errors
+            )
+        )

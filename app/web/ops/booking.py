@@ -1,0 +1,234 @@
+"""One booking: what happened, what waits, and what a person does about it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+from uuid import uuid4
+
+import orjson
+from aiohttp import web
+from faust.web import Blueprint
+
+from app.booking.events import FieldError
+from app.booking.inputs import Action
+from app.booking.record import Record, decode_head
+from app.telemetry.log import get_logger
+from app.view import glance
+from app.view.columns import visit as visit_of
+from app.view.rows import BookingSeen, DeadLetter
+from app.web import acting, fates
+from app.web.envelope import Problem
+from app.web.operations import PREFIX
+from app.web.ops import forms, gathering, masks
+from app.web.ops.failures import Failure, data_of_bytes, data_of_head, failures, never_made
+from app.web.ops.lines import attempt
+from app.web.ops.visit import OpsView, Visit, booking_path, go_to
+
+api = Blueprint("ops_booking")
+_log = get_logger(__name__)
+
+_WAIT_SECONDS = 2.0
+"""How long a page waits for what its visitor has just done, so that it can show the end."""
+_LETTERS = 20
+_LONGEST_WHY = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Whole:
+    """All that is known of a booking; one that was never made has only dead letters."""
+
+    booking_id: str
+    seen: BookingSeen | None
+    letters: list[DeadLetter]
+
+    @property
+    def record(self) -> Record | None:
+        """The booking's row."""
+        return None if self.seen is None else self.seen.record
+
+    @property
+    def failures(self) -> tuple[Failure, ...]:
+        """What waits for a person."""
+        if self.record is not None:
+            return failures(self.record)
+        found = [never_made(letter) for letter in self.letters]
+        return tuple(one for one in found[:1] if one is not None)
+
+
+async def whole(visit: Visit, booking_id: str) -> Whole:
+    """All that is known of the booking; raises Problem 404."""
+    view = visit.serving.view
+    seen = await view.booking(booking_id)
+    letters = await view.dead_letters(limit=_LETTERS, booking_id=booking_id)
+    if seen is None and not letters:
+        raise Problem(404, f"There is no booking {booking_id}. A new one takes a moment to be seen.")
+    return Whole(booking_id=booking_id, seen=seen, letters=letters)
+
+
+@api.route("/ops/bookings/{bookingId}", name="ops_booking")
+class BookingView(OpsView):
+    """GET and POST /ops/bookings/{bookingId}."""
+
+    async def get(self, request: web.Request, bookingId: str) -> web.Response:  # noqa: N803 - as in the address
+        """The booking, personal data masked."""
+        visit = self.visit(request)
+        event = request.query.get("event", "")
+        if event:
+            await visit.serving.view.wait_for(bookingId, fates.digests(event), _WAIT_SECONDS)
+        return await _page(visit, bookingId, acted=event)
+
+    async def post(self, request: web.Request, bookingId: str) -> web.Response:  # noqa: N803 - as in the address
+        """The same with personal data: whoever may act may look, and that is written down."""
+        visit = self.acting(request)
+        _log.info("personal data revealed", booking=bookingId, by=visit.who.name)
+        return await _page(visit, bookingId, revealed=True)
+
+
+async def _page(visit: Visit, booking_id: str, *, acted: str = "", revealed: bool = False) -> web.Response:
+    found = await whole(visit, booking_id)
+    return visit.page("booking.html", **await shown(visit, found, acted=acted, revealed=revealed))
+
+
+async def shown(visit: Visit, found: Whole, *, acted: str = "", revealed: bool = False) -> dict[str, Any]:
+    """What a booking's page shows."""
+    serving, record = visit.serving, found.record
+    attempts = 1 + len(serving.settings.retry_delays)
+    acts = await serving.view.ask(glance.results, limit=_LETTERS, subject=found.booking_id)
+    return {
+        **gathering.figures(serving),
+        "booking_id": found.booking_id,
+        "record": record,
+        "behind": () if found.seen is None else found.seen.behind,
+        "partition": None if found.seen is None else found.seen.partition,
+        "visit_at": None if record is None else visit_of(record, serving.settings.business_time_zone),
+        "attempt": "" if record is None else attempt(record, attempts),
+        "facts": [] if record is None else masks.facts(record.booking, revealed=revealed),
+        "revealed": revealed,
+        "failures": found.failures,
+        "letters": [(letter, masks.event_text(letter.value, revealed=revealed)) for letter in found.letters],
+        "head_text": _head_text(record, revealed=revealed),
+        "acts": acts,
+        "acted": next((one for one in acts if one.action.event_id == acted), None),
+        "acted_id": acted,
+        "curl": curl(found.booking_id),
+    }
+
+
+def _head_text(record: Record | None, *, revealed: bool) -> str | None:
+    if record is None or record.lane.head is None:
+        return None
+    return masks.event_text(record.lane.head.raw.value, revealed=revealed)
+
+
+def curl(booking_id: str) -> str:
+    """The call that tries it now; whoever uses it sets HOST and KEY."""
+    body = orjson.dumps({"action": "retry", "why": "..."}).decode()
+    path = booking_path(booking_id).removeprefix("/ops")
+    return (
+        f'curl -X POST "$HOST{PREFIX}{path}/actions" \\\n  -H "Authorization: Bearer $KEY" \\\n'
+        f"  -H 'Content-Type: application/json' \\\n  -d '{body}'"
+    )
+
+
+# Acting ---------------------------------------------------------------------------------------------------
+
+
+@api.route("/ops/bookings/{bookingId}/actions", name="ops_act")
+class ActView(OpsView):
+    """POST /ops/bookings/{bookingId}/actions."""
+
+    async def post(self, request: web.Request, bookingId: str) -> web.Response:  # noqa: N803 - as in the address
+        """Try now, or discard."""
+        visit = self.acting(request)
+        kind = visit.field("action")
+        if kind not in {"retry", "discard"}:
+            raise Problem(400, "A booking can be tried now, repaired or discarded.")
+        return await _act(visit, bookingId, cast("Literal['retry', 'discard']", kind))
+
+
+async def _act(
+    visit: Visit,
+    booking_id: str,
+    kind: Literal["retry", "repair", "discard"],
+    data: dict[str, Any] | None = None,
+) -> web.Response:
+    why = visit.field("why")[:_LONGEST_WHY]
+    if not why:
+        raise Problem(400, "Say why: it stands in the booking's timeline.")
+    action = Action(kind=kind, by=visit.who.name, why=why, event=visit.field("event") or None, data=data)
+    made = await acting.act(visit.serving, booking_id, action, made_id=str(uuid4()))
+    return go_to(f"{booking_path(booking_id)}?event={made.event_id}")
+
+
+@api.route("/ops/bookings/{bookingId}/repair", name="ops_repair")
+class RepairView(OpsView):
+    """GET and POST /ops/bookings/{bookingId}/repair."""
+
+    async def get(self, request: web.Request, bookingId: str) -> web.Response:  # noqa: N803 - as in the address
+        """The form, with the data as it is: who repairs has to see it, and that is written down."""
+        visit = self.acting(request)
+        found = await whole(visit, bookingId)
+        failure = _failure(found, request.query.get("event", ""))
+        _log.info("personal data revealed", booking=bookingId, by=visit.who.name)
+        data = await _data(visit, found, failure)
+        return _form(visit, bookingId, failure, forms.fields(failure.type, data))
+
+    async def post(self, request: web.Request, bookingId: str) -> web.Response:  # noqa: N803 - as in the address
+        """Repair and try; what is wrong is said at its field."""
+        visit = self.acting(request)
+        found = await whole(visit, bookingId)
+        failure = _failure(found, visit.field("event"))
+        data = forms.read(failure.type, visit.form)
+        why = visit.field("why")
+        errors: tuple[FieldError, ...] = ()
+        try:
+            if why:
+                return await _act(visit, bookingId, "repair", data)
+            errors = (FieldError(field="why", message="Say why: it stands in the timeline."),)
+        except Problem as problem:
+            if problem.status != 400:
+                raise
+            errors = problem.details
+        return _form(
+            visit, bookingId, failure, forms.fields(failure.type, data, errors), errors=errors, why=why
+        )
+
+
+def _failure(found: Whole, event: str) -> Failure:
+    failure = next((one for one in found.failures if event in {"", one.event_id}), None)
+    if failure is None:
+        raise Problem(409, "Nothing of this booking waits for a repair any more.")
+    if not failure.may_repair:
+        raise Problem(409, f"There is no form for {failure.type}: it can only be tried again or discarded.")
+    return failure
+
+
+async def _data(visit: Visit, found: Whole, failure: Failure) -> Mapping[str, Any]:
+    """The data of what failed: the booking's own, the event put aside, or the dead letter's."""
+    record = found.record
+    if record is None:
+        return data_of_bytes(found.letters[0].value)
+    if not failure.slot:
+        return record.booking.model_dump(mode="json", by_alias=True, exclude_none=True)
+    row = await visit.serving.view.head_row(found.booking_id, failure.slot)
+    return {} if row is None else data_of_head(decode_head(row))
+
+
+def _form(
+    visit: Visit,
+    booking_id: str,
+    failure: Failure,
+    fields: tuple[forms.Field, ...],
+    *,
+    errors: tuple[FieldError, ...] = (),
+    why: str = "",
+) -> web.Response:
+    return visit.page(
+        "repair.html",
+        status=422 if errors else 200,
+        booking_id=booking_id,
+        failure=failure,
+        fields=fields,
+        errors=errors,
+        why=why,
+    )

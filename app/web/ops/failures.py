@@ -1,0 +1,111 @@
+"""What of one booking failed for good, and what it was: for its page and for its repair. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from app.booking.events import DATA_TYPES, open_event
+from app.booking.reasons import EXPLANATIONS, Explanation, Reason
+from app.booking.record import Head, Phase, Record
+from app.telemetry.masking import masked_text
+from app.view.rows import DeadLetter
+from app.web.ops.lines import what
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """An event that failed for good and may be acted on; `slot` is empty for a held creation."""
+
+    event_id: str
+    type: str
+    what: str
+    slot: str
+    reason: Reason
+    explained: Explanation
+    detail: str
+    attempts: int
+    http_status: int | None
+    at: datetime
+    may_retry: bool = True
+
+    @property
+    def may_repair(self) -> bool:
+        """Whether there is a form for it."""
+        return self.type in DATA_TYPES
+
+
+def failures(record: Record) -> tuple[Failure, ...]:
+    """What waits for a person, the held creation first."""
+    found = []
+    head, problem = record.lane.head, record.problem
+    if record.lane.phase is Phase.HELD and head is not None and problem is not None:
+        found.append(
+            Failure(
+                event_id=head.event_id,
+                type="booking.created",
+                what="created",
+                slot="",
+                reason=problem.reason,
+                explained=EXPLANATIONS[problem.reason],
+                detail=masked_text(problem.detail),
+                attempts=problem.attempts,
+                http_status=problem.http_status,
+                at=problem.at,
+            )
+        )
+    found += [
+        Failure(
+            event_id=one.event_id,
+            type=one.type,
+            what=what(one.type),
+            slot=one.slot,
+            reason=one.trouble.reason,
+            explained=EXPLANATIONS[one.trouble.reason],
+            detail=masked_text(one.trouble.detail),
+            attempts=one.trouble.attempts,
+            http_status=one.trouble.http_status,
+            at=one.trouble.at,
+        )
+        for one in reversed(record.failed)
+    ]
+    return tuple(found)
+
+
+def never_made(letter: DeadLetter) -> Failure | None:
+    """The creation that left only a dead letter: it can be repaired, and nothing else."""
+    if letter.type != "booking.created" or letter.reason not in set(Reason):
+        return None
+    reason = Reason(letter.reason)
+    return Failure(
+        event_id=letter.event_id or "",
+        type="booking.created",
+        what="created",
+        slot="",
+        reason=reason,
+        explained=EXPLANATIONS[reason],
+        detail=masked_text(letter.detail),
+        attempts=letter.attempts,
+        http_status=letter.http_status,
+        at=letter.at,
+        may_retry=False,
+    )
+
+
+def data_of_head(head: Head) -> Mapping[str, Any]:
+    """What an event says, as it came or as it was repaired."""
+    if head.data is not None:
+        return _mapping(orjson.loads(head.data))
+    return data_of_bytes(head.raw.value, head.raw.headers)
+
+
+def data_of_bytes(value: bytes | None, headers: tuple[tuple[str, bytes], ...] = ()) -> Mapping[str, Any]:
+    """The data of an event's bytes; empty when they hold none."""
+    opened = "" if value is None else open_event(value, headers)
+    return {} if isinstance(opened, str) else _mapping(opened[1])
+
+
+def _mapping(data: object) -> Mapping[str, Any]:
+    return data if isinstance(data, dict) else {}

@@ -1,0 +1,41 @@
+"""Webhooks and actions: what came from outside, and what people did."""
+
+from aiohttp import web
+from faust.web import Blueprint
+
+from app.booking.record import Record
+from app.view import glance
+from app.view.rows import WebhookSeen
+from app.web.ops.visit import OpsView, Visit
+
+api = Blueprint("ops_logs")
+_MOST = 100
+
+
+@api.route("/ops/actions", name="ops_actions")
+class ActionsView(OpsView):
+    """GET /ops/actions."""
+
+    async def get(self, request: web.Request) -> web.Response:
+        """Who did what, why, and what came of it."""
+        visit = self.visit(request)
+        acts = await visit.serving.view.ask(glance.results, limit=_MOST)
+        return visit.page("actions.html", acts=acts, most=_MOST)
+
+
+@api.route("/ops/webhooks", name="ops_webhooks")
+class WebhooksView(OpsView):
+    """GET /ops/webhooks."""
+
+    async def get(self, request: web.Request) -> web.Response:
+        """What ServiceTitan reported, and which booking it is about."""
+        visit = self.visit(request)
+        hooks = await visit.serving.view.webhooks(limit=_MOST)
+        return visit.page("webhooks.html", hooks=await _with_bookings(visit, hooks), most=_MOST)
+
+
+async def _with_bookings(visit: Visit, hooks: list[WebhookSeen]) -> list[tuple[WebhookSeen, Record | None]]:
+    jobs = {int(hook.job_id) for hook in hooks if hook.job_id is not None and hook.job_id.isdecimal()}
+    seen = {job: await visit.serving.view.booking_of_job(job) for job in jobs}
+    records = {str(job): None if one is None else one.record for job, one in seen.items()}
+    return [(hook, records.get(hook.job_id or "")) for hook in hooks]
