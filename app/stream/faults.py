@@ -1,8 +1,8 @@
 """Named points at which the kill harness ends this process.
 
 `STREAM_KILL_AT=after-put:bookings:3` kills the worker with SIGKILL the third time it reaches the point
-`after-put:bookings`; several are separated by commas, the count is 1 when it is left out. Without the
-variable a point costs one comparison.
+`after-put:bookings`; several are separated by commas, the count is 1 when it is left out. `STREAM_STOP_AT`
+puts it to sleep there instead (SIGSTOP). Without the variables a point costs one comparison.
 
 Points here: `before-put:TABLE`, `after-put:TABLE` (acknowledged by the broker, not yet in the local store),
 `before-publish:TOPIC`, `after-publish:TOPIC`, `before-commit`, `after-commit`, `assigned`, `revoked`.
@@ -12,6 +12,7 @@ import os
 import signal
 
 VARIABLE = "STREAM_KILL_AT"
+STOP_VARIABLE = "STREAM_STOP_AT"
 
 
 def parse(text: str) -> dict[str, int]:
@@ -25,10 +26,14 @@ def _parse_one(item: str) -> tuple[str, int]:
 
 
 class FaultPoints:
-    """Counts visits to the armed points; the process ends at the visit asked for."""
+    """Counts visits to the armed points; the process ends, or sleeps, at the visit asked for."""
 
-    def __init__(self, armed: dict[str, int]) -> None:
-        self._left = dict(armed)
+    def __init__(self, armed: dict[str, int], stops: dict[str, int] | None = None) -> None:
+        self._signals = {
+            **dict.fromkeys(armed, signal.SIGKILL),
+            **dict.fromkeys(stops or {}, signal.SIGSTOP),
+        }
+        self._left = {**armed, **(stops or {})}
 
     def reach(self, point: str, detail: str = "") -> None:
         """Say that the code is at `point` (of table or topic `detail`)."""
@@ -39,8 +44,8 @@ class FaultPoints:
             return
         self._left[name] -= 1
         if self._left[name] == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), self._signals[name])
 
 
-_points = FaultPoints(parse(os.environ.get(VARIABLE, "")))
+_points = FaultPoints(parse(os.environ.get(VARIABLE, "")), parse(os.environ.get(STOP_VARIABLE, "")))
 reach = _points.reach

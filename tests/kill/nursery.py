@@ -72,8 +72,10 @@ def _live(order: dict[str, Any]) -> NoReturn:
     if "LD_PRELOAD" in os.environ:
         # Only a new program is loaded with it.
         os.execv(sys.executable, [sys.executable, "-m", "app", "worker"])  # noqa: S606 - our own program
-    armed = faults.parse(order["environment"].get(faults.VARIABLE, ""))
-    faults.reach = faults.FaultPoints(armed).reach
+    kills, stops = (
+        faults.parse(order["environment"].get(name, "")) for name in (faults.VARIABLE, faults.STOP_VARIABLE)
+    )
+    faults.reach = faults.FaultPoints(kills, stops).reach
     status = 1
     try:
         status = run(["worker"])

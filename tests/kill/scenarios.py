@@ -81,6 +81,27 @@ async def upstream(broker: LocalKafka, folder: Path, options: Options) -> Report
         return await report(running)
 
 
+async def gap(broker: LocalKafka, folder: Path, options: Options) -> Report:
+    """The one gap: a worker falls asleep between its last check and its socket, and wakes too late."""
+    async with trial(broker, folder, seed=options.seed, settings={"STORE": options.store}) as running:
+        running.allowed = Allowed(second_jobs=True)
+        await running.fleet.start("other")
+        count = max(options.kills // 20, 3)
+        stories = stories_for(running.random, int(count * 12 * options.rate))
+        telling = asyncio.create_task(running.produce(stories, options.rate))
+        for number in range(count):
+            stop_at = f"before-call:CreateJob:{3 + number}"
+            await running.fleet.start("sleeper", STREAM_STOP_AT=stop_at)
+            await running.fleet.sleeps("sleeper")
+            await asyncio.sleep(3.0 + running.random.uniform(0.5, 5))
+            running.fleet.thaw("sleeper")
+            running.faults += 1
+            await asyncio.sleep(running.random.uniform(1, 4))
+            await running.fleet.kill("sleeper")
+        await telling
+        return await report(running)
+
+
 async def mixed(broker: LocalKafka, folder: Path, options: Options) -> Report:
     """Every kind of fault at least once, all together."""
     settings = {"STORE": options.store, "RETRY_DELAYS": "1,2,3,4,5"}
@@ -121,6 +142,7 @@ SCENARIOS: dict[str, Scenario] = {
     "poison": harm.poison,
     "clocks": harm.clocks,
     "backlog": harm.backlog,
+    "gap": gap,
     "mixed": mixed,
     "terms": harm.terms,
 }

@@ -128,6 +128,13 @@ class Fleet:
             with suppress(ProcessLookupError):
                 os.kill(life.pid.result(), number)
 
+    async def sleeps(self, name: str) -> None:
+        """Return when it has put itself to sleep at its point."""
+        stat = Path(f"/proc/{self.living[name].pid.result()}/stat")
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while stat.read_text().rpartition(")")[2].split()[0] != "T":
+                await asyncio.sleep(0.05)
+
     def kilobytes(self, name: str) -> int:
         """The memory it has in RAM."""
         status = Path(f"/proc/{self.living[name].pid.result()}/status").read_text()
