@@ -39,6 +39,8 @@ ROWS: Mapping[str, Row] = {
     "simulator": Row("app.simulator.command:simulator", "Run a simulated ServiceTitan.", simulates=True),
     "broker": Row("app.local.command:broker", "Run a Kafka on this machine."),
     "topics": Row("app.commands.topics:topics", "Create or check the topics."),
+    "send": Row("app.commands.send:send", "Send an example or a given booking event."),
+    "booking": Row("app.commands.booking:booking", "Show what happened to one booking."),
     "schemas": Row("app.commands.schemas:schemas", "Write or check the published schemas."),
 }
 

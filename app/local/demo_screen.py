@@ -37,7 +37,7 @@ class Screen:
 
     def say(self, line: str) -> None:
         """One line."""
-        self._console.print(line, highlight=False, soft_wrap=True)
+        self._console.print(line, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
     @contextmanager
     def live(self) -> Iterator[None]:
