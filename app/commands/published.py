@@ -1,4 +1,4 @@
-"""The published schemas: JSON Schema 2020-12 of every event on every topic, and the API's description.
+"""The published schemas: JSON Schema 2020-12 of every event, and the descriptions of the topics and the API.
 
 Generated from the models that read and write them, so that they cannot say anything else; frozen in the
 folder `schemas`, so that a change of the contract is seen as a change of a file. A test holds both together.
@@ -21,7 +21,10 @@ from app.booking.outcomes import Refused
 from app.booking.reasons import Reason
 from app.booking.record import Announce, State
 from app.booking.status import Status
+from app.commands.asyncapi import Event, document
+from app.settings import load
 from app.stream import codec
+from app.stream.topology import topics
 from app.web.models import Job, ProblemSeen
 from app.web.openapi import frozen
 
@@ -176,7 +179,16 @@ def files() -> dict[str, bytes]:
     """Every file of the folder `schemas`, by its path there."""
     options = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
     found = {f"events/{event.type}.json": orjson.dumps(schema(event), option=options) for event in events()}
-    return {**found, "openapi.json": frozen()}
+    described = orjson.dumps(document(topics(load({})), asyncapi_events()), option=options)
+    return {**found, "asyncapi.json": described, "openapi.json": frozen()}
+
+
+def asyncapi_events() -> Iterator[Event]:
+    """Every type of event as the description of the topics wants it."""
+    for event in events():
+        yield Event(
+            type=event.type, topic=event.topic, key=event.key, schema=schema(event), example=event.example
+        )
 
 
 def _event(kind: str, data: Mapping[str, Any], *, source: str) -> dict[str, Any]:
