@@ -18,6 +18,7 @@ from app.web.connections import HEADERS
 from app.web.envelope import NAMES, Problem, failure, unavailable
 from app.web.operations import LARGEST_BODY, OPERATIONS, Operation, by_path
 from app.web.ops.addresses import PAGES
+from app.web.services import SERVICES, Answered
 
 _log = get_logger(__name__)
 
@@ -110,7 +111,11 @@ class Guard:
         raise Problem(status, str(caller), headers={"WWW-Authenticate": "Bearer"} if status == 401 else None)
 
     def _tell(self, request: web.Request, status: int, seconds: float) -> None:
+        serving = request.app.get(SERVICES)
         operation = request.get(OPERATION)
+        if serving is not None:
+            route = "unmatched" if operation is None else operation.path
+            serving.answered(Answered(route=route, method=request.method, status=status, seconds=seconds))
         if operation is not None and operation.access is Access.OPEN and status < 400:
             return
         caller = request.get(CALLER)

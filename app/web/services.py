@@ -49,6 +49,16 @@ class UpstreamFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """A request that was answered; `route` is its template, `unmatched` for what is none of ours."""
+
+    route: str
+    method: str
+    status: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TopicNames:
     """The full names of the topics that the views write to."""
 
@@ -72,6 +82,7 @@ class Services:
     upstream: Callable[[], UpstreamFacts]
     auth_test: Callable[[], Awaitable[Token | NoToken]]
     metrics: Callable[[], Awaitable[bytes]]
+    answered: Callable[[Answered], None]
     clock: Callable[[], datetime]
     started: datetime
     version: str

@@ -15,12 +15,24 @@ from app.servicetitan.upstream import Upstream
 from app.setting_types import Mode
 from app.stream.faust_app import StreamApp
 from app.stream.narrator import Narrator, new_entries
-from app.telemetry.metric_list import CreationResult
+from app.telemetry.metric_list import CreationResult, WebhookResult
 from app.telemetry.metrics import Attention, DeliveryFacts, Facts, Metrics, UpstreamFacts, ViewFacts
 from app.view.view import View, ViewAway
+from app.web.operations import PREFIX
+from app.web.services import Answered
 
 if TYPE_CHECKING:
     from app.stream.scan import Scan
+
+
+_WEBHOOK = f"{PREFIX}/webhook"
+_WEBHOOK_RESULTS = {
+    202: WebhookResult.TAKEN,
+    400: WebhookResult.MALFORMED,
+    401: WebhookResult.REFUSED,
+    413: WebhookResult.TOO_LARGE,
+    503: WebhookResult.UNAVAILABLE,
+}
 
 
 class WorkerMetrics:
@@ -43,6 +55,15 @@ class WorkerMetrics:
         self.metrics.call_made(
             endpoint=f"{made.method} {made.endpoint}", http_status=made.http_status, seconds=made.seconds
         )
+
+    def answered(self, answered: Answered) -> None:
+        """A request over HTTP was answered."""
+        self.metrics.http_answered(
+            route=answered.route, method=answered.method, status=answered.status, seconds=answered.seconds
+        )
+        result = _WEBHOOK_RESULTS.get(answered.status)
+        if answered.route == _WEBHOOK and result is not None:
+            self.metrics.webhook(result)
 
     async def render(self) -> bytes:
         """Everything, as of now, in Prometheus' text format (`telemetry.metrics.CONTENT_TYPE`)."""

@@ -49,6 +49,7 @@ def services(app: StreamApp, settings: Settings, topics: Topics, worker: Worker)
         upstream=lambda: upstream_facts(worker),
         auth_test=auth_test,
         metrics=worker.metrics.render,
+        answered=worker.metrics.answered,
         clock=lambda: datetime.now(UTC),
         started=datetime.now(UTC),
         version=version("servicetitan-stream"),

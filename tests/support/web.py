@@ -25,7 +25,7 @@ from app.view.view import View
 from app.web.guard import web_options
 from app.web.install import install
 from app.web.openapi import description
-from app.web.services import Services, StreamFacts, TopicNames, UpstreamFacts
+from app.web.services import Answered, Services, StreamFacts, TopicNames, UpstreamFacts
 from tests.support.rows import NOW, Read
 
 if TYPE_CHECKING:
@@ -113,6 +113,7 @@ class Served:
     settings: Settings
     port: int
     sent: list[Sent] = field(default_factory=list)
+    answered: list[Answered] = field(default_factory=list)
     stream: StreamFacts = field(default_factory=lambda: StreamFacts(ready=True, members=2))
     upstream: UpstreamFacts = field(default_factory=lambda: UpstreamFacts(status="up"))
     token: Token | NoToken = field(default_factory=lambda: Token(text=TOKEN, expires_in=900, until=0.0))
@@ -189,6 +190,7 @@ async def serving(folder: Path, **environ: str) -> AsyncIterator[Served]:
                 upstream=lambda: served.upstream,
                 auth_test=auth_test,
                 metrics=metrics,
+                answered=served.answered.append,
                 clock=lambda: served.now,
                 started=served.now,
                 version="1.2.3",
