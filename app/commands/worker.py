@@ -18,7 +18,7 @@ from app.stream.kafka import connection, wait_for_kafka
 from app.stream.provision import Found, ensure
 from app.stream.topology import Topics
 from app.stream.topology import topics as declared
-from app.telemetry import log
+from app.telemetry import log, tracing
 
 if TYPE_CHECKING:
     from app.stream.faust_app import StreamApp
@@ -51,7 +51,11 @@ def run_worker(build: Build, *, kafka_seconds: float = KAFKA_SECONDS) -> ExitSta
             if not fitted(settings.data_dir, f"{found.cluster} {topics.consumer_group}"):
                 _log.warning("the stores are of another cluster or prefix: rebuilt from the changelogs")
             _say_what_runs(settings)
-            return _run(settings, topics, build)
+            send_last_spans = tracing.configure(os.environ)
+            try:
+                return _run(settings, topics, build)
+            finally:
+                send_last_spans()
     except (KeyboardInterrupt, asyncio.CancelledError):
         return ExitStatus.DONE
 

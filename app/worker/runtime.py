@@ -22,6 +22,7 @@ from app.stream.scan import Scan
 from app.stream.sender import Outgoing
 from app.stream.settling import Settling
 from app.stream.topology import Topics
+from app.telemetry.tracing import CallSpans
 from app.view.config import ViewConfig, ViewTopics
 from app.view.view import View
 from app.worker.beside import HEALTH_SECONDS, SCAN_SECONDS, Beside, Rounds
@@ -68,6 +69,7 @@ class Runtime:
             now=_now,
         )
         self.sweep = Sweep(self.view, self.report, _now)
+        self._spans = CallSpans()
         self.metrics = WorkerMetrics(app, settings.mode)
         self.metrics.view = self.view
         self.metrics.scan = self.scan
@@ -217,6 +219,16 @@ class Runtime:
         if self._calls is not None:
             self._calls.call_ended(made)
         self.metrics.call_made(made)
+        self._spans.call_made(
+            method=made.method,
+            endpoint=made.endpoint,
+            http_status=made.http_status,
+            outcome=made.kind,
+            booking=made.lane,
+            traceparent=made.traceparent,
+            at=made.at,
+            seconds=made.seconds,
+        )
 
 
 def _now() -> datetime:
