@@ -1,0 +1,176 @@
+"""Which customer a booking asks for, and the lane that finds or makes it once."""
+
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+
+from app.booking.asks import (
+    CreateCustomer,
+    CreateLocation,
+    CustomerSeen,
+    FindCustomers,
+    FindLocations,
+    LocationSeen,
+)
+from app.booking.customer_lane import (
+    CallCustomer,
+    CustomerRequest,
+    CustomerRow,
+    IntendCustomer,
+    Known,
+    SaveCustomer,
+    decode_request,
+    decode_row,
+    encode_request,
+    encode_row,
+    is_open,
+    resolve,
+)
+from app.booking.customers import customer_digest, customer_order, order_digest
+from app.booking.inputs import Intent
+from app.booking.outcomes import Busy, Failed, Refused, Unsure
+from app.booking.reasons import Reason
+from tests.support.bookings import NOW, accepted, booking, later
+
+ORDER = customer_order(booking())
+REQUEST = CustomerRequest(booking_id="booking-1", turn=3, order=ORDER)
+ADA = CustomerSeen(customer_id=7, name="ADA LOVELACE", street="12 Main Street", zip="85004", location_id=8)
+HOME = LocationSeen(customer_id=7, location_id=8, street="12 Main St", zip="85004-1234")
+AWAY = Failed(detail="away")
+NO_ANSWER = Unsure(detail="time-out")
+
+
+def ends(steps: Generator[Any, Any, Any], *answers: object) -> tuple[list[Any], Any]:
+    """The effects wanted, with these answers, and what it came to."""
+    left = list(answers)
+    effects: list[Any] = []
+    answer: object = None
+    while True:
+        try:
+            effect = steps.send(answer)
+        except StopIteration as ended:
+            return effects, ended.value
+        effects.append(effect.ask if isinstance(effect, CallCustomer) else effect)
+        answer = left.pop(0) if isinstance(effect, CallCustomer) else None
+
+
+def resolving(
+    *answers: object, under_way: bool = False, row: CustomerRow | None = None
+) -> tuple[list[Any], Any]:
+    return ends(resolve(REQUEST, row, under_way=under_way), *answers)
+
+
+def test_an_order_has_the_phone_in_one_spelling() -> None:
+    assert (ORDER.name, ORDER.phone) == ("Ada Lovelace", "+16025550123")
+
+
+def test_the_digest_is_the_same_however_the_data_was_typed() -> None:
+    typed = booking(
+        firstName="ADA", phone="602.555.0123", address="12  main street", email="other@example.com"
+    )
+
+    assert customer_digest(typed) == customer_digest(booking()) == order_digest(ORDER) == "CMy0o0XwReDvxvSW"
+
+
+@pytest.mark.parametrize(
+    "changes", [{"lastName": "Byron"}, {"phone": "6025550124"}, {"address": "13 Main Street"}]
+)
+def test_another_name_phone_or_address_is_another_customer(changes: dict[str, object]) -> None:
+    assert customer_digest(booking(**changes)) != customer_digest(booking())
+
+
+def test_a_known_customer_needs_no_call() -> None:
+    row = CustomerRow(customer_id=7, location_id=8, at=NOW)
+
+    assert resolving(row=row, under_way=True) == ([], Known(customer_id=7, location_id=8))
+
+
+def test_a_customer_at_this_door_is_found() -> None:
+    effects, answer = resolving(accepted((ADA,)), accepted((HOME,)))
+
+    assert effects == [
+        FindCustomers(phone=ORDER.phone),
+        FindLocations(customer_id=7),
+        SaveCustomer(REQUEST.digest, 7, 8),
+    ]
+    assert answer == Known(customer_id=7, location_id=8)
+
+
+def test_a_stranger_with_this_phone_is_not_taken() -> None:
+    stranger = CustomerSeen(customer_id=5, name="Somebody Else", street="", zip="")
+
+    effects, answer = resolving(accepted((stranger,)), accepted(ADA))
+
+    assert [type(effect) for effect in effects] == [
+        FindCustomers,
+        IntendCustomer,
+        CreateCustomer,
+        SaveCustomer,
+    ]
+    assert answer == Known(customer_id=7, location_id=8)
+
+
+def test_another_door_of_a_customer_is_made() -> None:
+    elsewhere = LocationSeen(customer_id=7, location_id=1, street="1 Elm Road", zip="85004")
+
+    effects, answer = resolving(accepted((ADA,)), accepted((elsewhere,)), accepted(HOME))
+
+    assert CreateLocation(customer_id=7, order=ORDER) in effects
+    assert answer == Known(customer_id=7, location_id=8)
+
+
+def test_nothing_is_made_while_a_creation_of_this_phone_may_be_under_way() -> None:
+    effects, answer = resolving(accepted(()), under_way=True)
+
+    assert [type(effect) for effect in effects] == [FindCustomers]
+    assert isinstance(answer, Busy)
+
+
+@pytest.mark.parametrize("answers", [(AWAY,), (accepted((ADA,)), AWAY)])
+def test_a_search_that_failed_makes_nothing(answers: tuple[object, ...]) -> None:
+    effects, answer = resolving(*answers)
+
+    assert answer == AWAY
+    assert not any(isinstance(effect, IntendCustomer | SaveCustomer) for effect in effects)
+
+
+@pytest.mark.parametrize(
+    "outcome", [AWAY, Busy(detail="429"), Refused(reason=Reason.PHONE_REFUSED, detail="no")]
+)
+def test_what_was_surely_not_made_leaves_nothing_under_way(outcome: object) -> None:
+    effects, answer = resolving(accepted(()), outcome)
+
+    assert effects[-1] == SaveCustomer(REQUEST.digest, None, None)
+    assert answer == outcome
+
+
+def test_what_is_unsure_stays_under_way() -> None:
+    effects, answer = resolving(accepted(()), NO_ANSWER)
+
+    assert isinstance(effects[-1], CreateCustomer)
+    assert answer == NO_ANSWER
+
+
+def test_a_customer_made_without_a_place_is_unsure() -> None:
+    seen = CustomerSeen(customer_id=7, name="Ada Lovelace", street="", zip="")
+
+    _, answer = resolving(accepted(()), accepted(seen))
+
+    assert isinstance(answer, Unsure)
+
+
+def test_an_intent_is_open_until_its_row_is_written() -> None:
+    intent = Intent(turn=0, what=REQUEST.digest, at=later(10))
+
+    assert not is_open(None, None)
+    assert is_open(intent, None)
+    assert is_open(intent, CustomerRow(customer_id=None, location_id=None, at=later(9)))
+    assert not is_open(intent, CustomerRow(customer_id=None, location_id=None, at=later(11)))
+
+
+def test_requests_and_rows_come_back_as_they_were_stored() -> None:
+    row = CustomerRow(customer_id=7, location_id=None, at=NOW)
+
+    assert decode_request(encode_request(REQUEST)) == REQUEST
+    assert decode_row(encode_row(row)) == row

@@ -1,0 +1,276 @@
+"""Customers' answers, operators' acts, and what is seen in ServiceTitan."""
+
+from dataclasses import replace
+
+import pytest
+
+from app.booking.asks import CreateJob, Reschedule
+from app.booking.customers import customer_digest
+from app.booking.identity import Progress, look_up
+from app.booking.inputs import CustomerFailed, CustomerResolved, Observed
+from app.booking.outcomes import Busy, Failed, Refused, Unsure
+from app.booking.reasons import Reason
+from app.booking.record import FAILED_KEPT, Phase, State, Waits
+from app.booking.status import Status
+from tests.support.bookings import (
+    BOOKED,
+    RESCHEDULED,
+    accepted,
+    booking,
+    cancelled,
+    created,
+    event,
+    job_seen,
+    later,
+    rescheduled,
+    signal,
+)
+from tests.support.lane import Lane, booked, creating
+
+FAILED = Failed(detail="connection refused")
+REFUSED = Refused(reason=Reason.REFUSED, detail="no", http_status=400)
+NO_ANSWER = Unsure(detail="time-out")
+
+
+def became(lane: Lane, offset: int) -> Progress | Reason | None:
+    return look_up(lane.row.seen, created(offset).identity.digest())
+
+
+def last(lane: Lane) -> tuple[str, str]:
+    entry = lane.row.timeline[-1]
+    return entry.outcome, entry.decision
+
+
+# Customers
+
+
+@pytest.mark.parametrize(
+    ("turn", "digest"),
+    [(0, customer_digest(booking())), (1, customer_digest(booking(firstName="Grace")))],
+    ids=["of an earlier turn", "of other data"],
+)
+def test_a_stale_answer_changes_nothing(turn: int, digest: str) -> None:
+    lane = creating()
+    before = lane.row.lane
+    assert before.turn == 1
+
+    lane.signal(CustomerResolved(turn=turn, digest=digest, customer_id=7, location_id=8))
+    lane.signal(CustomerFailed(turn=turn, digest=digest, outcome=FAILED))
+
+    assert (lane.row.lane, lane.asks, lane.owed) == (before, [], [])
+
+
+@pytest.mark.parametrize("outcome", [FAILED, NO_ANSWER])
+def test_a_customer_that_was_not_found_is_the_creation_s_attempt(outcome: Failed | Unsure) -> None:
+    lane = creating().customer_fails(outcome)
+
+    assert (lane.row.lane.attempts, lane.row.lane.waits, lane.row.lane.unsettled) == (1, Waits.RETRY, None)
+    assert (lane.timer().asks, lane.row.lane.waits) == ([], Waits.CUSTOMER)
+
+
+def test_a_busy_customer_lane_is_no_attempt() -> None:
+    lane = creating().customer_fails(Busy(detail="still under way"))
+
+    assert (lane.row.lane.attempts, lane.row.lane.waits) == (0, Waits.RETRY)
+
+
+@pytest.mark.parametrize("reason", [Reason.CUSTOMER_CONFLICT, Reason.PHONE_REFUSED])
+def test_a_refused_customer_holds_the_booking(reason: Reason) -> None:
+    lane = creating().customer_fails(Refused(reason=reason, detail="no"))
+
+    assert lane.row.state is State.HELD
+    assert lane.row.problem is not None
+    assert lane.row.problem.reason is reason
+
+
+def test_an_answer_after_a_process_died_with_the_job_sent_does_not_forget_what_was_sent() -> None:
+    lane = creating()
+    before = lane.row
+    lane.customer_is_found()
+    lane.record, lane.settle_left = before, 90
+
+    lane.another_worker().customer_fails(FAILED)
+
+    assert lane.row.lane.unsettled is not None
+    lane.timer()
+    assert not any(isinstance(ask, CreateJob) for ask in lane.asks)
+
+
+# Held creations
+
+
+def test_an_act_that_nothing_waits_for_is_refused() -> None:
+    assert last(booked().act("retry")) == ("refused", "nothing of this booking waits for it")
+    assert last(creating().act("discard", event="e0"))[0] == "refused"
+
+
+def test_an_act_on_the_held_event_by_its_id() -> None:
+    lane = creating().customer_is_found(REFUSED).act("retry", event="e0")
+
+    assert lane.row.state is State.PENDING
+
+
+def test_a_discard_does_not_lose_the_cancellation_that_a_held_lane_could_not_work() -> None:
+    lane = creating().customer_is_found(NO_ANSWER).event(cancelled(1), FAILED)
+    lane.timer(FAILED).timer(FAILED).timer(FAILED)
+    assert (lane.row.state, became(lane, 1)) == (State.HELD, Progress.ON_ITS_WAY)
+
+    lane.act("discard", accepted((job_seen(),)))
+
+    assert [type(ask).__name__ for ask in lane.asks] == ["FindJob", "Cancel"]
+    assert (lane.row.state, became(lane, 1)) == (State.ENDED, Progress.WORKED)
+
+
+def test_a_second_cancellation_closes_what_the_first_left_held() -> None:
+    lane = creating().customer_is_found(NO_ANSWER).event(cancelled(1), FAILED)
+    lane.timer(FAILED).timer(FAILED).timer(FAILED)
+    assert lane.row.state is State.HELD
+
+    lane.event(cancelled(2))
+
+    assert (lane.row.state, became(lane, 1), became(lane, 2)) == (
+        State.CLOSED,
+        Progress.WORKED,
+        Progress.WORKED,
+    )
+
+
+def test_a_cancellation_while_a_discard_waits_cancels_a_job_that_turns_up() -> None:
+    lane = creating().customer_is_found(REFUSED).another_worker()
+    lane.act("discard", FAILED).event(cancelled(1))
+    assert lane.row.lane.behind == 1
+
+    lane.timer(accepted((job_seen(),)))
+
+    assert [type(ask).__name__ for ask in lane.asks] == ["FindJob", "Cancel"]
+    assert lane.row.state is State.ENDED
+
+
+# Dead-lettered changes
+
+
+def dead_lettered() -> Lane:
+    return booked().event(rescheduled(1), REFUSED)
+
+
+def test_a_dead_lettered_change_is_retried() -> None:
+    lane = dead_lettered().act("retry", event="e1", plan="p1")
+
+    assert [type(ask) for ask in lane.asks] == [Reschedule]
+    assert (lane.row.failed, lane.behind, became(lane, 1)) == ((), {}, Progress.WORKED)
+
+
+def test_it_is_repaired() -> None:
+    data = RESCHEDULED | {"scheduledDate": "2026-03-09T00:00:00Z"}
+
+    lane = dead_lettered().act("repair", data=data)
+
+    assert lane.row.job is not None
+    assert lane.row.job.scheduled_date == "2026-03-09T00:00:00Z"
+
+
+def test_an_invalid_repair_of_it_is_refused() -> None:
+    lane = dead_lettered().act("repair", data={"scheduledDate": "soon"})
+
+    assert last(lane)[0] == "refused"
+    assert lane.row.failed
+
+
+def test_a_repair_of_an_unknown_type_is_refused() -> None:
+    lane = booked().event(event("booking.exploded", {}, offset=1)).act("repair", data={})
+
+    assert last(lane) == ("refused", "the repair is invalid: booking.exploded")
+
+
+def test_it_is_discarded() -> None:
+    lane = dead_lettered().act("discard")
+
+    assert (lane.row.failed, lane.behind, became(lane, 1)) == ((), {}, Reason.DISCARDED)
+
+
+def test_a_retry_stands_behind_what_waits() -> None:
+    lane = dead_lettered().event(rescheduled(2), FAILED).act("retry", event="e1")
+
+    assert (lane.asks, lane.row.lane.behind) == ([], 1)
+    assert len(lane.timer().asks) == 2
+
+
+def test_a_retry_whose_row_was_lost_changes_nothing() -> None:
+    lane = dead_lettered()
+    lane.behind.clear()
+
+    lane.act("retry")
+
+    assert (lane.asks, lane.row.failed) == ([], ())
+
+
+def test_a_retried_event_that_still_cannot_be_worked_is_dead_lettered_again() -> None:
+    lane = booked().event(event("booking.rescheduled", {}, offset=1)).act("retry")
+
+    assert (became(lane, 1), len(lane.row.failed), list(lane.behind)) == (Reason.INVALID, 1, ["f1"])
+
+
+def test_a_dead_letter_of_an_event_that_was_never_the_head_does_not_carry_the_head_s_failure() -> None:
+    lane = booked().event(rescheduled(1), FAILED)
+    lane.now = later(100)
+
+    lane.event(event("booking.exploded", {}, offset=2))
+
+    assert [letter.first_failed for letter in lane.letters] == [later(100)]
+
+
+def test_only_the_last_dead_letters_can_be_worked_again() -> None:
+    lane = booked()
+    for offset in range(1, FAILED_KEPT + 3):
+        lane.event(event("booking.exploded", {}, offset=offset))
+
+    assert len(lane.row.failed) == FAILED_KEPT
+    assert set(lane.behind) == {failed.slot for failed in lane.row.failed}
+
+
+def test_an_invalid_second_creation_can_be_repaired_into_a_duplicate() -> None:
+    lane = booked().event(created(1, phone="1")).act("repair", data=BOOKED)
+
+    assert became(lane, 1) is Progress.WORKED
+
+
+# What ServiceTitan shows
+
+
+def shows(status: Status, seconds: float) -> Observed:
+    return Observed(job_id=1001, status=status, at=later(seconds), seen_by="sweep")
+
+
+def test_a_report_older_than_the_last_report_is_no_news_even_when_that_changed_nothing() -> None:
+    lane = booked()
+    record = lane.row
+    assert record.job is not None
+    lane.record = replace(record, job=replace(record.job, reported=None, reported_at=None))
+    lane.signal(shows(Status.SCHEDULED, 20))
+    assert lane.row.job is not None
+    assert lane.row.job.reported_at == later(20)
+
+    lane.signal(shows(Status.DISPATCHED, 10))
+
+    assert lane.row.job.status is Status.SCHEDULED
+
+
+def test_a_report_of_a_booking_without_a_job_is_no_news() -> None:
+    assert creating().signal(shows(Status.DISPATCHED, 1)).owed == []
+
+
+def test_a_signal_read_again_by_its_identity_changes_nothing() -> None:
+    lane = booked().signal(shows(Status.DISPATCHED, 10))
+    before = lane.row
+    again = signal(shows(Status.COMPLETED, 20), 9)
+
+    lane.give(replace(again, digest=signal(shows(Status.COMPLETED, 2), lane._signals).digest))
+
+    assert lane.row == before
+
+
+def test_a_booking_repaired_into_being_is_told_so() -> None:
+    lane = Lane().act("repair", data=BOOKED)
+
+    assert lane.row.lane.phase is Phase.WAITING
+    assert lane.decisions == ["worked as the creation"]
