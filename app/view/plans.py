@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeAlias
 import orjson
 
 from app.booking.reasons import Reason
-from app.booking.record import Record, decode
+from app.booking.record import Head, Record, decode, decode_head
 from app.view.rows import AttentionLine
 from app.view.schema import instant, milliseconds
 
@@ -41,14 +41,14 @@ RUNNING = frozenset({Step.BEGUN, Step.CONTINUED, Step.GOING})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Definition:
-    """What a plan acts on: events that failed up to `until`, of one reason, of these bookings; None is any.
+    """What a plan acts on: events that failed for one reason up to `until`, of these bookings; None is any.
 
     What fails again fails later than `until`, so no plan acts on one failure twice.
     """
 
     plan: str
     kind: Kind
-    reason: Reason | None
+    reason: Reason
     bookings: tuple[str, ...] | None
     until: datetime
     by: str
@@ -87,10 +87,12 @@ class PlanProgress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """One event a plan acts on, and its booking."""
+    """One event that a plan acts on, and its booking."""
 
     line: AttentionLine
     record: Record
+    head: Head | None
+    """The event put aside; None for a held creation, which the record has."""
 
 
 def note_data(definition: Definition, step: Step) -> dict[str, object]:
@@ -98,7 +100,7 @@ def note_data(definition: Definition, step: Step) -> dict[str, object]:
     return {
         "step": step.value,
         "kind": definition.kind,
-        "reason": None if definition.reason is None else definition.reason.value,
+        "reason": definition.reason.value,
         "bookings": definition.bookings,
         "until": definition.until.isoformat(),
         "why": definition.why,
@@ -120,7 +122,7 @@ def take_note(writer: sqlite3.Connection, said: Mapping[str, Any], at: int) -> S
         (
             definition.plan,
             definition.kind,
-            None if definition.reason is None else definition.reason.value,
+            definition.reason.value,
             None if definition.bookings is None else orjson.dumps(definition.bookings).decode(),
             milliseconds(definition.until),
             definition.by,
@@ -141,11 +143,11 @@ def _read(said: Mapping[str, Any]) -> tuple[Definition, Step] | None:
     if not isinstance(data, dict) or not isinstance(said.get("plan"), str):
         return None
     try:
-        reason, bookings = data["reason"], data["bookings"]
+        bookings = data["bookings"]
         definition = Definition(
             plan=said["plan"],
             kind="discard" if data["kind"] == "discard" else "retry",
-            reason=None if reason is None else Reason(reason),
+            reason=Reason(data["reason"]),
             bookings=None if bookings is None else tuple(str(one) for one in bookings),
             until=datetime.fromisoformat(data["until"]).astimezone(UTC),
             by=str(data["madeBy"]),
@@ -177,7 +179,7 @@ def _plan(row: Any) -> PlanSeen:  # noqa: ANN401 - sqlite3's rows have no types
         definition=Definition(
             plan=row["plan"],
             kind=row["kind"],
-            reason=None if row["reason"] is None else Reason(row["reason"]),
+            reason=Reason(row["reason"]),
             bookings=None if row["bookings"] is None else tuple(orjson.loads(row["bookings"])),
             until=instant(row["until"]),
             by=row["by"],
@@ -196,22 +198,27 @@ def targets(reader: sqlite3.Connection, definition: Definition, *, limit: int = 
     """What the plan would act on now and was not sent yet, the earliest visit first."""
     condition, values = _condition(definition)
     rows = reader.execute(
-        f"SELECT a.*, b.row AS record FROM attention a JOIN bookings b USING (booking_id) WHERE {condition} "  # noqa: S608 - words of our own
+        f"SELECT a.*, b.row AS record, h.row AS head FROM attention a JOIN bookings b USING (booking_id) "  # noqa: S608 - words of our own
+        f"LEFT JOIN behind h ON h.booking_id = a.booking_id AND h.slot = a.slot WHERE {condition} "
         f"AND {_NOT_SENT} ORDER BY a.visit LIMIT ?",
         (*values, definition.plan, limit),
     )
-    return [Target(line=_line(row), record=decode(row["record"])) for row in rows]
+    return [_target(row) for row in rows]
 
 
-_NOT_SENT = "NOT EXISTS (SELECT 1 FROM actions s WHERE s.plan = ? AND s.subject = a.booking_id AND s.event = a.event_id)"
+def _target(row: Any) -> Target:  # noqa: ANN401 - sqlite3's rows have no types
+    head = None if row["head"] is None else decode_head(row["head"])
+    return Target(line=_line(row), record=decode(row["record"]), head=head)
+
+
+_NOT_SENT = """NOT EXISTS (
+    SELECT 1 FROM actions s WHERE s.plan = ? AND s.subject = a.booking_id AND s.event = a.event_id
+)"""
 
 
 def _condition(definition: Definition) -> tuple[str, tuple[object, ...]]:
-    parts = ["a.at <= ?"]
-    given: list[object] = [milliseconds(definition.until)]
-    if definition.reason is not None:
-        parts.append("a.reason = ?")
-        given.append(definition.reason.value)
+    parts = ["a.at <= ?", "a.reason = ?"]
+    given: list[object] = [milliseconds(definition.until), definition.reason.value]
     if definition.bookings is not None:
         parts.append(f"a.booking_id IN ({', '.join('?' * len(definition.bookings))})")
         given += definition.bookings

@@ -16,8 +16,8 @@ OUTCOME_SECONDS, OUTCOME_POINTS = 60, 60
 class PaceFacts:
     """How fast this worker calls ServiceTitan.
 
-    `rate` is its share in calls per second, `used` what it made in the last second. `open_for` is how long the
-    breaker stays open, `stopped_for` how long a 429 stops all calls; both in seconds.
+    `rate` is its share in calls per second, `used` what it made in the last second. `open_for` is how long
+    the breaker stays open, `stopped_for` how long a 429 stops all calls; both in seconds.
     """
 
     rate: float

@@ -7,11 +7,12 @@ from collections.abc import AsyncIterator
 import faust
 from aiohttp import web
 
-from app.web.ops import account, booking, logs, overview, search
+from app.web.ops import account, booking, live, logs, overview, plans, search
 from app.web.ops.figures import CALL_SECONDS
+from app.web.ops.redrive import Redrives
 from app.web.services import Services
 
-BLUEPRINTS = (account.api, overview.api, search.api, booking.api, logs.api)
+BLUEPRINTS = (account.api, overview.api, search.api, booking.api, logs.api, plans.api, live.api)
 
 
 def install(app: faust.App, server: web.Application, services: Services) -> None:
@@ -19,10 +20,15 @@ def install(app: faust.App, server: web.Application, services: Services) -> None
     for blueprint in BLUEPRINTS:
         blueprint.register(app)
 
+    server[plans.REDRIVES] = Redrives(services)
+    streams = server[live.STREAMS] = live.Streams()
+    server.on_shutdown.append(streams.close)
+
     async def beside(_: web.Application) -> AsyncIterator[None]:
         watching = asyncio.create_task(_watch_lag(services))
         yield
         watching.cancel()
+        await server[plans.REDRIVES].close()
         with contextlib.suppress(asyncio.CancelledError):
             await watching
 

@@ -1,0 +1,159 @@
+"""Live pages: one stream of server-sent events per tab, ready HTML in each, at most once a second.
+
+A stream begins with everything it is about, so one that was cut needs no memory of where it was.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, TypeAlias
+
+from aiohttp import web
+from faust.web import Blueprint
+
+from app.view import finding
+from app.view.view import ViewAway
+from app.web.access import Denied
+from app.web.connections import HEADERS
+from app.web.envelope import Problem
+from app.web.ops import booking, gathering
+from app.web.ops.plans import plan_context
+from app.web.ops.templates import render
+from app.web.ops.visit import OpsView, Visit, who
+
+api = Blueprint("ops_live")
+
+TICK_SECONDS = 1.0
+MOST_STREAMS = 200
+_MOST_NEWS = 100
+
+Fragments: TypeAlias = Mapping[str, str]
+"""HTML by the id of the element that it fills; `said` is a sentence to be read out."""
+
+
+@dataclass(slots=True)
+class Streams:
+    """The open streams of this worker, and what they share."""
+
+    ending: asyncio.Event = field(default_factory=asyncio.Event)
+    open: int = 0
+    shared: dict[bool, tuple[float, asyncio.Future[Fragments]]] = field(default_factory=dict)
+
+    async def close(self, _: web.Application) -> None:
+        """End all streams: the server waits for them."""
+        self.ending.set()
+
+    async def once(self, key: bool, make: Callable[[], Awaitable[Fragments]]) -> Fragments:  # noqa: FBT001 - a key
+        """What was made for this key within the last tick, else made now: tabs share the work."""
+        now = time.monotonic()
+        made = self.shared.get(key)
+        if made is None or now - made[0] >= TICK_SECONDS * 0.9:
+            made = self.shared[key] = (now, asyncio.ensure_future(make()))
+        return await asyncio.shield(made[1])
+
+
+STREAMS: web.AppKey[Streams] = web.AppKey("streams", Streams)
+
+
+@api.route("/ops/stream", name="ops_stream")
+class StreamView(OpsView):
+    """GET /ops/stream."""
+
+    async def get(self, request: web.Request) -> web.StreamResponse:
+        """Fragments of one page as they change, until the page goes."""
+        visit, streams = self.visit(request), request.app[STREAMS]
+        make = _source(visit, streams)
+        if streams.open >= MOST_STREAMS:
+            raise Problem(503, "Too many live pages are open on this worker.")
+        answer = web.StreamResponse(
+            headers={**HEADERS, "Content-Type": "text/event-stream", "X-Accel-Buffering": "no"}
+        )
+        await answer.prepare(request)
+        streams.open += 1
+        try:
+            with contextlib.suppress(ConnectionError):
+                await _write(answer, visit, streams, make)
+        finally:
+            streams.open -= 1
+        return answer
+
+
+async def _write(
+    answer: web.StreamResponse, visit: Visit, streams: Streams, make: Callable[[], Awaitable[Fragments]]
+) -> None:
+    last: dict[str, str] = {}
+    while not streams.ending.is_set() and not isinstance(who(visit.request, visit.serving), Denied):
+        try:
+            found = await make()
+        except (ViewAway, Problem):
+            found = {}
+        changed = {name: text for name, text in found.items() if last.get(name) != text}
+        last |= changed
+        for name, text in changed.items():
+            await answer.write(_event(name, text))
+        await answer.write(f": {time.monotonic():.0f}\n\n".encode())
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(streams.ending.wait(), TICK_SECONDS)
+
+
+def _event(name: str, text: str) -> bytes:
+    lines = "".join(f"data: {line}\n" for line in text.splitlines())
+    return f"event: {name}\n{lines}\n".encode()
+
+
+def _source(visit: Visit, streams: Streams) -> Callable[[], Awaitable[Fragments]]:
+    """What makes the fragments of the page that the stream is for; raises Problem 400."""
+    query = visit.request.query
+    match query.get("of"):
+        case "overview":
+            return lambda: streams.once(visit.who.may_act, lambda: _overview(visit))
+        case "booking":
+            return lambda: _booking(visit, query.get("booking", ""))
+        case "plan":
+            return lambda: _plan(visit, query.get("plan", ""))
+        case "bookings":
+            since = _since(query.get("since", ""))
+            return lambda: _bookings(visit, since)
+        case _:
+            raise Problem(400, "There is no such stream.")
+
+
+def _since(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except ValueError:
+        raise Problem(400, "A list is of some time.") from None
+
+
+def _render(visit: Visit, context: Mapping[str, Any], **templates: str) -> dict[str, str]:
+    """Fragments by id, and what stands on every page."""
+    now = Visit(request=visit.request, serving=visit.serving, who=visit.who, now=visit.serving.clock())
+    whole = {**now.context(), **context}
+    wanted = {"pulse": "pulse.html", "banners": "banners.html", **templates}
+    return {name: render(template, **whole) for name, template in wanted.items()}
+
+
+async def _overview(visit: Visit) -> Fragments:
+    context = await gathering.overview(visit.serving)
+    found = _render(visit, context, strip="strip.html", charts="charts.html", groups="groups.html")
+    number = context["glance"].attention
+    needs = "booking needs" if number == 1 else "bookings need"
+    return {**found, "said": f"{number or 'No'} {needs} attention."}
+
+
+async def _booking(visit: Visit, booking_id: str) -> Fragments:
+    found = await booking.whole(visit, booking_id)
+    context = await booking.shown(visit, found)
+    return _render(visit, context, booking="booking_state.html", timeline="timeline.html")
+
+
+async def _plan(visit: Visit, name: str) -> Fragments:
+    return _render(visit, await plan_context(visit.serving, name, begun="1"), plan="plan_state.html")
+
+
+async def _bookings(visit: Visit, since: datetime) -> Fragments:
+    news = await visit.serving.view.ask(finding.changed_since, since, limit=_MOST_NEWS)
+    return _render(visit, {"news": news, "most": _MOST_NEWS}, news="news.html")
