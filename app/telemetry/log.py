@@ -20,7 +20,19 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 from app.telemetry.masking import masked, masked_text
 
 _NOISY_SECONDS = 10.0
-_LIBRARIES = ("aiokafka", "faust", "mode", "asyncio", "aiohttp")
+_LIBRARIES = (
+    "aiokafka",
+    "faust",
+    "mode",
+    "asyncio",
+    "aiohttp",
+    # Faust tells of its own life in the name of the module that subclasses it.
+    "app.stream.recovery",
+    "app.stream.store",
+    "app.stream.transport",
+    "app.worker.beside",
+    "app.worker.watchdog",
+)
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
