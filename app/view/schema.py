@@ -92,7 +92,8 @@ CREATE INDEX actions_plan ON actions (plan, subject, event) WHERE plan IS NOT NU
 -- What operators do to many at once, as far as notes tell; `bookings` is a JSON list, null for any.
 CREATE TABLE plans (
     plan TEXT NOT NULL PRIMARY KEY, kind TEXT NOT NULL, reason TEXT NOT NULL, bookings TEXT,
-    until INTEGER NOT NULL, by TEXT NOT NULL, why TEXT NOT NULL, total INTEGER NOT NULL, begun INTEGER NOT NULL,
+    until INTEGER NOT NULL, by TEXT NOT NULL, why TEXT NOT NULL, total INTEGER NOT NULL,
+    begun INTEGER NOT NULL,
     step TEXT NOT NULL, step_by TEXT NOT NULL, step_why TEXT NOT NULL, step_at INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX plans_begun ON plans (begun);

@@ -46,7 +46,7 @@ class Streams:
         """End all streams: the server waits for them."""
         self.ending.set()
 
-    async def once(self, key: bool, make: Callable[[], Awaitable[Fragments]]) -> Fragments:  # noqa: FBT001 - a key
+    async def once(self, key: bool, make: Callable[[], Awaitable[Fragments]]) -> Fragments:
         """What was made for this key within the last tick, else made now: tabs share the work."""
         now = time.monotonic()
         made = self.shared.get(key)
