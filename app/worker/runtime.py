@@ -25,6 +25,7 @@ from app.stream.topology import Topics
 from app.telemetry.tracing import CallSpans
 from app.view.config import ViewConfig, ViewTopics
 from app.view.view import View
+from app.web.ops.figures import Figures
 from app.worker.beside import HEALTH_SECONDS, SCAN_SECONDS, Beside, Rounds
 from app.worker.metrics import WorkerMetrics
 from app.worker.sweep import Sweep
@@ -70,6 +71,7 @@ class Runtime:
         )
         self.sweep = Sweep(self.view, self.report, _now)
         self._spans = CallSpans()
+        self.figures = Figures()
         self.metrics = WorkerMetrics(app, settings.mode)
         self.metrics.view = self.view
         self.metrics.scan = self.scan
@@ -219,6 +221,7 @@ class Runtime:
         if self._calls is not None:
             self._calls.call_ended(made)
         self.metrics.call_made(made)
+        self.figures.call_made(made.kind, made.at)
         self._spans.call_made(
             method=made.method,
             endpoint=made.endpoint,

@@ -11,6 +11,7 @@ from app.settings import Settings
 from app.stream.faust_app import StreamApp
 from app.stream.topology import Topics
 from app.view.view import View
+from app.web.ops.figures import Figures, PaceFacts
 from app.web.services import Services, StreamFacts, TopicNames, UpstreamFacts
 from app.worker.metrics import WorkerMetrics
 
@@ -23,6 +24,7 @@ class Worker(Protocol):
     health: HealthSeen | None
     health_at: datetime | None
     metrics: WorkerMetrics
+    figures: Figures
 
 
 def services(app: StreamApp, settings: Settings, topics: Topics, worker: Worker) -> Services:
@@ -53,6 +55,8 @@ def services(app: StreamApp, settings: Settings, topics: Topics, worker: Worker)
         clock=lambda: datetime.now(UTC),
         started=datetime.now(UTC),
         version=version("servicetitan-stream"),
+        pace=lambda: pace_facts(worker.upstream),
+        figures=worker.figures,
     )
 
 
@@ -68,6 +72,21 @@ def stream_facts(app: StreamApp) -> StreamFacts:
         commit_age=app.commit_age(),
         head_age=app.oldest_head_age(),
         gave_up=app.gave_up,
+    )
+
+
+def pace_facts(upstream: Upstream | None) -> PaceFacts | None:
+    """How fast this worker calls ServiceTitan; None before it may."""
+    if upstream is None:
+        return None
+    pace, breaker = upstream.pace.snapshot(), upstream.gate.snapshot()
+    return PaceFacts(
+        rate=pace.rate,
+        used=pace.used,
+        in_flight=pace.in_flight,
+        waiting=sum(pace.waiting.values()),
+        stopped_for=pace.stopped_for,
+        open_for=None if breaker.state == "closed" else breaker.open_for,
     )
 
 
