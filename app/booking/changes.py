@@ -192,23 +192,15 @@ def applied(record: Record, change: Change, at: datetime, facts: Facts) -> Recor
             updated_at=at,
         )
         return replace(record, job=moved)
-    record = with_status(record, wanted or job.status, at)
-    return _as_reported(record) if wanted in SETTABLE else record
+    status = wanted or job.status
+    if status in SETTABLE:
+        # What ServiceTitan will report now is what it accepted: only another word is news.
+        job = replace(job, reported=status, reported_at=at)
+    return with_status(record, job, status, at)
 
 
-def _as_reported(record: Record) -> Record:
-    """What ServiceTitan will report now is what it accepted: only another word is news."""
-    job = record.job
-    if job is None:
-        return record
-    return replace(record, job=replace(job, reported=job.status, reported_at=job.status_at))
-
-
-def with_status(record: Record, status: Status, at: datetime) -> Record:
-    """The same, its job in this status as of the upstream's time `at`."""
-    job = record.job
-    if job is None:
-        return record
+def with_status(record: Record, job: Job, status: Status, at: datetime) -> Record:
+    """The same with this job, in this status as of the upstream's time `at`."""
     state = State.ENDED if status in ENDED else State.ACTIVE
     return replace(record, state=state, job=replace(job, status=status, status_at=at, updated_at=at))
 

@@ -159,11 +159,8 @@ def _again(record: Record, head: Head, outcome: Unhappy, facts: Facts, given: An
     return hold(told(f"held: {problem.reason}"), facts, head, problem)
 
 
-def created(record: Record, given: Answered, facts: Facts) -> Decision:
+def created(record: Record, head: Head, given: Answered, facts: Facts) -> Decision:
     """What an attempt to make the job came to."""
-    head = record.lane.head
-    if head is None:
-        return unchanged(record)
     outcome = given.outcome
     if isinstance(outcome, Accepted):
         if not isinstance(outcome.value, JobSeen):
@@ -176,11 +173,8 @@ def created(record: Record, given: Answered, facts: Facts) -> Decision:
     return _again(counted(record, facts, outcome), head, outcome, facts, given)
 
 
-def found(record: Record, given: Answered, facts: Facts) -> Decision:
+def found(record: Record, head: Head, given: Answered, facts: Facts) -> Decision:
     """What a look-up came to: found is believed at once, nothing only after the settle time."""
-    head = record.lane.head
-    if head is None:
-        return unchanged(record)
     outcome = given.outcome
     if not isinstance(outcome, Accepted):
         if not is_settled(record, facts):
@@ -224,9 +218,8 @@ def close_for(record: Record, closing: Closing, facts: Facts) -> Decision:
     problem = Trouble(
         reason=Reason.DISCARDED, detail=detail, attempts=record.lane.attempts, http_status=None, at=facts.now
     )
-    if head is not None:
-        record = replace(record, seen=mark(record.seen, head.digest, Reason.DISCARDED))
-    return close(replace(record, problem=problem), facts, closing.head, Reason.DISCARDED)
+    seen = record.seen if head is None else mark(record.seen, head.digest, Reason.DISCARDED)
+    return close(replace(record, problem=problem, seen=seen), facts, closing.head, Reason.DISCARDED)
 
 
 def _adopt(record: Record, head: Head, job: JobSeen, at: datetime, facts: Facts) -> Decision:

@@ -140,9 +140,9 @@ def _answered(record: Record, given: Answered, facts: Facts) -> Decision:
     head = record.lane.head
     match given.ask:
         case FindJob():
-            return looked_again(record, given, facts) if head is None else found(record, given, facts)
-        case CreateJob():
-            return created(record, given, facts)
+            return looked_again(record, given, facts) if head is None else found(record, head, given, facts)
+        case CreateJob() if head is not None:
+            return created(record, head, given, facts)
         case Cancel() if head is None:
             return extra_cancelled(record, given, facts)
         case _ if head is not None:

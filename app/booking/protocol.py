@@ -116,15 +116,13 @@ def _drive(record: Record | None, given: Given, intent: Intent | None) -> Effect
         settle_left = 0.0
         decision = decide(record, given, replace(facts, intent=intent))
         record = yield from _effects(decision)
+        if record is None or isinstance(decision.then, Rest):
+            return record
         match decision.then:
-            case Rest():
-                return record
             case Take(slot=slot, action=action):
                 head: Head | None = yield Read(slot)
                 given = Taken(slot=slot, head=head, action=action)
             case Perform(ask=ask):
-                if record is None:
-                    raise TypeError("only a booking with a record asks for something")
                 if isinstance(ask, FindJob):
                     settle_left = facts.settle_left
                 else:

@@ -1,6 +1,6 @@
 """One booking's row in the table `bookings`: everything its lane must remember."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Literal, TypeAlias
@@ -248,8 +248,7 @@ class Record:
     """One booking. (`generation`, `sequence`) ranks its writings; the highest one is the truth."""
 
     booking_id: str
-    # A factory, so that no row leaves it out for being the default.
-    version: int = field(default_factory=lambda: VERSION)
+    version: int = VERSION
     generation: int = 0
     sequence: int = 0
     state: State = State.PENDING
@@ -300,8 +299,10 @@ _HEAD = TypeAdapter(Head)
 
 
 def encode(record: Record) -> bytes:
-    """The row as it is stored: JSON, with `generation` and `sequence` in it."""
-    return _ADAPTER.dump_json(record, exclude_defaults=True)
+    """The row as it is stored: JSON, with `version`, `generation` and `sequence` in it."""
+    row = _ADAPTER.dump_json(record, exclude_defaults=True, exclude={"version"})
+    # A row says its version even when that is the default, which another version of this service has not.
+    return b'{"version":%d,' % VERSION + row[1:]
 
 
 def decode(row: bytes) -> Record:

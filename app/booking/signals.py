@@ -91,11 +91,11 @@ def _observed(record: Record, signal: Signal, seen: Observed, facts: Facts) -> D
         return unchanged(record)
     if seen.at < max(job.status_at, job.reported_at or job.status_at):
         return unchanged(record)
-    record = replace(record, job=replace(job, reported=seen.status, reported_at=seen.at))
+    job = replace(job, reported=seen.status, reported_at=seen.at)
     if job.status is seen.status:
-        return saved(record)
+        return saved(replace(record, job=job))
     cause = _as_head(signal, facts)
-    record = with_status(record, seen.status, seen.at)
+    record = with_status(record, job, seen.status, seen.at)
     record = noted(
         record, facts, cause, asked=f"seen by {seen.seen_by}", outcome=seen.status, decision="record follows"
     )
