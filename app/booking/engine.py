@@ -20,6 +20,7 @@ from app.booking.inputs import (
     Fired,
     Given,
     Overdue,
+    Recheck,
     Restate,
     Resumed,
     Signal,
@@ -36,7 +37,7 @@ from app.booking.lane import (
     saved,
     unchanged,
 )
-from app.booking.recheck import extra_cancelled, look_again, looked_again
+from app.booking.recheck import extra_cancelled, look_again, look_later, looked_again
 from app.booking.record import (
     Drop,
     Entry,
@@ -71,8 +72,8 @@ def decide(record: Record | None, given: Given, facts: Facts) -> Decision:
             return _overdue(record, given, facts)
         case Resumed():
             return _resumed(record)
-        case Restate():
-            return saved(restated(record))
+        case Restate() | Recheck():
+            return _mended(record, given, facts)
         case Expire():
             return _expire(record, facts)
         case Taken():
@@ -110,6 +111,10 @@ def _overdue(record: Record, overdue: Overdue, facts: Facts) -> Decision:
     due = facts.now + timedelta(seconds=delay)
     timer = SendTimer(turn=lane.turn, delay=delay, attempt=lane.attempts, due=due)
     return saved(record.with_lane(due=due).owing(timer))
+
+
+def _mended(record: Record, given: Restate | Recheck, facts: Facts) -> Decision:
+    return saved(restated(record)) if isinstance(given, Restate) else look_later(record, facts)
 
 
 def _resumed(record: Record) -> Decision:

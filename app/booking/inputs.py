@@ -76,6 +76,11 @@ class Resumed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Recheck:
+    """A worker that had lost this booking without knowing sent its creation: there may be a second job."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Restate:
     """A lower row stands behind the record's own in the changelog: it is to be written and told again."""
 
@@ -161,4 +166,6 @@ class Signal:
     raw: RawEvent
 
 
-Given: TypeAlias = Arrived | Fired | Overdue | Resumed | Restate | Expire | Taken | Answered | Signal
+Given: TypeAlias = (
+    Arrived | Fired | Overdue | Resumed | Restate | Recheck | Expire | Taken | Answered | Signal
+)

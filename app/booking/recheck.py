@@ -7,10 +7,25 @@ from app.booking.asks import Cancel, FindJob
 from app.booking.inputs import Answered, Facts
 from app.booking.lane import Decision, Perform, Unhappy, outcome_text, owing_recheck, saved
 from app.booking.outcomes import Accepted, Busy, Refused
-from app.booking.record import Entry, Record
+from app.booking.record import Entry, Phase, Record
 
 SECOND_JOB = "second job"
 """How timeline entries begin that an alert must wake somebody for."""
+
+
+def look_later(record: Record, facts: Facts) -> Decision:
+    """Look for a second job when the lane rests, once the write that another worker sent has settled."""
+    record = record.with_lane(recheck=True).noted(
+        Entry(
+            at=facts.now,
+            event=record.caused_by,
+            asked="CreateJob",
+            outcome="sent by a worker that had lost the booking",
+            decision="look for a second job",
+        )
+    )
+    # A lane that is busy looks when it comes to rest.
+    return saved(owing_recheck(record, facts) if record.lane.phase is Phase.IDLE else record)
 
 
 def look_again(record: Record, facts: Facts) -> Decision:

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from app.booking.asks import CreateJob
 from app.booking.customer_lane import CustomerRequest
 from app.booking.customers import customer_order
 from app.booking.events import BookingEvent, RawEvent, Unusable, read
@@ -21,6 +22,7 @@ from app.booking.inputs import (
     Intent,
     Overdue,
     Policy,
+    Recheck,
     Restate,
 )
 from app.booking.protocol import (
@@ -132,6 +134,8 @@ class BookingLanes:
                 given = Expire()
             case "restate":
                 given = Restate()
+            case "recheck":
+                given = Recheck()
         await self._work(timer.booking_id, given, message)
 
     async def on_signal(self, message: Message) -> None:
@@ -319,6 +323,8 @@ class _Lane:
             live=call.live,
             again=call.again,
         )
+        if isinstance(call.ask, CreateJob) and not self._parts.app.still_mine(self._partition):
+            await self._tell_the_owner()
         if came.unanswered_at is not None:
             self._parts.settling.sent(self._booking_id, came.unanswered_at)
         return Answered(
@@ -327,6 +333,12 @@ class _Lane:
             duration_ms=round(came.seconds * 1000),
             unanswered=came.unanswered_at is not None,
         )
+
+    async def _tell_the_owner(self) -> None:
+        """This process slept between its last check and its socket: another one may have made the job too."""
+        headers = codec.scan_headers(0, "recheck")
+        topic = self._parts.topics.retry[0].name
+        await self._parts.app.tell(Outgoing(topic, self._key, b"", headers, self._partition))
 
     async def _remove(self, record: Record) -> None:
         slots = {self._slot(failed.slot): None for failed in record.failed}

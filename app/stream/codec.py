@@ -31,7 +31,7 @@ from app.stream.message import Message
 
 SOURCE = "/servicetitan-stream"
 Says: TypeAlias = Action | Observed | CustomerResolved | CustomerFailed
-TimerKind: TypeAlias = Literal["timer", "overdue", "expire", "restate"]
+TimerKind: TypeAlias = Literal["timer", "overdue", "expire", "restate", "recheck"]
 _CONTENT_TYPE = ("content-type", b"application/cloudevents+json; charset=utf-8")
 # Ours are told apart from an event's own headers of the same name by standing last.
 _RETRY_HEADERS = frozenset({"x-attempt", "x-due", "x-turn", "x-kind"})

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextvars import Context
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -175,6 +176,10 @@ class StreamApp(faust.App):
     async def publish_all(self, records: Sequence[Outgoing]) -> list[Written]:
         """Send several at once; returns when all are acknowledged. Raises NotMine, WriteLost."""
         return await self.sender.send_all(records)
+
+    async def tell(self, record: Outgoing) -> None:
+        """Send a record on nobody's behalf, for whoever owns its partition now. Raises WriteLost."""
+        await asyncio.create_task(self.sender.send(record), context=Context())
 
     def still_mine(self, partition: int) -> bool:
         """Whether acting for `partition`, in a handler by its own ownership, is right at this moment."""
