@@ -34,7 +34,7 @@ def signalled(record: Record | None, signal: Signal, facts: Facts) -> Decision:
         case CustomerFailed():
             return unresolved(record.took(raw.topic, raw.offset), signal.says, facts)
         case Observed():
-            return _observed(_taken_in(record, signal), signal, signal.says, facts)
+            return _observed(record, signal, signal.says, facts)
         case Action():
             return _act(_taken_in(record, signal), signal, signal.says, facts)
 
@@ -91,6 +91,7 @@ def _observed(record: Record, signal: Signal, seen: Observed, facts: Facts) -> D
         return unchanged(record)
     if seen.at < max(job.status_at, job.reported_at or job.status_at):
         return unchanged(record)
+    record = _taken_in(record, signal)
     job = replace(job, reported=seen.status, reported_at=seen.at)
     if job.status is seen.status:
         return saved(replace(record, job=job))
