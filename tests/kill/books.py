@@ -191,7 +191,7 @@ class _Comparison:
     def _effects(self, story: Story, own: list[Effect], allowed: Allowed) -> None:
         wanted = [event for event in self.events if event.step.effect and not event.step.again]
         missing = [event for event in wanted if event.step.effect not in own]
-        overtaken = self._overtaken(story)
+        overtaken = self._overtaken(story, allowed)
         for event in missing:
             if event.step.event_id in overtaken:
                 self.books.overtaken += 1
@@ -210,14 +210,13 @@ class _Comparison:
         if not _in_order(own, expected):
             self.books.out_of_order.append(f"{story.booking_id}: {own} instead of {expected}")
 
-    def _overtaken(self, story: Story) -> set[str]:
+    def _overtaken(self, story: Story, allowed: Allowed) -> set[str]:
         """A cancellation that found its creation not done: nothing was done at all, or only both."""
         if self.row is None or not story.cancels:
             return set()
         ids = [step.event_id for step in story.steps if not step.again]
         if self.row.state is State.CLOSED:
-            if self.done:
-                self.books.untrue.append(f"{story.booking_id} is closed: {self.done}")
+            self._nothing_is_left(story, allowed)
             return set(ids)
         cancelled = next(n for n, step in enumerate(story.steps) if step.effect == ("job.canceled", ""))
         between = [step for step in story.steps[1:cancelled] if step.effect]
@@ -225,6 +224,15 @@ class _Comparison:
         if any(step.effect in did for step in between):
             return set()
         return {step.event_id for step in between}
+
+    def _nothing_is_left(self, story: Story, allowed: Allowed) -> None:
+        """A closed booking has no job, unless a sleeper made one and it was cancelled."""
+        made = {done.job for done in self.done if done.effect[0] == "job.created"}
+        cancelled = {done.job for done in self.done if done.effect[0] == "job.canceled"}
+        if made and allowed.second_jobs and made == cancelled:
+            self.books.second_jobs_cancelled += len(made)
+        elif self.done:
+            self.books.untrue.append(f"{story.booking_id} is closed: {self.done}")
 
     def _reason(self, event: Produced) -> str | None:
         letter = self.letters.get((event.partition, event.offset))
