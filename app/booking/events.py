@@ -326,11 +326,19 @@ def trace_id(headers: Headers, traceparent: str | None = None) -> str | None:
 
 
 def phone_key(phone: str) -> str:
-    """One phone number however it was typed: E.164 when it is a valid one, else its digits."""
+    """One phone number however it was typed: E.164 when it is a valid one, else its digits.
+
+    Digits that are a valid number alone are that number, so that a key is its own key.
+    """
+    digits = re.sub(r"\D", "", phone)
+    return _in_e164(phone) or _in_e164(digits) or digits
+
+
+def _in_e164(phone: str) -> str | None:
     try:
         number = phonenumbers.parse(phone, "US")
     except phonenumbers.NumberParseException:
-        number = None
-    if number is not None and phonenumbers.is_valid_number(number):
-        return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
-    return re.sub(r"\D", "", phone)
+        return None
+    if not phonenumbers.is_valid_number(number):
+        return None
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
