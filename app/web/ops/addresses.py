@@ -34,11 +34,19 @@ _POST = (
 )
 
 
-def _page(method: str, path: str) -> Operation:
+_API = (
+    ("GET", "/ops/api/dead-letters", Access.READ),
+    ("POST", "/ops/api/plans", Access.ACT),
+    ("GET", "/ops/api/plans/{plan}", Access.READ),
+    ("POST", "/ops/api/plans/{plan}", Access.ACT),
+)
+
+
+def _page(method: str, path: str, access: Access = Access.OPEN) -> Operation:
     return Operation(
         method=method,
         path=path,
-        access=Access.OPEN,
+        access=access,
         summary="A page for people",
         answers={200: None},
         largest_body=LARGEST_EVENT,
@@ -49,4 +57,5 @@ def _page(method: str, path: str) -> Operation:
 PAGES: tuple[Operation, ...] = (
     *(_page("GET", path) for path in _GET),
     *(_page("POST", path) for path in _POST),
+    *(_page(*one) for one in _API),
 )

@@ -3,11 +3,12 @@
 from datetime import timedelta
 from typing import Any
 
+from app.booking.reasons import Reason
 from app.booking.record import Record
 from app.view import finding, glance, plans
 from app.view.rows import AttentionLine, BookingSeen
 from app.web.ops.charts import charts
-from app.web.ops.lines import GROUP_LINES, BookingLine, Group, booking_line, group
+from app.web.ops.lines import GROUP_LINES, BookingLine, Group, booking_line, group, reasons
 from app.web.services import Services
 
 LATEST = 10
@@ -45,6 +46,11 @@ async def groups(serving: Services) -> list[Group]:
 async def records_of(serving: Services, lines: list[AttentionLine]) -> dict[str, Record]:
     """The records of the bookings in these lines."""
     return await serving.view.ask(glance.records, [line.booking_id for line in lines])
+
+
+def reasons_of(record: Record) -> set[Reason]:
+    """The reasons for which the booking waits for a person."""
+    return {Reason(word) for word in reasons(record)}
 
 
 async def latest(serving: Services) -> list[BookingLine]:

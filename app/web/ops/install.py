@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator
 import faust
 from aiohttp import web
 
-from app.web.ops import account, booking, live, logs, overview, plans, search
+from app.web.ops import account, api, booking, live, logs, overview, plans, search
 from app.web.ops.figures import CALL_SECONDS
 from app.web.ops.redrive import Redrives
 from app.web.services import Services
 
-BLUEPRINTS = (account.api, overview.api, search.api, booking.api, logs.api, plans.api, live.api)
+BLUEPRINTS = (account.api, overview.api, search.api, booking.api, logs.api, plans.api, live.api, api.api)
 
 
 def install(app: faust.App, server: web.Application, services: Services) -> None:
