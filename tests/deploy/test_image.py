@@ -10,7 +10,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tomllib
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,13 +20,12 @@ import pytest
 from app.local.kafka import free_port
 from app.settings import Settings
 from tests.deploy.dockerfile import Dockerfile
+from tests.deploy.project import PROJECT, ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ROOT = Path(__file__).parents[2]
 FILE = Dockerfile.read()
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 PATIENCE_SECONDS = 120
 
 

@@ -20,7 +20,7 @@ from app.setting_types import Mode
 from app.settings import Settings, load
 from app.stream.topology import topics
 from tests.deploy.dockerfile import Dockerfile
-from tests.deploy.test_image import PROJECT
+from tests.deploy.project import PROJECT
 from tests.kubernetes import KUBERNETES, TOPICS_FILE, env_file, kafka_topics, live_environment
 
 OVERLAYS = ("simulation", "live")
