@@ -5,6 +5,7 @@ tests/flow have to pass before either is raised.
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
     from app.stream.faust_app import StreamApp
     from app.stream.ownership import Membership
+
+_log = logging.getLogger(__name__)
 
 _POLL_SECONDS = 0.1
 """The longest a fetch goes on without looking whether other partitions may be fetched."""
@@ -51,6 +54,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         """Ask for the first heartbeat at once, so that no work has to wait for one."""
+        _log.info("%d partitions were assigned in generation %d", len(assigned), generation_id)
         self._membership.joined(generation_id)
         await self._ensure_consumer()._coordinator._do_heartbeat()  # noqa: SLF001 - as above
         await super().on_partitions_assigned(assigned, generation_id)

@@ -5,8 +5,7 @@ Faust's stores find the partition through the event at hand; these are told it.
 
 import logging
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -86,9 +85,12 @@ class RocksStore(rocksdb.Store):
 
     def read(self, partition: int, key: bytes) -> bytes | None:
         """The row of a key."""
-        with self._doubting(partition):
+        try:
             row: bytes | None = self._db_for_partition(partition).get(key)
-            return row
+        except Exception as wrong:
+            self._doubt(partition, wrong)
+            raise
+        return row
 
     def write(self, partition: int, rows: Rows, *, offset: int | None = None) -> None:
         """Write rows and the offset they reach to in one batch, so that neither is ahead of the other."""
@@ -100,14 +102,20 @@ class RocksStore(rocksdb.Store):
                 batch.put(key, value)
         if offset is not None:
             batch.put(self.offset_key, str(offset).encode())
-        with self._doubting(partition):
+        try:
             self._db_for_partition(partition).write(batch)
+        except Exception as wrong:
+            self._doubt(partition, wrong)
+            raise
 
     def persisted_offset(self, tp: TP) -> int | None:
         """The last offset of the changelog that the store holds, None to replay all."""
-        with self._doubting(tp.partition):
+        try:
             offset: int | None = super().persisted_offset(tp)
-            return offset
+        except Exception as wrong:
+            self._doubt(tp.partition, wrong)
+            raise
+        return offset
 
     def revoke_partitions(self, table: "CollectionT", tps: set[TP]) -> None:
         """Close the databases of lost partitions, so that another process may open them."""
@@ -124,9 +132,9 @@ class RocksStore(rocksdb.Store):
         if db is None:
             return
         try:
-            with self._doubting(partition):
-                db.close()
+            db.close()
         except Exception as wrong:  # noqa: BLE001 - rocksdict has no class of its own
+            self._doubt(partition, wrong)
             # What was not flushed is in the changelog; the other databases have to be closed as well.
             _log.warning("store %s cannot be closed: %s", self.partition_path(partition), wrong)
 
@@ -146,16 +154,12 @@ class RocksStore(rocksdb.Store):
             shutil.rmtree(path)
             return _open(path)
 
-    @contextmanager
-    def _doubting(self, partition: int) -> Iterator[None]:
-        try:
-            yield
-        except Exception as wrong:
-            if any(words in str(wrong).lower() for words in _FAULT_OF_THE_FILES):
-                path = self.partition_path(partition)
-                _log.error("store %s is damaged (%s): the next start builds it again", path, wrong)
-                _doubted(path).touch()
-            raise
+    def _doubt(self, partition: int, wrong: Exception) -> None:
+        """Have the next start build the files again, if it is they that are wrong."""
+        if any(words in str(wrong).lower() for words in _FAULT_OF_THE_FILES):
+            path = self.partition_path(partition)
+            _log.error("store %s is damaged (%s): the next start builds it again", path, wrong)
+            _doubted(path).touch()
 
 
 def _doubted(path: "Path") -> "Path":

@@ -34,6 +34,9 @@ def masked(value: object) -> Any:  # noqa: ANN401 - any JSON value
 
 def masked_text(text: str) -> str:
     """A text without what looks like personal data, and without half characters."""
+    if text.isascii() and not ("@" in text or '"' in text or "'" in text):
+        # Neither of the two patterns below can be in it; most texts of a log are such.
+        return text
     whole = text.encode(errors="backslashreplace").decode()
     return _EMAIL.sub(lambda found: mask_email(found[0]), _KEYED.sub(_mask_keyed, whole))
 

@@ -23,6 +23,8 @@ _log = get_logger(__name__)
 
 _POLL_MS = 250
 _PAUSE_SECONDS = 1.0
+_GATHER_SECONDS = 0.02
+"""After a batch, so that the next is one of many records: a transaction and a fetch cost more than a row."""
 _TIDY_EVERY = timedelta(minutes=10)
 _WRITTEN_EVERY = timedelta(minutes=1)
 _FETCH_BYTES = 1024 * 1024
@@ -223,6 +225,8 @@ class Projector:
             self._apply(writer, records)
         self._tidy(writer)
         await self._look(consumer, ends)
+        if batch and not ends:
+            await asyncio.sleep(_GATHER_SECONDS)
 
     def _apply(self, writer: sqlite3.Connection, records: Iterable[object]) -> None:
         now = self._clock()

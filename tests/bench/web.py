@@ -1,0 +1,120 @@
+"""The web views: requests per second and p99 with 50 connections, beside bare aiohttp doing the same work."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import ExitStack
+from functools import partial
+from typing import TYPE_CHECKING
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import orjson
+
+from app.local.kafka import free_port
+from tests.bench import stock
+from tests.bench.figures import Table, median, milliseconds, number, times
+from tests.bench.loading import Load, load, request
+from tests.bench.processes import Process
+from tests.bench.world import TOOK, Bench, World, stub, world
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PREFIX = "/api/integrations/servicetitan"
+CONNECTIONS = 50
+_BOOKINGS = 5_000
+_PATIENCE_SECONDS = 60
+
+
+def _health(prefix: str, _: int) -> bytes:
+    return request("GET", f"{prefix}/health")
+
+
+def _look_up(prefix: str, n: int) -> bytes:
+    return request("GET", f"{prefix}/bookings/b-{n * 7919 % _BOOKINGS:07}")
+
+
+def _webhook(prefix: str, n: int) -> bytes:
+    body = {
+        "eventId": f"w-{n}",
+        "jobId": 1_000_000 + n % _BOOKINGS,
+        "status": "scheduled",
+        "occurredAt": stock.NOW.isoformat(),
+    }
+    return request("POST", f"{prefix}/webhook", orjson.dumps(body))
+
+
+ROUTES: dict[str, Callable[[str, int], bytes]] = {
+    "health": _health,
+    "look-up": _look_up,
+    "webhook": _webhook,
+}
+
+
+async def _is_ready(port: int) -> None:
+    """Returns when the worker answers questions about bookings."""
+
+    def answers() -> bool:
+        try:
+            with urlopen(f"http://127.0.0.1:{port}{PREFIX}/bookings/b-0000000", timeout=5) as answer:
+                return bool(answer.status == 200)
+        except (URLError, TimeoutError):
+            return False
+
+    async with asyncio.timeout(_PATIENCE_SECONDS):
+        while not await asyncio.to_thread(answers):
+            await asyncio.sleep(0.2)
+
+
+async def _loads(bench: Bench, port: int, prefix: str, name: str) -> list[Load]:
+    make = partial(ROUTES[name], prefix)
+    seconds = bench.size(3, 1)
+    return [
+        await load(port, make, connections=CONNECTIONS, seconds=seconds) for _ in range(bench.runs)
+    ]
+
+
+async def run(bench: Bench) -> list[Table]:
+    async with stub(bench) as upstream:
+        ours = await world(bench, upstream)
+        await ours.hold(stock.known(_BOOKINGS))
+        port, bare_port = free_port(), free_port()
+        with ExitStack() as stack:
+            worker = stack.enter_context(ours.worker(WEB_PORT=str(port)))
+            await worker.said(TOOK)
+            await _is_ready(port)
+            bare = stack.enter_context(_bare(ours, bare_port))
+            await bare.said("listening")
+            lines = []
+            for name in ROUTES:
+                here = await _loads(bench, port, PREFIX, name)
+                beside = await _loads(bench, bare_port, "", name)
+                lines.append(_line(name, here, beside))
+    return [
+        Table(
+            f"Web views with {CONNECTIONS} connections",
+            ("route", "requests/s", "p99", "bare aiohttp, requests/s", "its p99", "of bare", "not 2xx"),
+            tuple(lines),
+            said="A look-up reads the view; a webhook is answered when Kafka has it.",
+        )
+    ]
+
+
+def _bare(ours: World, port: int) -> Process:
+    view = ours.folder / "worker" / "view.sqlite3"
+    arguments = (str(port), ours.servers, ours.topics.webhooks.name, str(view))
+    return Process(ours.folder / "bare.log", "tests.bench.bare_http", *arguments)
+
+
+def _line(name: str, here: list[Load], bare: list[Load]) -> tuple[str, ...]:
+    rate, other = median(one.rate for one in here), median(one.rate for one in bare)
+    return (
+        name,
+        number(rate),
+        milliseconds(median(one.p99 for one in here)),
+        number(other),
+        milliseconds(median(one.p99 for one in bare)),
+        times(rate / other),
+        str(sum(one.wrong for one in here)),
+    )
