@@ -3,6 +3,8 @@
 import pytest
 
 from app.booking.asks import Cancel, Complete, Dispatch, Note, PutBack, Reschedule
+from app.booking.changes import applied
+from app.booking.events import Rescheduled
 from app.booking.identity import Progress, look_up
 from app.booking.outcomes import Failed, Refused, Unsure
 from app.booking.reasons import Reason
@@ -13,6 +15,7 @@ from tests.support.bookings import (
     accepted,
     cancelled,
     created,
+    facts,
     job_seen,
     later,
     rescheduled,
@@ -125,6 +128,14 @@ def test_a_reschedule_moves_the_record_s_visit() -> None:
     assert job is not None
     assert (job.scheduled_date, job.time_slot) == ("2026-03-06T00:00:00Z", "1:00 PM - 3:00 PM")
     assert (job.start.hour, job.end.hour, job.updated_at) == (20, 22, later(30))
+
+
+def test_without_a_job_nothing_is_applied() -> None:
+    lane = creating()
+    moved = rescheduled(1).data
+    assert isinstance(moved, Rescheduled)
+
+    assert applied(lane.row, moved, NOW, facts()) == lane.row
 
 
 def test_what_the_booking_system_wants_is_kept_beside_what_is() -> None:

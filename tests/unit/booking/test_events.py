@@ -260,6 +260,7 @@ def test_two_bookings_are_the_same_however_the_id_was_written() -> None:
         ("0000000000", "0000000000"),
         ("+44 20 7946 0958", "+442079460958"),
         ("no number", ""),
+        ("+2012000000", "+12012000000"),
     ],
 )
 def test_one_phone_however_it_was_typed(typed: str, key: str) -> None:

@@ -131,6 +131,19 @@ def test_rule_2_a_restart_that_finds_an_intent_looks_the_job_up() -> None:
     assert lane.row.lane.waits is Waits.SETTLE
 
 
+def test_rule_2_a_look_up_that_fails_before_the_settle_time_spends_no_attempt() -> None:
+    lane = creating().customer_is_found(NO_ANSWER)
+    lane.settle_left = 90
+    for _ in range(5):
+        lane.timer(FAILED)
+    assert (lane.row.lane.attempts, lane.row.lane.waits, lane.letters) == (1, Waits.SETTLE, [])
+
+    lane.settle_left = 0
+    lane.timer(FAILED)
+
+    assert (lane.row.lane.attempts, lane.row.lane.waits) == (2, Waits.RETRY)
+
+
 def test_rule_2_the_dead_letter_waits_until_the_last_attempt_has_settled() -> None:
     lane = creating().customer_is_found(FAILED)
     lane.timer(FAILED).timer(FAILED).timer(NO_ANSWER)
