@@ -11,6 +11,7 @@ from pydantic import (
     AfterValidator,
     AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     EmailStr,
     Field,
@@ -21,7 +22,7 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
-from app.booking.house import PROBLEMS, window
+from app.booking.house import PROBLEMS, SLOT_PATTERN, window
 from app.booking.identity import Identity
 from app.booking.reasons import Reason
 from app.booking.status import Status
@@ -78,17 +79,23 @@ def _in_utc(when: datetime) -> datetime:
         raise ValueError("must be a time that UTC has") from None
 
 
+def _whole(value: object) -> object:
+    """JSON knows no integers: 5.0 is one."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def _slot(text: str) -> str:
     if window(text) is None:
         raise ValueError("must be two times of one day, such as 9:00 AM - 11:00 AM")
     return text.strip()
 
 
-Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+# What is checked on the trimmed text, or by a validator, is told to the published schemas beside it.
+_NOT_BLANK = Field(json_schema_extra={"pattern": r"\S"})
+Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), _NOT_BLANK]
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), _NOT_BLANK]
 Zip = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[0-9]{5}(-[0-9]{4})?$")]
 UsState = Annotated[str, StringConstraints(strip_whitespace=True, to_upper=True, pattern=r"^[A-Za-z]{2}$")]
-# What a validator checks is told to the published schemas beside it, as far as JSON Schema can say it.
 Phone = Annotated[
     str,
     StringConstraints(max_length=40),
@@ -102,8 +109,12 @@ Instant = Annotated[
     Field(json_schema_extra={"format": "date-time", "pattern": r"^20[0-9]{2}-[0-9]{2}-[0-9]{2}T"}),
 ]
 TimeSlot = Annotated[
-    str, AfterValidator(_slot), Field(json_schema_extra={"examples": ["9:00 AM - 11:00 AM"]})
+    str,
+    AfterValidator(_slot),
+    Field(json_schema_extra={"pattern": SLOT_PATTERN, "examples": ["9:00 AM - 11:00 AM"]}),
 ]
+DoorCount = Annotated[int, Field(ge=1, le=10), BeforeValidator(_whole)]
+TechnicianId = Annotated[int, Field(gt=0, lt=2**63), BeforeValidator(_whole)]
 BookingId = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 
 
@@ -127,7 +138,7 @@ class Booking(EventData):
     problem_type: ProblemType
     scheduled_date: Instant
     time_slot: TimeSlot | None = None
-    door_count: Annotated[int, Field(ge=1, le=10)] = 1
+    door_count: DoorCount = 1
     door_age: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
     is_renter: bool = False
     special_instructions: Annotated[str, StringConstraints(max_length=1000)] | None = None
@@ -157,7 +168,7 @@ class StatusChanged(EventData):
     """`booking.status_changed`: what the job should become."""
 
     status: Annotated[Status, Field(strict=False)]
-    technician_ids: Annotated[tuple[int, ...], Field(strict=False)] = ()
+    technician_ids: Annotated[tuple[TechnicianId, ...], Field(strict=False)] = ()
     reason: Annotated[str, StringConstraints(max_length=1000)] | None = None
 
 

@@ -40,10 +40,10 @@ UNIT_RANGES: tuple[tuple[int, int, str], ...] = (
 OTHER_UNIT = "Phoenix_Metro"
 
 _UTC = ZoneInfo("UTC")
-_SLOT = re.compile(
-    r"(?P<from>(?:0?[1-9]|1[0-2]):[0-5]\d ?[AaPp][Mm])\s*[-\u2013]\s*"
-    r"(?P<to>(?:0?[1-9]|1[0-2]):[0-5]\d ?[AaPp][Mm])"
-)
+_CLOCK = r"(?:0?[1-9]|1[0-2]):[0-5][0-9] ?[AaPp][Mm]"
+_SLOT = re.compile(rf"(?P<from>{_CLOCK})\s*[-\u2013]\s*(?P<to>{_CLOCK})")
+SLOT_PATTERN = rf"^\s*{_CLOCK}\s*[-\u2013]\s*{_CLOCK}\s*$"
+"""How a time slot is written; that it goes forward is checked as well."""
 
 
 def business_unit(zip_code: str) -> str:

@@ -31,10 +31,21 @@ class Batch(ApiModel):
 
 
 class Act(ApiModel):
-    """What an operator does with a held booking, or with an event that failed for good."""
+    """What an operator does with a held booking, or a failed event; a repair needs data."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "if": {"properties": {"action": {"const": "repair"}}, "required": ["action"]},
+            "then": {"properties": {"data": {"type": "object"}}, "required": ["data"]},
+        }
+    )
 
     action: Literal["retry", "repair", "discard"]
-    why: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000)]
+    why: Annotated[
+        str,
+        StringConstraints(strip_whitespace=True, min_length=1, max_length=1000),
+        Field(json_schema_extra={"pattern": r"\S"}),
+    ]
     event: Annotated[str, StringConstraints(min_length=1, max_length=500)] | None = None
     data: dict[str, Any] | None = None
 

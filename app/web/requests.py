@@ -20,6 +20,7 @@ from app.web.guard import BODY
 
 LONGEST_WAIT = 30.0
 _LONGEST_KEY = 200
+_NUMBER = re.compile(r"[0-9]{1,20}(\.[0-9]{1,30})?(e[+-]?[0-9]{1,3})?")
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -119,7 +120,7 @@ def number(request: web.Request, name: str, *, low: float, high: float, default:
     text = request.query.get(name)
     if text is None:
         return default
-    found = float(text) if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text) else None
+    found = float(text) if _NUMBER.fullmatch(text) else None
     if found is None or not low <= found <= high:
         message = f"must be a number from {low:g} to {high:g}"
         raise invalid((FieldError(field=name, message=message, value=text),))
