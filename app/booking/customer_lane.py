@@ -8,7 +8,7 @@ phone may be one person typed differently.
 
 from collections.abc import Generator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
 import orjson
@@ -99,6 +99,16 @@ Steps: TypeAlias = Generator[CustomerEffect, Any, Known | Unhappy]
 def is_open(intent: Intent | None, row_of_intent: CustomerRow | None) -> bool:
     """Whether the phone's last creation may still be running: no row has been written since its intent."""
     return intent is not None and (row_of_intent is None or row_of_intent.at < intent.at)
+
+
+def after_row(now: datetime, row: CustomerRow | None) -> datetime:
+    """When an intent is written: after its digest's last row, whatever the clocks of workers say."""
+    return now if row is None else max(now, row.at + timedelta(microseconds=1))
+
+
+def after_intent(now: datetime, intent: Intent | None) -> datetime:
+    """When a row is written: not before the intent that it may answer, whatever the clocks of workers say."""
+    return now if intent is None else max(now, intent.at)
 
 
 def resolve(request: CustomerRequest, row: CustomerRow | None, *, under_way: bool) -> Steps:

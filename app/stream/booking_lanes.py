@@ -325,8 +325,10 @@ class _Lane:
         )
         if isinstance(call.ask, CreateJob) and not self._parts.app.still_mine(self._partition):
             await self._tell_the_owner()
-        if came.unanswered_at is not None:
-            self._parts.settling.sent(self._booking_id, came.unanswered_at)
+        sent_at = came.sent_at if isinstance(call.ask, CreateJob) else came.unanswered_at
+        if sent_at is not None:
+            # A second job is looked for from the send of the first, whatever that came to.
+            self._parts.settling.sent(self._booking_id, sent_at)
         return Answered(
             ask=call.ask,
             outcome=came.outcome,

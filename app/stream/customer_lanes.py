@@ -15,6 +15,8 @@ from app.booking.customer_lane import (
     Known,
     SaveCustomer,
     Unhappy,
+    after_intent,
+    after_row,
     decode_row,
     encode_row,
     is_open,
@@ -111,7 +113,8 @@ class _PhoneLane:
     async def _carry_out(self, effect: CustomerEffect) -> Any:  # noqa: ANN401 - each effect says what it is answered with
         match effect:
             case IntendCustomer(digest=digest):
-                intent = Intent(turn=0, what=digest, at=self.parts.now())
+                at = after_row(self.parts.now(), self._row(digest))
+                intent = Intent(turn=0, what=digest, at=at)
                 row = _INTENT.dump_json(intent)
                 return await self.parts.tables.intents.put(self.partition, self._intent_key, row)
             case SaveCustomer(digest=digest, customer_id=customer, location_id=location):
@@ -120,7 +123,8 @@ class _PhoneLane:
                 return await self._call(effect)
 
     async def _save(self, digest: str, customer: int | None, location: int | None) -> None:
-        known = CustomerRow(customer_id=customer, location_id=location, at=self.parts.now())
+        at = after_intent(self.parts.now(), self._intent())
+        known = CustomerRow(customer_id=customer, location_id=location, at=at)
         await self.parts.tables.customers.put(self.partition, self._row_key(digest), encode_row(known))
 
     async def _call(self, call: CallCustomer) -> Any:  # noqa: ANN401 - each ask has its own value

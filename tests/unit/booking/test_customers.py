@@ -20,6 +20,8 @@ from app.booking.customer_lane import (
     IntendCustomer,
     Known,
     SaveCustomer,
+    after_intent,
+    after_row,
     decode_request,
     decode_row,
     encode_request,
@@ -167,6 +169,17 @@ def test_an_intent_is_open_until_its_row_is_written() -> None:
     assert is_open(intent, None)
     assert is_open(intent, CustomerRow(customer_id=None, location_id=None, at=later(9)))
     assert not is_open(intent, CustomerRow(customer_id=None, location_id=None, at=later(11)))
+
+
+def test_clocks_that_differ_between_workers_do_not_close_an_intent_that_is_open() -> None:
+    cleared = CustomerRow(customer_id=None, location_id=None, at=later(60))
+
+    intent = Intent(turn=0, what=REQUEST.digest, at=after_row(NOW, cleared))
+    assert is_open(intent, cleared)
+
+    answered = CustomerRow(customer_id=None, location_id=None, at=after_intent(NOW, intent))
+    assert not is_open(intent, answered)
+    assert (after_row(NOW, None), after_intent(NOW, None)) == (NOW, NOW)
 
 
 def test_requests_and_rows_come_back_as_they_were_stored() -> None:
