@@ -53,8 +53,10 @@ def check_answer(method: str, path: str, status: int, body: object) -> None:
         if described is None or not re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", template), path):
             continue
         assert str(status) in described["responses"], f"{method} {template} answers {status}: {body}"
-        schema = described["responses"][str(status)]["content"]["application/json"]["schema"]
-        Draft202012Validator({**schema, "components": _DESCRIPTION["components"]}).validate(body)
+        content = described["responses"][str(status)]["content"].get("application/json")
+        if content is not None:
+            schema = {**content["schema"], "components": _DESCRIPTION["components"]}
+            Draft202012Validator(schema).validate(body)
 
 
 @dataclass(slots=True)
@@ -140,7 +142,10 @@ class Served:
         """Status, JSON and headers of the answer."""
         url = f"{self.address}{PREFIX if api else ''}{path}"
         async with self.session.request(method, url, allow_redirects=False, **options) as response:
-            body = await response.json() if method != "HEAD" else None
+            if response.content_type == "text/plain" and path == "/metrics":
+                return response.status, await response.text(), response.headers
+            as_json = response.content_type == "application/json" and method != "HEAD"
+            body = await response.json() if as_json else None
             check_answer(method, response.url.raw_path, response.status, body)
             return response.status, body, response.headers
 

@@ -20,7 +20,7 @@ async def test_what_is_none_of_ours_is_counted_as_one(served: Served) -> None:
 
 
 async def test_metrics_are_served_as_text(served: Served) -> None:
-    async with served.session.get(f"{served.address}/metrics") as response:
-        assert response.status == 200
-        assert response.content_type == "text/plain"
-        assert await response.read() == b"# nothing happened yet\n"
+    status, body, headers = await served.ask("GET", "/metrics", api=False)
+
+    assert (status, body) == (200, "# nothing happened yet\n")
+    assert headers["Content-Type"].startswith("text/plain")
