@@ -79,27 +79,24 @@ class Redrives:
 
     def __init__(self, serving: Services) -> None:
         self._serving = serving
-        self._taken: set[str] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._beginning = asyncio.Lock()
 
     async def begin(self, definition: Definition, *, by: str, step: Step) -> None:
-        """Tell of the plan, then send its signals; one that runs here already goes on."""
-        if definition.plan in self._taken:
-            return
-        self._taken.add(definition.plan)
-        try:
+        """Tell of the plan, then send its signals. A run of it that has not ended yet gives way."""
+        async with self._beginning:
+            earlier = self._tasks.pop(definition.plan, None)
+            if earlier is not None:
+                earlier.cancel()
+                await asyncio.gather(earlier, return_exceptions=True)
             before = await self._serving.view.ask(plans.plan, definition.plan)
             await tell(self._serving, definition, step, by=by, text=definition.why)
-        except BaseException:
-            self._taken.discard(definition.plan)
-            raise
-        task = asyncio.create_task(self._run(definition, None if before is None else before.step_at))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+            run = self._run(definition, None if before is None else before.step_at)
+            self._tasks[definition.plan] = asyncio.create_task(run)
 
     async def close(self) -> None:
         """End; the plans stand, and can be continued by any worker."""
-        tasks = list(self._tasks)
+        tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -111,8 +108,6 @@ class Redrives:
             raise
         except Exception:  # noqa: BLE001 - a plan that broke off is shown as silent, and can be continued
             _log.exception("a plan broke off", plan=definition.plan)
-        finally:
-            self._taken.discard(definition.plan)
 
     async def _send_all(self, definition: Definition, stopped_before: datetime | None) -> None:
         planned = await plan(self._serving, definition)
