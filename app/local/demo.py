@@ -106,7 +106,8 @@ class _Run:
 
     def _say_where(self) -> None:
         stage = self.stage
-        self.screen.say(f"worker:                 {stage.web_url}/api/integrations/servicetitan/health")
+        self.screen.say(f"what needs attention:   {stage.web_url}/ops")
+        self.screen.say(f"health:                 {stage.web_url}/api/integrations/servicetitan/health")
         self.screen.say(
             f"a booking:              {stage.web_url}/api/integrations/servicetitan/bookings/"
             f"{self.first[0].booking_id}"
