@@ -16,6 +16,7 @@ from rich.table import Table
 
 from app.commands.booking_rows import read_booking
 from app.commands.status import ExitStatus
+from app.commands.worker_api import first_key, own_url
 from app.settings import Settings, load
 from app.stream.kafka import connection, wait_for_kafka
 from app.stream.topology import topics
@@ -67,7 +68,7 @@ async def _find(
 ) -> dict[str, Any] | None:
     if not from_kafka:
         try:
-            return await _ask(url or _own(settings), key or _first_key(settings), booking_id)
+            return await _ask(url or own_url(settings), key or first_key(settings), booking_id)
         except _NoWorker as away:
             if url:
                 raise click.ClickException(str(away)) from None
@@ -102,16 +103,6 @@ async def _ask(url: str, key: str | None, booking_id: str) -> dict[str, Any] | N
             )
         case _:
             raise _NoWorker(f"{url} answers {answer.status}: {body['message']}")
-
-
-def _own(settings: Settings) -> str:
-    host = "127.0.0.1" if settings.web_host in {"0.0.0.0", "::"} else settings.web_host  # noqa: S104 - compared, not bound
-    return f"http://[{host}]:{settings.web_port}" if ":" in host else f"http://{host}:{settings.web_port}"
-
-
-def _first_key(settings: Settings) -> str | None:
-    keys = (*settings.api_read_keys, *settings.api_act_keys)
-    return keys[0].key.get_secret_value() if keys else None
 
 
 def _show(found: Mapping[str, Any], console: Console) -> None:

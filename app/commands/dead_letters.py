@@ -1,0 +1,354 @@
+"""The command `dead-letters`: what waits for a person, and acting on one or on many, over a worker's HTTP."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Coroutine, Mapping
+from pathlib import Path
+from typing import Any, Literal, ParamSpec, TypeAlias
+from urllib.parse import quote
+
+import click
+import orjson
+from rich.console import Console
+from rich.table import Table
+
+from app.booking.reasons import Reason
+from app.commands.status import ExitStatus
+from app.commands.worker_api import WorkerApi, first_key, own_url
+from app.settings import load
+from app.web.operations import PREFIX
+
+P = ParamSpec("P")
+Kind: TypeAlias = Literal["retry", "discard"]
+
+_WAIT_SECONDS = 25
+_LOOK_SECONDS = 1.0
+_SURE_ABOVE = 1
+_EXAMPLES = """\b
+Examples:
+  servicetitan-stream dead-letters list
+  servicetitan-stream dead-letters show BK-1001
+  servicetitan-stream dead-letters plan --reason retries-used-up
+  servicetitan-stream dead-letters retry --reason retries-used-up --why "ServiceTitan is well again"
+  servicetitan-stream dead-letters retry BK-1001 --why "the scope was granted"
+  servicetitan-stream dead-letters repair BK-1001 --set zip=85016 --why "asked the customer"
+  servicetitan-stream dead-letters discard BK-1001 --why "booked by phone"
+"""
+
+
+def _connected(command: Callable[P, Any]) -> Callable[P, Any]:
+    """The options of every command that asks a worker."""
+    for option in (
+        click.option("--json", "as_json", is_flag=True, help="The whole answer as JSON."),
+        click.option(
+            "--key", envvar="API_KEY", help="A key; the first of API_ACT_KEYS or API_READ_KEYS if none."
+        ),
+        click.option("--url", help="A worker; the one of WEB_HOST and WEB_PORT when not given."),
+    ):
+        command = option(command)
+    return command
+
+
+_reason = click.option(
+    "--reason", type=click.Choice([one.value for one in Reason]), metavar="REASON", help="One reason."
+)
+_why = click.option("--why", required=True, help="Why; it stands in the timeline.")
+_sure = click.option("--yes", is_flag=True, help="Do not ask.")
+_dry = click.option("--dry-run", is_flag=True, help="Only say what would happen.")
+_bookings = click.argument("booking_ids", metavar="[ID]...", nargs=-1)
+
+
+@click.group(name="dead-letters", epilog=_EXAMPLES)
+def dead_letters() -> None:
+    """Look at what failed for good, and try again, repair or discard it.
+
+    Needs a running worker. Acting on several first shows the plan, and asks.
+    """
+
+
+# Looking --------------------------------------------------------------------------------------------------
+
+
+@dead_letters.command("list")
+@_reason
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 1000), help="Lines.")
+@_connected
+def list_(*, reason: str | None, limit: int, as_json: bool, url: str | None, key: str | None) -> int:
+    """Show what waits for a person, the earliest visit first."""
+    query = f"?limit={limit}" + (f"&reason={reason}" if reason else "")
+    found = _run(_api(url, key).data("GET", f"/ops/api/dead-letters{query}"))
+    if as_json:
+        return _print_json(found)
+    if not found["groups"]:
+        click.echo("No booking needs attention.")
+        return ExitStatus.DONE
+    console = _console()
+    groups = Table("reason", "bookings", "next visit", "who", "what to do", title_justify="left")
+    for one in found["groups"]:
+        groups.add_row(one["reason"], str(one["bookings"]), one["nextVisit"], one["owner"], one["remedy"])
+    console.print(groups)
+    lines = Table("booking", "customer", "visit", "event", "reason", "why")
+    for one in found["lines"]:
+        lines.add_row(
+            one["bookingId"], one["customer"], one["visit"], one["what"], one["reason"], one["detail"]
+        )
+    console.print(lines)
+    return ExitStatus.DONE
+
+
+@dead_letters.command()
+@click.argument("booking_id", metavar="ID")
+@_connected
+def show(*, booking_id: str, as_json: bool, url: str | None, key: str | None) -> int:
+    """Show why one booking waits."""
+    found = _run(_api(url, key).data("GET", _booking_path(booking_id)))
+    if as_json:
+        return _print_json(found)
+    click.echo(f"{found['bookingId']} is {found['state']}, wants {found['wants']}")
+    problem = found["problem"]
+    if problem is not None:
+        click.echo(f"{problem['reason']} after {problem['attempts']} attempts: {problem['detail']}")
+    for one in found["lane"]["behind"]:
+        click.echo(f"behind it: {one['type']} {one['event']}")
+    for entry in reversed(found["timeline"]):
+        click.echo(f"{entry['at']}  {entry['asked']}  {entry['outcome']}  {entry['decision']}")
+    return ExitStatus.DONE
+
+
+@dead_letters.command()
+@_bookings
+@_reason
+@click.option("--discard", is_flag=True, help="Plan to discard instead of to retry.")
+@_connected
+def plan(
+    *,
+    booking_ids: tuple[str, ...],
+    reason: str | None,
+    discard: bool,
+    as_json: bool,
+    url: str | None,
+    key: str | None,
+) -> int:
+    """Show what would happen to each of these bookings, or to all that failed for a reason. Does nothing."""
+    planned = _run(_plan(_api(url, key), "discard" if discard else "retry", booking_ids, reason))
+    if as_json:
+        return _print_json(planned)
+    _show_plan(planned)
+    return ExitStatus.DONE
+
+
+# Acting ---------------------------------------------------------------------------------------------------
+
+
+@dead_letters.command()
+@_bookings
+@_reason
+@_why
+@_sure
+@_dry
+@_connected
+def retry(*, booking_ids: tuple[str, ...], reason: str | None, why: str, **how: Any) -> int:  # noqa: ANN401 - click's
+    """Try again: one booking, several, or all that failed for a reason."""
+    return _act("retry", booking_ids, reason, why, **how)
+
+
+@dead_letters.command()
+@_bookings
+@_reason
+@_why
+@_sure
+@_dry
+@_connected
+def discard(*, booking_ids: tuple[str, ...], reason: str | None, why: str, **how: Any) -> int:  # noqa: ANN401 - click's
+    """Close for good: one booking, several, or all that failed for a reason."""
+    return _act("discard", booking_ids, reason, why, **how)
+
+
+def _act(
+    kind: Kind,
+    booking_ids: tuple[str, ...],
+    reason: str | None,
+    why: str,
+    *,
+    yes: bool,
+    dry_run: bool,
+    as_json: bool,
+    url: str | None,
+    key: str | None,
+) -> int:
+    api = _api(url, key)
+    planned = _run(_plan(api, kind, booking_ids, reason))
+    if not as_json:
+        _show_plan(planned)
+    if dry_run or planned["total"] == 0:
+        if as_json:
+            _print_json(planned)
+        return ExitStatus.DONE if dry_run else ExitStatus.NOT_DONE
+    if not yes and (kind == "discard" or planned["total"] > _SURE_ABOVE):
+        _confirm(planned)
+    ended = _run(_apply(api, planned, why))
+    if as_json:
+        _print_json(ended)
+    else:
+        click.echo(f"{ended['state']}: {ended['because']}")
+    right = ended["state"] == "ended" and ended["failing"] == 0 and ended["working"] == 0
+    return ExitStatus.DONE if right else ExitStatus.NOT_DONE
+
+
+def _confirm(planned: Mapping[str, Any]) -> None:
+    if not sys.stdin.isatty():
+        raise click.UsageError(f"{planned['total']} events would be acted on: say --yes")
+    if click.prompt(
+        f"Type {planned['total']} to {planned['kind']} them", default="", show_default=False
+    ) != str(planned["total"]):
+        raise click.Abort
+
+
+@dead_letters.command()
+@click.argument("booking_id", metavar="ID")
+@_why
+@click.option("--event", help="The event to repair, when several of the booking failed.")
+@click.option(
+    "--set", "changes", metavar="FIELD=VALUE", multiple=True, help="A field's new value, as JSON or text."
+)
+@click.option(
+    "--data",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A file with the whole data as JSON.",
+)
+@_dry
+@_connected
+def repair(
+    *,
+    booking_id: str,
+    why: str,
+    event: str | None,
+    changes: tuple[str, ...],
+    data: Path | None,
+    dry_run: bool,
+    as_json: bool,
+    url: str | None,
+    key: str | None,
+) -> int:
+    """Repair a booking's data and try again. The data goes through the same validation as an event's."""
+    if not changes and data is None:
+        raise click.UsageError("say what to change: --set FIELD=VALUE, or --data FILE")
+    api = _api(url, key)
+    repaired = _run(_repaired(api, booking_id, changes, data))
+    if dry_run:
+        return _print_json(repaired)
+    body = {"action": "repair", "why": why, "data": repaired, **({"event": event} if event else {})}
+    found = _run(_repair(api, booking_id, body))
+    if as_json:
+        return _print_json(found)
+    told = found["timeline"][-1] if found["timeline"] else None
+    click.echo(f"{booking_id} is {found['state']}" + (f": {told['decision']}" if told else ""))
+    return ExitStatus.NOT_DONE if found["state"] == "held" else ExitStatus.DONE
+
+
+async def _repaired(
+    api: WorkerApi, booking_id: str, changes: tuple[str, ...], data: Path | None
+) -> dict[str, Any]:
+    """The data that would be sent: of the file, else the booking's own; with the changes."""
+    if data is None:
+        found: dict[str, Any] = (await api.data("GET", _booking_path(booking_id)))["booking"]
+    else:
+        found = _json_object(data)
+    for change in changes:
+        name, equals, value = change.partition("=")
+        if not equals:
+            raise click.UsageError(f"{change!r} is not FIELD=VALUE")
+        found[name] = _value(found.get(name), value)
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _json_object(file: Path) -> dict[str, Any]:
+    try:
+        found = orjson.loads(file.read_bytes())
+    except orjson.JSONDecodeError as wrong:
+        raise click.UsageError(f"{file} is not JSON: {wrong}") from None
+    if not isinstance(found, dict):
+        raise click.UsageError(f"{file} holds no JSON object")
+    return found
+
+
+def _value(before: object, text: str) -> object:
+    """A text stays one where a text stood; else it is read as JSON if it is some."""
+    if isinstance(before, str):
+        return text
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return text
+
+
+# Asking ---------------------------------------------------------------------------------------------------
+
+
+def _api(url: str | None, key: str | None) -> WorkerApi:
+    settings = load(os.environ)
+    own = first_key(settings, may_act=True) or first_key(settings)
+    return WorkerApi((url or own_url(settings)).rstrip("/"), key or own)
+
+
+def _booking_path(booking_id: str) -> str:
+    return f"{PREFIX}/bookings/{quote(booking_id, safe='')}"
+
+
+async def _plan(
+    api: WorkerApi, kind: Kind, booking_ids: tuple[str, ...], reason: str | None
+) -> dict[str, Any]:
+    if not booking_ids and not reason:
+        raise click.UsageError("name bookings, or a --reason")
+    body = {"kind": kind, "reason": reason, "bookings": list(booking_ids) or None}
+    return await api.data("POST", "/ops/api/plans", body)
+
+
+async def _apply(api: WorkerApi, planned: Mapping[str, Any], why: str) -> dict[str, Any]:
+    """Apply what was planned, and watch it to its end. Interrupted, the plan goes on in the worker."""
+    path = f"/ops/api/plans/{planned['plan']}"
+    fields = {name: planned[name] for name in ("kind", "reason", "bookings", "until", "total")}
+    await api.data("POST", path, {**fields, "step": "apply", "why": why})
+    while True:
+        await asyncio.sleep(_LOOK_SECONDS)
+        status, found = await api.ask("GET", path)
+        # The plan is told over Kafka: the view takes a moment to have it.
+        if status == 200 and found["data"]["state"] != "running":
+            data: dict[str, Any] = found["data"]
+            return data
+        if status not in {200, 404, 503}:
+            raise click.ClickException(str(found["message"]))
+
+
+async def _repair(api: WorkerApi, booking_id: str, body: object) -> dict[str, Any]:
+    """Send the repair; gives the booking once its owner has taken it, or as it is."""
+    made = await api.data("POST", f"{_booking_path(booking_id)}/actions", body)
+    query = f"?event={quote(made['event'], safe='')}&wait={_WAIT_SECONDS}"
+    status, _ = await api.ask("GET", f"{_booking_path(booking_id)}{query}")
+    if status == 202:
+        raise click.ClickException("it was sent, and its owner has not taken it yet: look again later")
+    return await api.data("GET", _booking_path(booking_id))
+
+
+def _run(work: Coroutine[Any, Any, dict[str, Any]]) -> dict[str, Any]:
+    return asyncio.run(work)
+
+
+def _show_plan(planned: Mapping[str, Any]) -> None:
+    word = "retry" if planned["kind"] == "retry" else "discard"
+    click.echo(f"{word} {planned['total']} events of {planned['reason']}")
+    table = Table("booking", "event", "visit", "would be", "because")
+    for one in planned["events"]:
+        table.add_row(one["bookingId"], one["what"], one["visit"], one["fate"], one["because"])
+    if planned["events"]:
+        _console().print(table)
+
+
+def _console() -> Console:
+    return Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+
+
+def _print_json(found: object) -> int:
+    click.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode())
+    return ExitStatus.DONE
