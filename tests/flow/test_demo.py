@@ -1,0 +1,100 @@
+"""The demo, as people run it: it ends by itself with its verdict, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from app.local.kafka import free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+BOOKINGS = 17
+"""One of each kind."""
+PATIENCE_SECONDS = 150
+
+
+@contextmanager
+def demo(*arguments: str, **environ: str) -> Iterator[subprocess.Popen[str]]:
+    running = subprocess.Popen(
+        [sys.executable, "-m", "app", "demo", *arguments],
+        env={**os.environ, **environ},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        yield running
+    finally:
+        running.kill()
+        running.communicate()
+
+
+def is_listening(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def until(happened: str, running: subprocess.Popen[str], said: list[str]) -> str:
+    """The first line of the output that begins so."""
+    assert running.stdout
+    for line in running.stdout:
+        said.append(line)
+        if line.startswith(happened):
+            return line
+    raise AssertionError(f"the demo never said {happened!r}:\n{''.join(said)}")
+
+
+def all_is_gone(ports: list[int], folder: Path) -> bool:
+    deadline = time.monotonic() + 30
+    while any(is_listening(port) for port in ports) or folder.exists():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.1)
+    return True
+
+
+@pytest.mark.timeout(PATIENCE_SECONDS + 30)
+def test_it_ends_by_itself_with_0_when_each_booking_ended_as_its_script_says() -> None:
+    """Whatever the environment says of the real ones, it is Kafka and ServiceTitan of its own."""
+    elsewhere = {
+        "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1",
+        "SERVICETITAN_TENANT_ID": "invalid_tenant",
+        "TOPIC_PREFIX": "mine-",
+    }
+    with demo("--once", "--bookings", str(BOOKINGS), **elsewhere) as running:
+        output, _ = running.communicate(timeout=PATIENCE_SECONDS)
+    assert running.returncode == 0, output
+    (line,) = [line for line in output.splitlines() if line.startswith("│ all")]
+    assert line.split() == ["│", "all", "│", str(BOOKINGS), "│", str(BOOKINGS), "│"]
+    assert "/ops" in output
+    assert "Traceback" not in output
+
+
+@pytest.mark.timeout(PATIENCE_SECONDS + 30)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_nothing_is_left_when_it_is_ended(number: signal.Signals) -> None:
+    ports = [free_port() for _ in range(3)]
+    names = ("--kafka-port", "--simulator-port", "--web-port")
+    options = [part for name, port in zip(names, ports, strict=True) for part in (name, str(port))]
+    said: list[str] = []
+    with demo("--bookings", "1", *options) as running:
+        folder = Path(until("logs:", running, said).split()[1])
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not all(is_listening(port) for port in ports):
+            assert time.monotonic() < deadline, "".join(said)
+            time.sleep(0.1)
+        running.send_signal(number)
+        output, _ = running.communicate(timeout=PATIENCE_SECONDS)
+        assert "Traceback" not in output
+        assert all_is_gone(ports, folder)
