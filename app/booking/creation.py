@@ -43,6 +43,7 @@ from app.booking.record import (
     Record,
     State,
     Trouble,
+    Unsettled,
     Waits,
 )
 from app.booking.status import ENDED, FROM_UPSTREAM, Status
@@ -228,9 +229,10 @@ def _adopt(record: Record, head: Head, job: JobSeen, at: datetime, facts: Facts)
     minutes = PROBLEMS[booking.problem_type].minutes
     slot = appointment(booking.scheduled_date, booking.time_slot, minutes, facts.policy.zone)
     status = FROM_UPSTREAM.get(job.status, Status.SCHEDULED)
+    doubt = _of_another_event(record, head, facts)
     record = replace(
         record.with_lane(
-            unsettled=None,
+            unsettled=doubt,
             recheck=record.lane.recheck or of_another(record, facts),
         ),
         state=State.ENDED if status in ENDED else State.ACTIVE,
@@ -266,8 +268,21 @@ def _adopt(record: Record, head: Head, job: JobSeen, at: datetime, facts: Facts)
     if status is Status.CANCELLED:
         record = announced(record, "job.cancelled", facts, closing.head)
     record = overtaken(_worked(record, head), facts, closing.head, Progress.WORKED)
-    record = record.with_lane(attempts=0, first_failed=None, last=None, waits=None, closing=None)
-    return work(record, closing.head, Cancelled(reason=closing.why), replace(facts, intent=None))
+    record = record.with_lane(
+        attempts=0, first_failed=None, last=None, waits=None, closing=None, unsettled=None
+    )
+    decision = work(record, closing.head, Cancelled(reason=closing.why), replace(facts, intent=None))
+    # The doubt is about this very cancellation: it may come twice, but nothing right after it.
+    after = decision.record or record
+    return replace(decision, record=after.with_lane(unsettled=doubt))
+
+
+def _of_another_event(record: Record, head: Head, facts: Facts) -> Unsettled | None:
+    """What may still be running although the creation is found: a change that a dead process had sent."""
+    unsettled = record.lane.unsettled
+    if unsettled is None or unsettled.what in {"", head.digest} or is_settled(record, facts):
+        return None
+    return unsettled
 
 
 def _worked(record: Record, head: Head) -> Record:

@@ -208,7 +208,7 @@ def remembering(record: Record, facts: Facts) -> Record:
     """
     if facts.intent is None or facts.intent.turn != record.lane.turn:
         return record
-    return record.with_lane(unsettled=Unsettled(answered=False))
+    return record.with_lane(unsettled=Unsettled(answered=False, what=facts.intent.what))
 
 
 def back_from_timer(record: Record) -> Record:
@@ -245,7 +245,8 @@ def counted(record: Record, facts: Facts, outcome: Unhappy) -> Record:
     unsettled = lane.unsettled
     if isinstance(outcome, Unsure):
         earlier = unsettled is None or unsettled.answered
-        unsettled = Unsettled(answered=earlier and outcome.http_status is not None)
+        what = "" if unsettled is None else unsettled.what
+        unsettled = Unsettled(answered=earlier and outcome.http_status is not None, what=what)
     record = record.with_lane(
         attempts=lane.attempts + 1, first_failed=lane.first_failed or facts.now, unsettled=unsettled
     )

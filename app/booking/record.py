@@ -91,11 +91,13 @@ class Closing:
 class Unsettled:
     """A write whose outcome is unknown. With an answered 5xx the next retry's delay settles it.
 
-    `over` says that this delay has passed.
+    `over` says that this delay has passed. `what` is the digest of the event it was for, when that need not
+    be the head: a process that died had sent it.
     """
 
     answered: bool
     over: bool = False
+    what: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
