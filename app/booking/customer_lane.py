@@ -122,20 +122,25 @@ def resolve(request: CustomerRequest, row: CustomerRow | None, *, under_way: boo
     order = request.order
     found: Outcome[tuple[CustomerSeen, ...]] = yield CallCustomer(FindCustomers(phone=order.phone))
     if not isinstance(found, Accepted):
-        return found
+        return _unread(found, under_way=under_way)
     person = next((seen for seen in found.value if same_name(seen.name, order.name)), None)
     if person is None:
         return (yield from _make(request, CreateCustomer(order=order), under_way=under_way))
     known = person.customer_id
     places: Outcome[tuple[LocationSeen, ...]] = yield CallCustomer(FindLocations(customer_id=known))
     if not isinstance(places, Accepted):
-        return places
+        return _unread(places, under_way=under_way)
     place = next((seen for seen in places.value if _same_place(seen, order)), None)
     if place is None:
         make = CreateLocation(customer_id=known, order=order)
         return (yield from _make(request, make, under_way=under_way))
     yield SaveCustomer(request.digest, known, place.location_id)
     return Known(customer_id=known, location_id=place.location_id)
+
+
+def _unread(outcome: Unhappy, *, under_way: bool) -> Unhappy:
+    """What a look-up came to that found out nothing: one that had to be waited for anyway is no attempt."""
+    return Busy(detail=outcome.detail) if under_way and isinstance(outcome, Failed) else outcome
 
 
 def _make(request: CustomerRequest, make: CreateCustomer | CreateLocation, *, under_way: bool) -> Steps:

@@ -122,6 +122,16 @@ def test_another_door_of_a_customer_is_made() -> None:
     assert answer == Known(customer_id=7, location_id=8)
 
 
+@pytest.mark.parametrize("answers", [(AWAY,), (accepted((ADA,)), AWAY)])
+def test_a_look_up_that_fails_while_a_creation_may_be_under_way_is_no_attempt(
+    answers: tuple[object, ...],
+) -> None:
+    _, answer = resolving(*answers, under_way=True)
+    assert answer == Busy(detail="away")
+    _, answer = resolving(*answers)
+    assert answer == AWAY
+
+
 def test_nothing_is_made_while_a_creation_of_this_phone_may_be_under_way() -> None:
     effects, answer = resolving(accepted(()), under_way=True)
 
