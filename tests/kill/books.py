@@ -60,6 +60,8 @@ class Books:
     overtaken: int = 0
     retried_out: int = 0
     """Events whose attempts a fault used up, where that is expected."""
+    redelivered: int = 0
+    """Events that were done, and not committed by a worker that ended in good order."""
 
     @property
     def wrong(self) -> dict[str, list[str]]:

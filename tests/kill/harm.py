@@ -272,10 +272,10 @@ async def terms(broker: LocalKafka, folder: Path, options: Options) -> Report:
     """SIGTERM under load, again and again: exit 0, and what was done is committed."""
     async with trial(broker, folder, seed=options.seed, settings={"STORE": options.store}) as running:
         running.upstream.fault(kind="slow", rate=0.5, seconds=0.4)
-        stories = stories_for(running.random, int(60 * options.rate))
+        stories = stories_for(running.random, int(min(options.kills, 8) * 7 * options.rate))
         telling = asyncio.create_task(running.produce(stories, options.rate))
         again, seconds = 0, []
-        for _ in range(8):
+        for _ in range(min(options.kills, 8)):
             life = await running.fleet.start("w0")
             await life.owns()
             await asyncio.sleep(running.random.uniform(1, 5))
@@ -287,6 +287,7 @@ async def terms(broker: LocalKafka, folder: Path, options: Options) -> Report:
         await running.fleet.start("w0")
         await telling
         found = await report(running, f"done but not committed {again}, seconds to end {seconds}")
+        found.books.redelivered = again
         bad = [one for one in running.fleet.statuses if one[1] == "TERM" and one[2] != 0]
         found.books.untrue += [f"SIGTERM ended with {status}" for _, _, status in bad]
         return found
