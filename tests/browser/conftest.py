@@ -1,0 +1,147 @@
+"""The ops page in Debian's chromium. Console errors and CSP reports fail the test; pictures are kept."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from contextlib import AsyncExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from tests.support.flow import flow_on, simulated
+from tests.support.web import Served, serving
+from tests.support.worker_process import worker_here
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterator
+
+    from playwright.sync_api import BrowserContext, ConsoleMessage, Page
+
+    from tests.support.flow import Flow
+
+CHROMIUM = "/usr/bin/chromium"
+SCREENSHOTS = Path(__file__).parents[2] / ".cache" / "screenshots"
+READ_KEY, ACT_KEY = "read-key-of-ann", "act-key-of-bo"
+KEYS = {"API_READ_KEYS": f"ann:{READ_KEY}", "API_ACT_KEYS": f"bo:{ACT_KEY}"}
+T = TypeVar("T")
+
+
+@pytest.fixture(scope="session")
+def base_url() -> str:
+    """Each test goes to its own server; the plugin's fixture warns on pytest 9."""
+    return ""
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
+    return {**browser_type_launch_args, "executable_path": CHROMIUM, "args": ["--no-sandbox"]}
+
+
+class Loop:
+    """An event loop in a thread of its own: the browser's tests are synchronous."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever)
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(120)
+
+    @contextmanager
+    def running(self) -> Iterator[Loop]:
+        self._thread.start()
+        try:
+            yield self
+        finally:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+            self._loop.close()
+
+
+class World:
+    """Kafka, the simulator and one worker, and where its page is."""
+
+    def __init__(self, loop: Loop, flow: Flow) -> None:
+        self.run = loop.run
+        self.flow = flow
+        self.address = f"http://127.0.0.1:{flow.settings.web_port}"
+
+
+@pytest.fixture(scope="session")
+def loop() -> Iterator[Loop]:
+    with Loop().running() as loop:
+        yield loop
+
+
+@pytest.fixture(scope="module")
+def world(loop: Loop, kafka: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """With a key that may read and one that may act."""
+    folder = tmp_path_factory.mktemp("browser")
+    stack = AsyncExitStack()
+
+    async def begin() -> Flow:
+        simulator = await stack.enter_async_context(simulated())
+        made = await stack.enter_async_context(flow_on(kafka, f"{folder.name}-", folder, simulator, **KEYS))
+        await stack.enter_async_context(worker_here(made.settings))
+        return made
+
+    flow = loop.run(begin())
+    try:
+        yield World(loop, flow)
+    finally:
+        loop.run(stack.aclose())
+
+
+@pytest.fixture
+def fed(loop: Loop, tmp_path: Path) -> Iterator[Served]:
+    """The page alone, without keys, on a view that the test feeds."""
+    stack = AsyncExitStack()
+    served = loop.run(stack.enter_async_context(serving(tmp_path)))
+    try:
+        yield served
+    finally:
+        loop.run(stack.aclose())
+
+
+@pytest.fixture(autouse=True)
+def complaints(context: BrowserContext) -> Iterator[list[str]]:
+    """What the browser complains of, on any page; a test that expects something takes it out."""
+    found: list[str] = []
+
+    def said(message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"}:
+            found.append(message.text)
+
+    context.on("console", said)
+    context.on("weberror", lambda error: found.append(str(error.error)))
+    yield found
+    assert found == []
+
+
+@pytest.fixture
+def look(page: Page) -> Callable[[str], None]:
+    """Takes pictures, wide and narrow, light and dark; axe finds nothing, and nothing scrolls sideways."""
+
+    def looking(name: str) -> None:
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        for scheme, width in (("light", 1280), ("dark", 1280), ("light", 360)):
+            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]  # one of its words
+            page.set_viewport_size({"width": width, "height": 800})
+            page.screenshot(path=SCREENSHOTS / f"{name}-{scheme}-{width}.png", full_page=True)
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{name} at {width}"
+            found = Axe().run(page)
+            assert found.violations_count == 0, found.generate_report()
+        page.emulate_media(color_scheme="light")
+        page.set_viewport_size({"width": 1280, "height": 800})
+
+    return looking
+
+
+def sign_in(page: Page, world: World, key: str = ACT_KEY, path: str = "/ops") -> None:
+    page.goto(f"{world.address}{path}")
+    page.get_by_label("Key").fill(key)
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("navigation", name="Pages").wait_for()
