@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
+from aiokafka import TopicPartition
 from faust.transport.consumer import Fetcher, RecordMap
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
@@ -58,6 +59,14 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         self._membership.joined(generation_id)
         await self._ensure_consumer()._coordinator._do_heartbeat()  # noqa: SLF001 - as above
         await super().on_partitions_assigned(assigned, generation_id)
+
+    async def leave_out(self, partitions: Iterable[TP]) -> None:
+        """Fetch these no further, until the next assignment."""
+        await self.call_thread(self._pause, [TopicPartition(*tp) for tp in partitions])
+
+    async def _pause(self, partitions: list[TopicPartition]) -> None:
+        consumer = self._ensure_consumer()
+        consumer.pause(*consumer.assignment().intersection(partitions))
 
     @property
     def _membership(self) -> "Membership":
@@ -142,6 +151,14 @@ class LedgerConsumer(driver.Consumer):
             ledger = self.ledgers.get(tp)
             if ledger is None or not (ledger.crowded or self._held_out(tp)):
                 yield tp
+
+    async def leave_out(self, changelogs: Iterable[TP]) -> None:
+        """Fetch no changelog any more, its table being complete.
+
+        Faust leaves that to not reading what was fetched. aiokafka then fetches nothing from a broker for 0.1
+        s, for each partition of which something lies there unread, and asks for all of them each time.
+        """
+        await cast("ConsumerThread", self._thread).leave_out(changelogs)
 
     def _held_out(self, tp: TP) -> bool:
         gate = self._gates.get(tp)

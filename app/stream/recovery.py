@@ -90,6 +90,9 @@ class SafeRecovery(Recovery):
             return
         app.flow_control.clear()
         sources = {tp for tp in assignment if not self._is_changelog_tp(tp)}
+        await self._wait(consumer.leave_out(assignment - sources), timeout=app.conf.broker_request_timeout)
+        if self._stale(generation_id):
+            return
         await app.take_over(sources, lambda: self._stale(generation_id))
         if self._stale(generation_id):
             return
