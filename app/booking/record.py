@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 import orjson
 from pydantic import TypeAdapter
 
-from app.booking.events import Booking, RawEvent
+from app.booking.events import STORED, Booking, RawEvent
 from app.booking.identity import NOTHING_SEEN, Seen
 from app.booking.reasons import Reason
 from app.booking.status import Status
@@ -309,7 +309,7 @@ def encode(record: Record) -> bytes:
 
 def decode(row: bytes) -> Record:
     """The record of a stored row. Raises ValidationError when this is no row of ours."""
-    return _ADAPTER.validate_json(row)
+    return _ADAPTER.validate_json(row, context=STORED)
 
 
 def rank(row: bytes) -> tuple[int, int]:

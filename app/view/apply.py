@@ -83,6 +83,8 @@ class _Stretch:
     lower: dict[str, int] = field(default_factory=dict)
     """Bookings whose last row is lower than one before it, with their partition."""
     healed: set[str] = field(default_factory=set)
+    fresh: set[str] = field(default_factory=set)
+    """Bookings of which the view had no row before."""
 
 
 def apply(
@@ -124,6 +126,8 @@ def _text(key: bytes | None) -> str | None:
 def _bookings(writer: sqlite3.Connection, records: Iterable[Incoming], zone: ZoneInfo, done: Applied) -> None:
     stretch = _winners(writer, records, done)
     for booking_id, (partition, offset, row) in stretch.rows.items():
+        if booking_id not in stretch.fresh:
+            writer.execute("DELETE FROM attention WHERE booking_id = ?", (booking_id,))
         if not _write(writer, booking_id, partition, row, zone):
             done.unreadable.append(("bookings", partition, offset))
         done.bookings.add(booking_id)
@@ -144,7 +148,6 @@ def _write(
             columns, lines = of_record(record, partition, row, zone), list(attention(record, zone))
         except (ValidationError, ValueError, KeyError, OverflowError):
             return False
-    writer.execute("DELETE FROM attention WHERE booking_id = ?", (booking_id,))
     if columns is None:
         writer.execute("DELETE FROM bookings WHERE booking_id = ?", (booking_id,))
         return True
@@ -164,6 +167,8 @@ def _winners(writer: sqlite3.Connection, records: Iterable[Incoming], done: Appl
             continue
         if booking_id not in found.ranks:
             found.ranks[booking_id] = _stored_rank(writer, booking_id)
+            if found.ranks[booking_id] is None:
+                found.fresh.add(booking_id)
         known = found.ranks[booking_id]
         if mine is not None and known is not None and known > mine:
             found.lower[booking_id] = record.partition
