@@ -7,7 +7,6 @@ measures says little. `--write` puts the tables into the README, for a quiet mac
 from __future__ import annotations
 
 import argparse
-import asyncio
 import logging
 import os
 import tempfile
@@ -15,7 +14,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import uvloop
+
 from tests.bench import backlog, calls, faults, latency, limit, restart, unlimited, view, web
+from tests.bench.machine import machine
 from tests.bench.world import Bench
 from tests.support.broker import choose_kafka, docker_answers
 
@@ -37,24 +39,40 @@ SCENARIOS: Mapping[str, Callable[[Bench], Awaitable[list[Table]]]] = {
 }
 
 
+README = Path(__file__).parents[2] / "README.md"
+_BEGIN, _END = "<!-- bench:begin -->\n", "<!-- bench:end -->"
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.bench",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help=", ".join(SCENARIOS))
     parser.add_argument("--quick", action="store_true", help="small sizes, one run: to try the benchmark")
+    parser.add_argument(
+        "--write", action="store_true", help="put the tables of all scenarios into the README"
+    )
     asked = parser.parse_args()
-    # A topic's first records are refused until its leaders are known, each time with a line.
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     chosen = asked.scenarios or list(SCENARIOS)
     if unknown := [name for name in chosen if name not in SCENARIOS]:
         parser.error(f"no scenario {', '.join(unknown)}; there are {', '.join(SCENARIOS)}")
+    if asked.write and (asked.quick or asked.scenarios):
+        parser.error("--write wants all scenarios in full")
+    # A topic's first records are refused until its leaders are known, each time with a line.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     with (
         choose_kafka(os.environ, docker_answers).run() as servers,
         tempfile.TemporaryDirectory(prefix="bench-") as folder,
     ):
-        asyncio.run(_run(Bench(servers, Path(folder), asked.quick), chosen))
+        tables = uvloop.run(_run(Bench(servers, Path(folder), asked.quick), chosen))
+    if asked.write:
+        README.write_text(_with(tables, README.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 async def _run(bench: Bench, chosen: list[str]) -> list[Table]:
+    print(machine(), flush=True)
     tables: list[Table] = []
     for name in chosen:
         begun = time.monotonic()
@@ -64,6 +82,16 @@ async def _run(bench: Bench, chosen: list[str]) -> list[Table]:
             print(table.text(), flush=True)
         print(f"({name} took {time.monotonic() - begun:.0f} s)", flush=True)
     return tables
+
+
+def _with(tables: list[Table], text: str) -> str:
+    """The README's text with the tables between its two marks."""
+    before, found_begin, rest = text.partition(_BEGIN)
+    _, found_end, after = rest.partition(_END)
+    if not (found_begin and found_end):
+        raise SystemExit(f"README.md has no {_BEGIN.strip()} ... {_END} to write the figures into")
+    shown = "\n".join(table.markdown() for table in tables)
+    return f"{before}{_BEGIN}{machine()}\n\n{shown}{_END}{after}"
 
 
 if __name__ == "__main__":

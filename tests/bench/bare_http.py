@@ -32,7 +32,9 @@ async def main(port: int, servers: str, topic: str, view: str) -> None:
 
     async def look_up(request: web.Request) -> web.Response:
         row = await asyncio.get_running_loop().run_in_executor(threads, read, request.match_info["id"])
-        return web.Response(status=404) if row is None else _json({"success": True, "data": orjson.loads(row)})
+        return (
+            web.Response(status=404) if row is None else _json({"success": True, "data": orjson.loads(row)})
+        )
 
     async def webhook(request: web.Request) -> web.Response:
         body = await request.read()

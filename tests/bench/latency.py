@@ -1,4 +1,4 @@
-"""What this service adds to the upstream's own time, and how far behind the view is, at 50 events a second."""
+"""At 50 events a second: what is added to the upstream's own time, and how far behind the view is."""
 
 from __future__ import annotations
 
@@ -92,7 +92,9 @@ async def _read(consumer: AIOKafkaConsumer, ours: World, timings: Timings) -> No
             timings.written.setdefault(document["caused_by"], record.timestamp / 1000)
 
 
-async def _feed(producer: AIOKafkaProducer, ours: World, view: View, events: int, known: list[Known]) -> Timings:
+async def _feed(
+    producer: AIOKafkaProducer, ours: World, view: View, events: int, known: list[Known]
+) -> Timings:
     timings = Timings()
     waiting = []
 
@@ -161,8 +163,8 @@ async def run(bench: Bench) -> list[Table]:
             f"Latency at {PER_SECOND} events a second, 100 ms upstream, under the limit of 60 calls a second",
             ("", "p50", "p99", "aim"),
             lines,
-            said=f"From sending the event to its announcement. The view costs {number(cpu, 2)} CPU s per 1,000 rows "
-            "followed so.",
+            said="From sending the event to its announcement. Following so, the view costs "
+            f"{number(cpu, 2)} CPU s per 1,000 rows.",
         )
     ]
 

@@ -23,7 +23,9 @@ _MOST_WAITING = 5_000
 class Loop:
     """Works the records of a topic, `slots` calls at once, one at a time per key."""
 
-    def __init__(self, consumer: AIOKafkaConsumer, session: aiohttp.ClientSession, url: str, slots: int) -> None:
+    def __init__(
+        self, consumer: AIOKafkaConsumer, session: aiohttp.ClientSession, url: str, slots: int
+    ) -> None:
         self._consumer = consumer
         self._session = session
         self._url = url
@@ -104,4 +106,4 @@ async def main(servers: str, topic: str, upstream: str, slots: int) -> None:
 
 
 if __name__ == "__main__":
-    uvloop.run(main(*sys.argv[1:4], slots=int(sys.argv[4])))
+    uvloop.run(main(sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])))

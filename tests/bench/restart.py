@@ -61,9 +61,17 @@ async def run(bench: Bench) -> list[Table]:
     return [
         Table(
             f"Restart after SIGKILL with {count:,} bookings",
-            ("store", "start to assignment", "then working after", "first event after", "first fill", "memory"),
+            (
+                "store",
+                "start to assignment",
+                "then working after",
+                "first event after",
+                "first fill",
+                "memory",
+            ),
             tuple(lines),
             said="Before the assignment the group waits for the dead member's session "
-            f"({ours.settings.kafka_session_timeout_seconds} s here). Aim: rocksdb under 3 s from the assignment.",
+            f"({ours.settings.kafka_session_timeout_seconds} s here). Aim: rocksdb under 3 s from the "
+            "assignment.",
         )
     ]

@@ -118,7 +118,10 @@ def reschedule(booking: str, number: int, *, event_id: str = "") -> bytes:
         "booking.rescheduled",
         booking,
         event_id or f"{booking}/{number}",
-        {"scheduledDate": f"2027-03-{10 + number % 10}T00:00:00Z", "timeSlot": f"{hour + 1}:00 AM - 11:00 AM"},
+        {
+            "scheduledDate": f"2027-03-{10 + number % 10}T00:00:00Z",
+            "timeSlot": f"{hour + 1}:00 AM - 11:00 AM",
+        },
     )
 
 

@@ -55,9 +55,7 @@ def answer(body: bytes, status: bytes = b"200 OK") -> bytes:
     return head % (status, len(body)) + body
 
 
-_TOKEN = answer(
-    TokenAnswer(access_token="t", expires_in=900, token_type="Bearer").answer()  # noqa: S106 - a stub's
-)
+_TOKEN = answer(TokenAnswer(access_token="t", expires_in=900).answer())
 _NOTHING = answer(Page[BusinessUnit](page=1, page_size=50, has_more=False, data=()).answer())
 _MOVED = answer(
     Appointment(

@@ -99,7 +99,15 @@ async def run(bench: Bench) -> list[Table]:
     return [
         Table(
             "No limit: one call per event, 100 ms upstream, order kept",
-            ("", "in flight", "events/s", "of plain", "CPU s per 1,000 calls", "its main thread", "peak memory"),
+            (
+                "",
+                "in flight",
+                "events/s",
+                "of plain",
+                "CPU s per 1,000 calls",
+                "its main thread",
+                "peak memory",
+            ),
             tuple(lines),
             said="Reschedules, 4 of each existing booking, sent to a worker that is ready.",
         )

@@ -1,4 +1,4 @@
-"""Where a benchmark runs: a Kafka, topics of its own, an upstream and workers, each in a process of its own."""
+"""Where a benchmark runs: a Kafka, topics of its own, an upstream and workers, each a process."""
 
 from __future__ import annotations
 
