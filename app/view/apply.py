@@ -126,9 +126,7 @@ def _text(key: bytes | None) -> str | None:
 def _bookings(writer: sqlite3.Connection, records: Iterable[Incoming], zone: ZoneInfo, done: Applied) -> None:
     stretch = _winners(writer, records, done)
     for booking_id, (partition, offset, row) in stretch.rows.items():
-        if booking_id not in stretch.fresh:
-            writer.execute("DELETE FROM attention WHERE booking_id = ?", (booking_id,))
-        if not _write(writer, booking_id, partition, row, zone):
+        if not _write(writer, booking_id, partition, row, zone, fresh=booking_id in stretch.fresh):
             done.unreadable.append(("bookings", partition, offset))
         done.bookings.add(booking_id)
     writer.executemany("DELETE FROM regressions WHERE booking_id = ?", [(one,) for one in stretch.healed])
@@ -137,7 +135,13 @@ def _bookings(writer: sqlite3.Connection, records: Iterable[Incoming], zone: Zon
 
 
 def _write(
-    writer: sqlite3.Connection, booking_id: str, partition: int, row: bytes | None, zone: ZoneInfo
+    writer: sqlite3.Connection,
+    booking_id: str,
+    partition: int,
+    row: bytes | None,
+    zone: ZoneInfo,
+    *,
+    fresh: bool,
 ) -> bool:
     """Put a booking's row in its place; False when it is no row of ours, which changes nothing."""
     columns: tuple[Any, ...] | None = None
@@ -148,6 +152,8 @@ def _write(
             columns, lines = of_record(record, partition, row, zone), list(attention(record, zone))
         except (ValidationError, ValueError, KeyError, OverflowError):
             return False
+    if not fresh:
+        writer.execute("DELETE FROM attention WHERE booking_id = ?", (booking_id,))
     if columns is None:
         writer.execute("DELETE FROM bookings WHERE booking_id = ?", (booking_id,))
         return True
