@@ -42,7 +42,7 @@ async def run(bench: Bench) -> list[Table]:
             f"{FAILURES:.0%} of the calls answered 503",
             ("in flight", "events/s without", "events/s with", "share left"),
             ((str(IN_FLIGHT), number(well), number(failing), share(failing / well)),),
-            said="100 ms upstream, a 503 at once; retries after 5, 10, 20 s. One run, from the 10th to the 80th "
-            "percent of the events.",
+            said="100 ms upstream, a 503 at once; retries after 5, 10, 20 s. One run, from the 10th to "
+            "the 80th percent of the events.",
         )
     ]
