@@ -111,7 +111,7 @@ def _source(visit: Visit, streams: Streams) -> Callable[[], Awaitable[Fragments]
         case "overview":
             return lambda: streams.once(visit.who.may_act, lambda: _overview(visit))
         case "booking":
-            return lambda: _booking(visit, query.get("booking", ""))
+            return lambda: _booking(visit, query.get("booking", ""), query.get("event", ""))
         case "plan":
             return lambda: _plan(visit, query.get("plan", ""))
         case "bookings":
@@ -144,9 +144,9 @@ async def _overview(visit: Visit) -> Fragments:
     return {**found, "said": f"{number or 'No'} {needs} attention."}
 
 
-async def _booking(visit: Visit, booking_id: str) -> Fragments:
+async def _booking(visit: Visit, booking_id: str, acted: str) -> Fragments:
     found = await booking.whole(visit, booking_id)
-    context = await booking.shown(visit, found)
+    context = await booking.shown(visit, found, acted=acted)
     return _render(visit, context, booking="booking_state.html", timeline="timeline.html")
 
 

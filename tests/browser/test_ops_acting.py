@@ -1,0 +1,174 @@
+"""Each action, end to end: from a click in the browser to the job in the simulated ServiceTitan, and back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import ACT_KEY, READ_KEY, sign_in
+from tests.support.flow import CREATE_JOB, booking
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from playwright.sync_api import Browser, Page
+
+    from tests.browser.conftest import World
+
+PATIENCE = 30_000
+
+
+@pytest.fixture(autouse=True)
+def patience() -> None:
+    expect.set_options(timeout=PATIENCE)
+
+
+def hold(world: World, booking_id: str, **data: object) -> None:
+    """A booking that is held for its area."""
+    world.run(world.flow.send("created", booking_id, booking(**{"zip": "00000", **data})))
+    world.run(world.flow.view(booking_id, state="held"))
+
+
+def hold_for_scope(world: World, booking_id: str) -> None:
+    """A booking that is held for a scope which is there by now."""
+    world.flow.fault("forbidden", CREATE_JOB, count=1)
+    world.run(world.flow.send("created", booking_id, booking(phone="6025550199")))
+    world.run(world.flow.view(booking_id, state="held"))
+
+
+def test_a_held_booking_shows_up_by_itself_and_is_repaired(
+    world: World, page: Page, look: Callable[[str], None], complaints: list[str]
+) -> None:
+    sign_in(page, world)
+    expect(page.get_by_text("No booking needs attention.")).to_be_visible()
+    hold(world, "fix-1")
+    # Without a reload: the page is live.
+    page.get_by_role("link", name="fix-1").first.wait_for()
+    page.get_by_role("link", name="fix-1").first.click()
+    page.get_by_role("link", name="Repair and try…").click()
+    page.get_by_label("ZIP").fill("nowhere")
+    page.get_by_label("Why").fill("asked the customer")
+    page.get_by_role("button", name="Repair and try").click()
+    expect(page.get_by_text("Not sent: 1 field needs another value.")).to_be_visible()
+    expect(page.get_by_label("Why")).to_have_value("asked the customer")
+    assert [text for text in complaints if "422" not in text] == []
+    complaints.clear()
+    look("repair-wrong")
+    page.get_by_label("ZIP").fill("85016")
+    page.get_by_role("button", name="Repair and try").click()
+    expect(page.get_by_text("Repair: repaired; new turn.")).to_be_visible()
+    view = world.run(world.flow.view("fix-1", state="active"))
+    assert view["job"]["location"]["address"]["zip"] == "85016"
+    expect(page.locator("h1 + .badge")).to_have_text("scheduled")
+    look("repaired")
+
+
+def test_without_javascript_a_booking_is_tried_again(world: World, browser: Browser) -> None:
+    hold_for_scope(world, "plain-1")
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    sign_in(page, world, path="/ops/bookings/plain-1")
+    page.get_by_label("Why").fill("the scope was granted")
+    page.get_by_role("button", name="Try now").click()
+    expect(page.get_by_text("Retry: new turn with all attempts.")).to_be_visible()
+    world.run(world.flow.view("plain-1", state="active"))
+    page.get_by_role("link", name="Actions").click()
+    expect(page.get_by_role("row").filter(has_text="the scope was granted")).to_contain_text("accepted")
+    context.close()
+
+
+def test_a_booking_is_discarded_and_stays_as_typed_while_the_page_is_live(world: World, page: Page) -> None:
+    hold(world, "gone-1", phone="6025550111")
+    sign_in(page, world, path="/ops/bookings/gone-1")
+    page.get_by_label("Why").fill("booked by ph")
+    page.get_by_role("heading", name="Timeline").click()
+    # Something changes upon the page while nobody looks at the field: what was typed stays.
+    world.run(world.flow.send("rescheduled", "gone-1", {"scheduledDate": "2027-04-01T00:00:00Z"}))
+    expect(
+        page.get_by_text("rescheduled waits").or_(page.locator("#timeline .lane li").nth(1))
+    ).to_be_visible()
+    expect(page.get_by_label("Why")).to_have_value("booked by ph")
+    page.get_by_label("Why").fill("booked by phone")
+    page.get_by_role("button", name="Discard").click()
+    world.run(world.flow.view("gone-1", state="closed"))
+    expect(page.locator("h1 + .badge")).to_have_text("closed")
+    expect(page.get_by_text("Discard: discard.")).to_be_visible()
+
+
+def test_a_group_is_redriven_with_its_progress(world: World, page: Page, look: Callable[[str], None]) -> None:
+    for number in range(3):
+        hold_for_scope(world, f"many-{number}")
+        world.run(world.flow.send("created", f"good-{number}", booking(phone="6025550144")))
+        world.run(world.flow.view(f"good-{number}", state="active"))
+    sign_in(page, world, path="/ops/reasons/not-permitted")
+    expect(page.get_by_role("row")).to_have_count(4)
+    page.get_by_label("Note for whoever looks next").fill("asked Ann for the scope")
+    page.get_by_role("button", name="Add note").click()
+    look("reason")
+    page.get_by_role("button", name="Plan a redrive…").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Redrive 3 events of not-permitted")
+    expect(page.get_by_text("3 will create")).to_be_visible()
+    look("plan-shown")
+    page.get_by_label("Why").fill("the scope was granted")
+    page.get_by_role("button", name="Redrive 3").click()
+    expect(page.get_by_text("ended", exact=True)).to_be_visible()
+    expect(page.get_by_text("3 done")).to_be_visible()
+    look("plan-ended")
+    for number in range(3):
+        world.run(world.flow.view(f"many-{number}", state="active"))
+        assert len(world.flow.jobs(f"many-{number}")) == 1
+    page.get_by_role("link", name="Plans", exact=True).click()
+    expect(page.get_by_role("row").filter(has_text="redrive not-permitted")).to_contain_text("ended")
+    look("plans")
+
+
+def test_a_booking_is_found_without_its_customer_in_the_address(world: World, page: Page) -> None:
+    hold(world, "find-1", lastName="Quetzal", phone="6025550122")
+    sign_in(page, world)
+    page.keyboard.press("/")
+    page.keyboard.type("Quetzal, Ana")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("link", name="find-1")).to_be_visible()
+    assert page.url == f"{world.address}/ops/bookings"
+    page.get_by_label("Find bookings").fill("state:held reason:area zip:000")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("link", name="find-1")).to_be_visible()
+    page.get_by_label("Find bookings").fill("find-1")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="find-1")).to_be_visible()
+    assert "Quetzal" not in page.content()
+    page.get_by_role("button", name="Reveal personal data").click()
+    expect(page.get_by_text("Quetzal")).to_be_visible()
+    assert "Quetzal" not in page.url
+
+
+def test_a_read_key_looks_and_does_not_act(world: World, page: Page, look: Callable[[str], None]) -> None:
+    hold(world, "look-1", phone="6025550133")
+    sign_in(page, world, READ_KEY, "/ops/bookings/look-1")
+    expect(page.get_by_role("button", name="Try now")).to_be_disabled()
+    expect(page.get_by_text("Your key may read, not act.")).to_be_visible()
+    look("read-only")
+    answer = page.request.post(
+        f"{world.address}/ops/bookings/look-1/actions",
+        form={"action": "discard", "why": "w"},
+        headers={"Sec-Fetch-Site": "same-origin"},
+    )
+    assert answer.status == 403
+    other_site = page.request.post(
+        f"{world.address}/ops/bookings/look-1/actions",
+        form={"action": "discard", "why": "w"},
+        headers={"Sec-Fetch-Site": "cross-site", "Authorization": f"Bearer {ACT_KEY}"},
+    )
+    assert other_site.status == 403
+    assert world.flow.latest("look-1")["state"] == "held"
+
+
+def test_live_updates_are_paused_and_go_on(world: World, page: Page) -> None:
+    sign_in(page, world)
+    page.get_by_role("button", name="Pause").click()
+    expect(page.get_by_text("paused at")).to_be_visible()
+    hold(world, "late-1", phone="6025550155")
+    page.get_by_role("button", name="Go on").click()
+    expect(page.get_by_role("link", name="late-1").first).to_be_visible()
