@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.broker import choose_kafka, docker_answers
+from tests.support.system import ProgramMissing, install, packages_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +26,19 @@ def kafka() -> Iterator[str]:
 def unique_prefix() -> str:
     """A TOPIC_PREFIX that no other test has."""
     return f"t{uuid.uuid4().hex[:10]}-"
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Bring what the chosen tests need and no package index has, before the first test's time runs."""
+    if session.config.option.collectonly:
+        return
+    missing = packages_for(item.nodeid for item in session.items)
+    if not missing:
+        return
+    try:
+        install(missing)
+    except ProgramMissing as wrong:
+        raise pytest.UsageError(str(wrong)) from None
 
 
 @pytest.hookimpl(trylast=True)
