@@ -118,9 +118,11 @@ async def mixed(broker: LocalKafka, folder: Path, options: Options) -> Report:
         await faults.sleeps(running, "steady", 5.0)
         await faults.broker_dies(running, 8.0)
         await running.fleet.terminate("steady")
+        running.faults += 1
         shutil.rmtree(running.fleet.data_of("steady"))
         await running.fleet.start("steady")
-        await faults.kills(running, ("w0",), options.kills)
+        await running.fleet.kill("w0")
+        await faults.kills(running, ("w0",), running.faults + options.kills // 2)
         running.upstream.clear()
         await running.fleet.start("w0")
         await telling

@@ -100,6 +100,7 @@ class Fleet:
             **({VARIABLE: kill_at} if kill_at else {}),
             **environment,
         }
+        assert name not in self.living, f"{name} lives already"
         life = self.living[name] = Life(name, kill_at, log, log_from)
         order = {"name": name, "log": str(log), "environment": variables}
         self._nursery.stdin.write(orjson.dumps(order) + b"\n")
