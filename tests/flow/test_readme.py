@@ -38,6 +38,8 @@ RUN = {
     "servicetitan-stream topics --check",
     "curl localhost:6066/api/integrations/servicetitan/health",
     "curl localhost:6066/metrics",
+    "servicetitan-stream booking BK-1",
+    "servicetitan-stream dead-letters list",
 }
 DEMO = "uv run servicetitan-stream demo --once --bookings 60"
 TABLES = "uv run python -m tests.readme"  # tests/unit holds the tables and the code together
@@ -137,6 +139,14 @@ async def test_all_of_it_by_hand(tmp_path: Path, environ_of: Mapping[str, str]) 
         assert status == 0, output
         status, output = await run("servicetitan-stream", "topics", environ=environ)
         assert status == 0, output
+        here = environ | {"WEB_PORT": str(web)}
+        status, output = await run(
+            "servicetitan-stream", "send", "example", "--booking-id", "BK-1", environ=here
+        )
+        assert status == 0, output
+        await until_active("BK-1", here)
+        status, output = await run("servicetitan-stream", "dead-letters", "list", environ=here)
+        assert status == 0, output
         status, output = await run("curl", "--silent", f"localhost:{web}/metrics")
         assert "servicetitan_stream_info" in output, output
     finally:
@@ -173,5 +183,15 @@ async def until_healthy(port: int) -> None:
         while True:
             _, output = await run("curl", "--silent", address)
             if '"status":"healthy"' in output:
+                return
+            await asyncio.sleep(0.5)
+
+
+async def until_active(booking_id: str, environ: Mapping[str, str]) -> None:
+    """Return once the README's command shows the booking with its job."""
+    async with asyncio.timeout(60):
+        while True:
+            status, output = await run("servicetitan-stream", "booking", booking_id, environ=environ)
+            if status == 0 and "active" in output:
                 return
             await asyncio.sleep(0.5)
