@@ -14,6 +14,8 @@ from app.telemetry.masking import masked_text
 from app.view.rows import DeadLetter
 from app.web.ops.lines import what
 
+_SAYS_THE_SAME = frozenset({Reason.AREA_NOT_SUPPORTED, Reason.PHONE_REFUSED, Reason.INVALID})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
@@ -30,6 +32,11 @@ class Failure:
     http_status: int | None
     at: datetime
     may_retry: bool = True
+
+    @property
+    def repair_first(self) -> bool:
+        """Whether trying again without a repair would come to the same."""
+        return self.reason in _SAYS_THE_SAME
 
     @property
     def may_repair(self) -> bool:

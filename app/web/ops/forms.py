@@ -64,10 +64,15 @@ def fields(
                 required=field.is_required(),
                 options=_OPTIONS.get(name, ()),
                 hint=_HINTS.get(name, ""),
-                error=wrong.get(name, ""),
+                error=_plain(wrong.get(name, ""), _HINTS.get(name, "")),
             )
         )
     return tuple(found)
+
+
+def _plain(message: str, hint: str) -> str:
+    """What is wrong, for people: nobody reads patterns."""
+    return f"must be {hint}" if hint and "pattern" in message else message
 
 
 def _kind(name: str) -> str:
