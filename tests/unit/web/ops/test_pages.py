@@ -1,0 +1,296 @@
+"""The page over real sockets: who gets in, what browsers are told, and what is never shown."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlsplit
+
+import orjson
+import pytest
+
+import app.web
+from app.booking.reasons import EXPLANATIONS, Reason
+from app.view.plans import Step
+from tests.support.rows import Read, held, with_job
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aiohttp import ClientResponse
+
+    from tests.support.web import Sent, Served
+
+STATIC = Path(app.web.__file__).parent / "static"
+OURS = {"Sec-Fetch-Site": "same-origin"}
+PERSONAL = ("Lovelace", "555-0123", "ada@example.com", "1 Main Street")
+
+
+async def get(served: Served, path: str, **headers: str) -> tuple[ClientResponse, str]:
+    async with served.session.get(served.address + path, headers=headers, allow_redirects=False) as answer:
+        return answer, await answer.text()
+
+
+async def post(
+    served: Served, path: str, form: Mapping[str, object], headers: Mapping[str, str] = OURS
+) -> tuple[ClientResponse, str]:
+    async with served.session.post(
+        served.address + path, data=form, headers=headers, allow_redirects=False
+    ) as answer:
+        return answer, await answer.text()
+
+
+def action(sent: Sent) -> dict[str, object]:
+    found: dict[str, object] = orjson.loads(sent.value or b"")
+    return found
+
+
+async def test_pages_have_a_strict_policy_and_are_not_kept(served: Served) -> None:
+    served.view.put(held("b-1"))
+    for path in ("/ops", "/ops/bookings", "/ops/bookings/b-1", "/ops/bookings/nobody"):
+        answer, text = await get(served, path)
+        assert answer.headers["Content-Security-Policy"] == (
+            "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
+            "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+        )
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert answer.headers["Referrer-Policy"] == "no-referrer"
+        assert " style=" not in text
+        assert "<style" not in text
+        assert " onclick" not in text
+
+
+async def test_files_are_kept_under_an_address_that_changes_with_them(served: Served) -> None:
+    _, text = await get(served, "/ops")
+    answer, body = await get(served, "/ops/static/style.css")
+    assert answer.headers["Cache-Control"] == "public, max-age=86400"
+    assert f"/ops/static/style.css?{hashlib.sha256(body.encode()).hexdigest()[:12]}" in text
+    for path in ("/ops/static/VENDORED.md", "/ops/static/..%2Foperations.py", "/ops/static/none.js"):
+        assert (await get(served, path))[0].status == 404
+
+
+def test_vendored_files_are_what_is_written_of_them() -> None:
+    digest = hashlib.sha256((STATIC / "idiomorph.min.js").read_bytes()).hexdigest()
+    assert f"`{digest}`" in (STATIC / "VENDORED.md").read_text()
+
+
+async def test_nobody_gets_in_without_a_key(keyed: Served) -> None:
+    keyed.view.put(held("b-1"))
+    for path in ("/ops", "/ops/bookings/b-1", "/ops/stream?of=overview", "/ops/bookings.csv"):
+        answer, text = await get(keyed, path)
+        assert answer.status == 303
+        assert answer.headers["Location"].startswith("/ops/sign-in?to=/ops")
+        assert "b-1" not in text
+    answer, _ = await post(keyed, "/ops/bookings/b-1/actions", {"action": "discard", "why": "w"})
+    assert (answer.status, keyed.sent) == (303, [])
+
+
+async def test_a_sign_in_leads_back_but_never_away(keyed: Served) -> None:
+    answer, _ = await post(keyed, "/ops/sign-in", {"key": "read-key", "to": "/ops/bookings/b-1"})
+    assert answer.headers["Location"] == "/ops/bookings/b-1"
+    cookie = answer.headers["Set-Cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=Lax" in cookie
+    assert "Path=/ops" in cookie
+    assert "Secure" not in cookie
+    for away in ("https://evil.example.com", "//evil.example.com", "/elsewhere", "/opsx"):
+        answer, _ = await post(keyed, "/ops/sign-in", {"key": "read-key", "to": away})
+        assert answer.headers["Location"] == "/ops"
+    behind_tls = {**OURS, "X-Forwarded-Proto": "https"}
+    answer, _ = await post(keyed, "/ops/sign-in", {"key": "act-key"}, behind_tls)
+    assert "Secure" in answer.headers["Set-Cookie"]
+    assert (await post(keyed, "/ops/sign-in", {"key": "guessed"}))[0].status == 401
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/ops/sign-in",
+        "/ops/sign-out",
+        "/ops/bookings",
+        "/ops/bookings.csv",
+        "/ops/bookings/b-1",
+        "/ops/bookings/b-1/actions",
+        "/ops/bookings/b-1/repair",
+        "/ops/reasons/refused/notes",
+        "/ops/plans",
+        "/ops/plans/p-000000000000",
+    ],
+)
+async def test_no_other_site_can_post(served: Served, path: str) -> None:
+    served.view.put(held("b-1"))
+    form = {"action": "discard", "why": "w", "text": "t", "q": "b-1", "kind": "discard", "reason": "refused"}
+    for headers in ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example.com"}, {}):
+        answer, _ = await post(served, path, form, headers)
+        assert (answer.status, served.sent) == (403, [])
+
+
+async def test_a_read_key_sees_and_changes_nothing(keyed: Served) -> None:
+    keyed.view.put(held("b-1"))
+    bearer = {"Authorization": "Bearer read-key", **OURS}
+    for path, form in (
+        ("/ops/bookings/b-1/actions", {"action": "retry", "why": "w"}),
+        ("/ops/bookings/b-1/repair", {"why": "w"}),
+        ("/ops/bookings/b-1", {}),
+        ("/ops/plans", {"kind": "retry", "reason": "area-not-supported"}),
+        ("/ops/reasons/refused/notes", {"text": "t"}),
+    ):
+        answer, text = await post(keyed, path, form, bearer)
+        assert (answer.status, keyed.sent) == (403, []), path
+        assert not any(word in text for word in PERSONAL)
+    answer, _ = await get(keyed, "/ops/bookings/b-1/repair", Authorization="Bearer read-key")
+    assert answer.status == 403
+    body = {"kind": "retry", "reason": "refused"}
+    assert (
+        await keyed.session.post(f"{keyed.address}/ops/api/plans", json=body, headers=bearer)
+    ).status == 403
+
+
+async def test_nothing_personal_is_shown_until_it_is_revealed(served: Served) -> None:
+    served.view.put(held("b-1"), with_job("b-2", 1001))
+    for path in (
+        "/ops",
+        "/ops/bookings",
+        "/ops/bookings.csv",
+        "/ops/bookings/b-1",
+        "/ops/bookings/b-2",
+        "/ops/reasons/area-not-supported",
+    ):
+        _, text = await get(served, path)
+        assert "b-" in text
+        assert not any(word in text for word in PERSONAL), path
+    _, text = await post(served, "/ops/bookings/b-1", {})
+    assert all(word in text for word in PERSONAL)
+
+
+async def test_an_action_is_the_apis_own_signal(served: Served) -> None:
+    served.view.put(held("b-1"))
+    form = {"action": "retry", "why": "the area is served", "event": "e-1"}
+    answer, _ = await post(served, "/ops/bookings/b-1/actions", form)
+    (sent,) = served.sent
+    said = action(sent)
+    assert (sent.topic, sent.key, said["type"], said["subject"]) == ("signals", b"b-1", "action.retry", "b-1")
+    assert said["data"] == {"by": "local", "why": "the area is served", "event": "e-1"}
+    assert parse_qs(urlsplit(answer.headers["Location"]).query) == {"event": [said["id"]]}
+
+
+@pytest.mark.parametrize(
+    ("path", "form", "status"),
+    [
+        ("/ops/bookings/b-1/actions", {"action": "retry"}, 400),
+        ("/ops/bookings/b-1/actions", {"action": "erase", "why": "w"}, 400),
+        ("/ops/bookings/b-2/actions", {"action": "retry", "why": "w"}, 409),
+        ("/ops/bookings/b-9/actions", {"action": "retry", "why": "w"}, 404),
+        ("/ops/bookings/b-2/repair", {"why": "w"}, 409),
+        ("/ops/plans", {"kind": "retry", "reason": "unheard"}, 404),
+        ("/ops/plans", {"kind": "erase", "reason": "refused"}, 400),
+        ("/ops/plans/p-1", {"step": "apply"}, 404),
+        ("/ops/plans/p-000000000000", {"step": "stop"}, 404),
+        ("/ops/plans/p-000000000000", {"step": "jump"}, 400),
+        ("/ops/reasons/refused/notes", {"text": " "}, 400),
+    ],
+)
+async def test_what_would_come_to_nothing_is_refused(
+    served: Served, path: str, form: dict[str, str], status: int
+) -> None:
+    served.view.put(held("b-1"), with_job("b-2", 1001))
+    answer, _ = await post(served, path, form)
+    assert (answer.status, served.sent) == (status, [])
+
+
+async def test_a_plan_wants_a_reason_and_beyond_50_its_number(served: Served) -> None:
+    served.view.put(*(held(f"b-{number}") for number in range(51)))
+    _, text = await post(served, "/ops/plans", {"kind": "discard", "reason": "area-not-supported"})
+    assert "Type 51 to confirm" in text
+    plan = text.split('action="/ops/plans/p-')[1][:12]
+    until = text.split('name="until" value="')[1].split('"')[0].replace("&#43;", "+")
+    form = {"kind": "discard", "reason": "area-not-supported", "until": until, "step": "apply"}
+    for more, wrong in (
+        ({}, "Say why"),
+        ({"why": "w"}, "Type 51, the number of events it acts on."),
+        ({"why": "w", "typed": "50"}, "Type 51, the number of events it acts on."),
+    ):
+        answer, text = await post(served, f"/ops/plans/p-{plan}", {**form, **more})
+        assert (answer.status, wrong in text, served.sent) == (422, True, [])
+    answer, _ = await post(served, f"/ops/plans/p-{plan}", {**form, "why": "w", "typed": "51"})
+    assert answer.status == 303
+    told = action(served.sent[0])
+    data = told["data"]
+    assert isinstance(data, dict)
+    assert (told["type"], told["subject"], data["plan"]) == ("action.note", "area-not-supported", f"p-{plan}")
+    assert (data["data"]["step"], data["data"]["total"], data["data"]["why"]) == (Step.BEGUN, 51, "w")
+
+
+async def test_names_stay_out_of_addresses(served: Served) -> None:
+    served.view.put(held("b-1"))
+    answer, text = await post(served, "/ops/bookings", {"q": "lovelace"})
+    assert (answer.status, "/ops/bookings/b-1" in text) == (200, True)
+    assert "q=lovelace" not in text
+    answer, _ = await post(served, "/ops/bookings", {"q": "state:held zip:850"})
+    assert answer.headers["Location"] == "/ops/bookings?q=state%3Aheld%20zip%3A850"
+    answer, _ = await post(served, "/ops/bookings", {"q": "b-1"})
+    assert answer.headers["Location"] == "/ops/bookings/b-1"
+
+
+async def test_a_walk_through_the_list_shows_each_booking_once(served: Served) -> None:
+    served.view.put(*(held(f"b-{number:03}") for number in range(120)))
+    found: list[str] = []
+    path = "/ops/bookings?q=state:held"
+    while path:
+        _, text = await get(served, path)
+        found += [part.split('"')[0] for part in text.split('href="/ops/bookings/')[1:]]
+        rest = text.split('" rel="next"')[0] if 'rel="next"' in text else ""
+        path = rest.rpartition('href="')[2].replace("&amp;", "&")
+    assert found == [f"b-{number:03}" for number in range(120)]
+    assert (await get(served, "/ops/bookings?after=x"))[0].status == 400
+
+
+async def test_a_csv_has_no_formulas(served: Served) -> None:
+    served.view.put(held("=cmd()"))
+    answer, text = await get(served, "/ops/bookings.csv")
+    assert answer.content_type == "text/csv"
+    assert text.splitlines()[1].startswith("'=cmd(),A*** L***,held,create,,2026-03-04T16:00:00+00:00,,")
+
+
+async def test_what_comes_from_outside_is_escaped(served: Served) -> None:
+    evil = '<script>alert("x")</script>'
+    served.view.put(held(evil))
+    headers = (("x-reason", b"refused"), ("x-detail", evil.encode()))
+    served.view.read(Read(topic="dead", key=evil.encode(), value=b"{}", headers=headers))
+    for path in ("/ops", "/ops/bookings", "/ops/reasons/refused"):
+        _, text = await get(served, path)
+        assert "<script>alert" not in text
+        assert "&lt;script&gt;alert" in text
+
+
+async def test_a_stream_begins_with_everything_and_tells_what_changes(served: Served) -> None:
+    async with served.session.get(f"{served.address}/ops/stream?of=overview") as answer:
+        assert answer.content_type == "text/event-stream"
+        begun = await _until(answer, b"event: said")
+        assert b"No booking needs attention." in begun
+        for name in (b"pulse", b"banners", b"strip", b"charts", b"groups"):
+            assert b"event: " + name in begun
+        served.view.put(held("b-1"))
+        assert b"b-1" in await _until(answer, b"1 booking needs attention.")
+    assert (await get(served, "/ops/stream?of=nothing"))[0].status == 400
+
+
+async def _until(answer: ClientResponse, wanted: bytes) -> bytes:
+    found = b""
+    async with asyncio.timeout(20):
+        while wanted not in found:
+            found += await answer.content.readany()
+    return found
+
+
+async def test_every_reason_is_explained_on_the_page(served: Served) -> None:
+    assert set(EXPLANATIONS) == set(Reason)
+    _, text = await get(served, "/ops/help")
+    for reason, explained in EXPLANATIONS.items():
+        assert f'id="{reason.value}"' in text
+        assert all((explained.sentence, explained.remedy, explained.owner))
+        answer, page = await get(served, f"/ops/reasons/{reason.value}")
+        assert answer.status == 200
+        assert explained.owner.value in page
