@@ -1,6 +1,7 @@
 """Running a worker: what is wrong is said before Faust starts, and every end has its status."""
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -66,6 +67,7 @@ def _run(settings: Settings, topics: Topics, build: Build) -> ExitStatus:
     loop = uvloop.new_event_loop()
     asyncio.set_event_loop(loop)
     app = build(settings, topics)
+    _collect_seldom()
     worker = faust.Worker(
         app,
         loop=loop,
@@ -82,6 +84,17 @@ def _run(settings: Settings, topics: Topics, build: Build) -> ExitStatus:
             return ExitStatus.DONE
         _log.error("the worker gave up", reason=app.gave_up or "it failed to start")
         return ExitStatus.GAVE_UP
+
+
+def _collect_seldom() -> None:
+    """Have the garbage collector leave alone what stays, and look at the rest less often.
+
+    An event's work makes thousands of objects that go by themselves: with Python's own threshold of 700 a
+    tenth of a busy worker's time went into looking through them.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 100)
 
 
 async def _topics(settings: Settings, kafka_seconds: float) -> Found:
