@@ -1,8 +1,10 @@
 """Finding bookings for people: by what they are, in pages that a key continues, each over an index."""
 
 import sqlite3
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime
+from heapq import nsmallest
 
 from app.booking.reasons import Reason
 from app.booking.record import State
@@ -10,6 +12,8 @@ from app.view.queries import booking, search
 from app.view.rows import BookingSeen
 from app.view.schema import milliseconds
 
+_FEW = frozenset({State.HELD, State.PENDING})
+"""States that few bookings are in: the others are walked by ZIP."""
 MOST_BY_TEXT = 200
 """How many bookings a text finds at most; a text that finds more should say more."""
 
@@ -49,6 +53,8 @@ def find(reader: sqlite3.Connection, wanted: Wanted, *, limit: int, after: Found
         return _by_text(reader, wanted, limit)
     if wanted == Wanted():
         return _latest(reader, limit, after)
+    if wanted.zip is not None and wanted.state not in _FEW and wanted.reason is None:
+        return _by_zip(reader, wanted, wanted.zip, limit, after)
     table = "bookings b" if wanted.reason is None else "attention a JOIN bookings b USING (booking_id)"
     visit = "b.visit" if wanted.reason is None else "a.visit"
     parts, values = _conditions(wanted, visit)
@@ -73,7 +79,8 @@ def _conditions(wanted: Wanted, visit: str) -> tuple[list[str], list[object]]:
         parts.append("a.reason = ?")
         values.append(wanted.reason.value)
     if wanted.zip is not None:
-        parts.append("b.zip >= ? AND b.zip < ?")
+        # With the plus no index of its own: the state's or the reason's gives the order.
+        parts.append("+b.zip >= ? AND +b.zip < ?")
         values += [wanted.zip, wanted.zip + "\U0010ffff"]
     if wanted.after is not None:
         parts.append(f"{visit} >= ?")
@@ -82,6 +89,33 @@ def _conditions(wanted: Wanted, visit: str) -> tuple[list[str], list[object]]:
         parts.append(f"{visit} < ?")
         values.append(milliseconds(wanted.before))
     return parts, values
+
+
+def _by_zip(
+    reader: sqlite3.Connection, wanted: Wanted, prefix: str, limit: int, after: FoundKey | None
+) -> Found:
+    """The first of each ZIP, merged: a short prefix may stand before most bookings there are."""
+    parts, values = _conditions(replace(wanted, zip=None), "b.visit")
+    if after is not None:
+        parts.append("(b.visit, b.booking_id) > (?, ?)")
+        values += [after.at, after.booking_id]
+    rows: list[sqlite3.Row] = []
+    for code in _zips(reader, prefix):
+        rows += reader.execute(
+            f"SELECT b.booking_id, b.visit AS at FROM bookings b WHERE {' AND '.join(('b.zip = ?', *parts))} "  # noqa: S608 - words of our own
+            "ORDER BY b.visit, b.booking_id LIMIT ?",
+            (code, *values, limit + 1),
+        ).fetchall()
+    return _page(reader, nsmallest(limit + 1, rows, key=lambda row: (row["at"], row["booking_id"])), limit)
+
+
+def _zips(reader: sqlite3.Connection, prefix: str) -> Iterator[str]:
+    """The ZIPs that begin so: the index is asked for the next one each time."""
+    asked, last = "SELECT MIN(zip) FROM bookings WHERE zip >= ? AND zip < ?", prefix + "\U0010ffff"
+    (code,) = reader.execute(asked, (prefix, last)).fetchone()
+    while code is not None:
+        yield code
+        (code,) = reader.execute(asked.replace(">=", ">"), (code, last)).fetchone()
 
 
 def _latest(reader: sqlite3.Connection, limit: int, after: FoundKey | None) -> Found:

@@ -4,10 +4,17 @@ import sqlite3
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from app.booking.record import Entry, Record, decode
+from app.view.queries import actions
+from app.view.rows import ActionSeen
 from app.view.schema import instant, milliseconds
 
 MOST_LOOKED_AT = 20_000
 """Of waiting lanes and of dead letters: enough to tell, and no more than a moment's work."""
+
+
+# Most lanes are idle: they are not counted.
+_BUSY = "SELECT phase, COUNT(*) FROM bookings WHERE phase IN ('working', 'waiting', 'held') GROUP BY phase"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +43,7 @@ class TurnedAway:
 
 def glance(reader: sqlite3.Connection) -> Glance:
     """The figures of this moment."""
-    phases = dict(reader.execute("SELECT phase, COUNT(*) FROM bookings GROUP BY phase").fetchall())
+    phases = dict(reader.execute(_BUSY).fetchall())
     (checking,) = reader.execute(
         "SELECT COUNT(*) FROM (SELECT row FROM bookings WHERE phase = 'waiting' LIMIT ?) "
         "WHERE json_extract(CAST(row AS TEXT), '$.lane.waits') = 'settle'",
@@ -70,3 +77,37 @@ def turned_away(reader: sqlite3.Connection, now: datetime, *, within: timedelta)
     return [
         TurnedAway(reason=row[0], records=row[1], first=instant(row[2]), last=instant(row[3])) for row in rows
     ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionResult:
+    """What an operator did, and the line that its booking's owner wrote about it, if it has come."""
+
+    action: ActionSeen
+    told: Entry | None
+    known: bool
+    """Whether the subject is a booking of ours."""
+
+
+def results(reader: sqlite3.Connection, *, limit: int, subject: str | None = None) -> list[ActionResult]:
+    """What operators did and what came of it, newest first."""
+    found = actions(reader, limit=limit, subject=subject)
+    records = {one.subject: _record(reader, one.subject) for one in found}
+    return [_result(one, records[one.subject]) for one in found]
+
+
+def _record(reader: sqlite3.Connection, booking_id: str) -> Record | None:
+    row = reader.execute("SELECT row FROM bookings WHERE booking_id = ?", (booking_id,)).fetchone()
+    return None if row is None else decode(row["row"])
+
+
+def _result(action: ActionSeen, record: Record | None) -> ActionResult:
+    lines = () if record is None else record.timeline
+    told = next((line for line in lines if line.event == action.event_id), None)
+    return ActionResult(action=action, told=told, known=record is not None)
+
+
+def records(reader: sqlite3.Connection, booking_ids: list[str]) -> dict[str, Record]:
+    """The records of these bookings, by id."""
+    found = ((booking_id, _record(reader, booking_id)) for booking_id in booking_ids)
+    return {booking_id: record for booking_id, record in found if record is not None}
