@@ -10,9 +10,9 @@ import math
 from bisect import insort
 from collections import deque
 
-WINDOW = 1.02
+WINDOW = 1.025
 """Seconds within which no more than a second's calls are sent: the network may push them together."""
-SPACING = 1.025
+SPACING = 1.028
 """Seconds over which a second's calls are spread. More than the window, so that late timers lose no slot."""
 CATCH_UP = 0.1
 """Seconds of missed slots that may be made up for."""
