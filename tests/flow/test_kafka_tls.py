@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -24,7 +26,7 @@ from tests.support.flow import flow_on, simulated
 from tests.support.worker_process import worker_here
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
 MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
@@ -52,6 +54,22 @@ class GuardedKafka:
             "KAFKA_CA_FILE": str(self.ca),
             **changes,
         }
+
+
+@pytest.fixture(autouse=True)
+async def until_connections_are_closed() -> AsyncIterator[None]:
+    """aiokafka does not wait for its connections to close, and TLS says goodbye first."""
+    yield
+    loop = asyncio.get_running_loop()
+    async with asyncio.timeout(30):
+        while any(is_open(thing, loop) for thing in gc.get_objects()):
+            await asyncio.sleep(0.02)
+
+
+def is_open(thing: object, loop: asyncio.AbstractEventLoop) -> bool:
+    """Whether this is a connection of the loop that has not been closed to its end."""
+    transport = isinstance(thing, asyncio.Transport) and getattr(thing, "_loop", None) is loop
+    return transport and getattr(thing, "_sock", None) is not None
 
 
 @pytest.fixture(scope="module")
