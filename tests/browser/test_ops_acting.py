@@ -42,7 +42,8 @@ def test_a_held_booking_shows_up_by_itself_and_is_repaired(
     world: World, page: Page, look: Callable[[str], None], complaints: list[str]
 ) -> None:
     sign_in(page, world)
-    expect(page.get_by_text("No booking needs attention.")).to_be_visible()
+    expect(page.get_by_role("heading", name="Needs attention")).to_be_visible()
+    expect(page.get_by_role("link", name="fix-1")).to_have_count(0)
     hold(world, "fix-1")
     # Without a reload: the page is live.
     page.get_by_role("link", name="fix-1").first.wait_for()

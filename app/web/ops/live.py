@@ -51,7 +51,10 @@ class Streams:
         now = time.monotonic()
         made = self.shared.get(key)
         if made is None or now - made[0] >= TICK_SECONDS * 0.9:
-            made = self.shared[key] = (now, asyncio.ensure_future(make()))
+            making = asyncio.ensure_future(make())
+            # Who waited for it may have gone: then nobody asks how it ended.
+            making.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+            made = self.shared[key] = (now, making)
         return await asyncio.shield(made[1])
 
 
