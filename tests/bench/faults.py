@@ -34,7 +34,7 @@ async def one(bench: Bench, bookings: list[Known], failures: float) -> float:
 
 
 async def run(bench: Bench) -> list[Table]:
-    bookings = stock.known(bench.size(5_000, 500))
+    bookings = stock.known(bench.size(3_000, 500))
     well = await one(bench, bookings, 0)
     failing = await one(bench, bookings, FAILURES)
     return [

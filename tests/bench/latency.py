@@ -150,7 +150,7 @@ async def one(bench: Bench, seconds: int) -> tuple[Timings, float]:
 
 
 async def run(bench: Bench) -> list[Table]:
-    runs = [await one(bench, bench.size(15, 5)) for _ in range(bench.runs)]
+    runs = [await one(bench, bench.size(10, 5)) for _ in range(bench.runs)]
     added = [seconds for timings, _ in runs for seconds in timings.added()]
     behind = [seconds for timings, _ in runs for seconds in timings.view_behind()]
     cpu = sum(cost for _, cost in runs) / len(runs) * 1000

@@ -91,7 +91,7 @@ async def plain_run(bench: Bench, in_flight: int, bookings: list[Known]) -> Run:
 
 async def run(bench: Bench) -> list[Table]:
     lines = []
-    for in_flight, count in ((50, bench.size(1_500, 300)), (500, bench.size(5_000, 500))):
+    for in_flight, count in ((50, bench.size(750, 300)), (500, bench.size(5_000, 500))):
         bookings = stock.known(count)
         here = [await worker_run(bench, in_flight, bookings) for _ in range(bench.runs)]
         plain = [await plain_run(bench, in_flight, bookings) for _ in range(bench.runs)]

@@ -69,7 +69,7 @@ async def _is_ready(port: int) -> None:
 
 async def _loads(bench: Bench, port: int, prefix: str, name: str) -> list[Load]:
     make = partial(ROUTES[name], prefix)
-    seconds = bench.size(3, 1)
+    seconds = bench.size(2, 1)
     return [await load(port, make, connections=CONNECTIONS, seconds=seconds) for _ in range(bench.runs)]
 
 
