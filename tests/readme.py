@@ -1,29 +1,44 @@
-"""Writes into the README what code knows better: `python -m tests.readme`."""
+"""Writes into README and runbook what code knows better: `python -m tests.readme`."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from app import settings
+from app.booking.reasons import EXPLANATIONS
 from app.telemetry import metric_list
 
 README = Path(__file__).parents[1] / "README.md"
-TABLES: Mapping[str, Callable[[], str]] = {
+RUNBOOK = Path(__file__).parents[1] / "deploy" / "RUNBOOK.md"
+Tables = Mapping[str, Callable[[], str]]
+
+
+def reasons() -> str:
+    """A chapter of the runbook for each reason: what it means, what to do, who does it."""
+    return "\n".join(
+        f"### {reason.value}\n\n*Means:* {said.sentence} *Do:* {said.remedy} *Who:* {said.owner.value}\n"
+        for reason, said in EXPLANATIONS.items()
+    )
+
+
+TABLES: Tables = {
     "settings": settings.as_markdown,
     "metrics": metric_list.as_markdown,
 }
+CHAPTERS: Tables = {"reasons": reasons}
 
 
-def with_tables(text: str) -> str:
-    """The README's text with each table between its two marks."""
-    for name, render in TABLES.items():
+def with_tables(text: str, tables: Tables = TABLES) -> str:
+    """The text with each table between its two marks."""
+    for name, render in tables.items():
         begin, end = f"<!-- {name}:begin -->\n", f"<!-- {name}:end -->"
         before, found_begin, rest = text.partition(begin)
         _, found_end, after = rest.partition(end)
         if not (found_begin and found_end):
-            raise SystemExit(f"README.md has no {begin.strip()} ... {end} to write the {name} into")
+            raise SystemExit(f"there is no {begin.strip()} ... {end} to write the {name} into")
         text = f"{before}{begin}{render()}{end}{after}"
     return text
 
 
 if __name__ == "__main__":
     README.write_text(with_tables(README.read_text(encoding="utf-8")), encoding="utf-8")
+    RUNBOOK.write_text(with_tables(RUNBOOK.read_text(encoding="utf-8"), CHAPTERS), encoding="utf-8")

@@ -42,6 +42,7 @@ RUN = {
     "servicetitan-stream dead-letters list",
 }
 DEMO = "uv run servicetitan-stream demo --once --bookings 60"
+BENCH = "uv run python -m tests.bench"
 TABLES = "uv run python -m tests.readme"  # tests/unit holds the tables and the code together
 
 
@@ -68,7 +69,7 @@ def posting() -> str:
 
 
 def test_every_command_of_the_readme_is_run_here() -> None:
-    assert {*commands()} == {*SET_UP, *RUN, DEMO, TABLES, posting()}
+    assert {*commands()} == {*SET_UP, *RUN, DEMO, BENCH, TABLES, posting()}
 
 
 async def run(*arguments: str, environ: Mapping[str, str] | None = None) -> tuple[int, str]:
@@ -112,6 +113,15 @@ async def test_the_demo_ends_as_its_scripts_say() -> None:
     status, output = await run(*shlex.split(DEMO))
 
     assert status == 0, output
+
+
+@pytest.mark.timeout(300)
+async def test_the_benchmark_measures() -> None:
+    """Its shortest part: the whole takes a quarter of an hour, and is no test."""
+    status, output = await run(*shlex.split(BENCH), "calls", "--quick")
+
+    assert status == 0, output
+    assert "calls per job" in output
 
 
 @pytest.mark.timeout(300)
