@@ -30,7 +30,8 @@ class Throttle:
         if len(passed) < self.per_second:
             passed.append(now)
             return None
-        return passed[0] + _WINDOW_SECONDS - now
+        # Rounding must not make it longer than the window.
+        return min(_WINDOW_SECONDS, passed[0] + _WINDOW_SECONDS - now)
 
 
 class Tokens:
