@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from app.telemetry import metric_list as listed
 from app.telemetry.metrics import CONTENT_TYPE
-from tests.support.flow import booking
+from tests.support.flow import PATIENCE_SECONDS, booking
 
 if TYPE_CHECKING:
     from tests.support.flow import Flow
@@ -39,6 +40,22 @@ def value(text: str, name: str, **labels: str) -> float:
     return samples(text).get((name, frozenset(labels.items())), 0.0)
 
 
+async def scraped_with(flow: Flow, created: int, dead_letters: int = 0) -> str:
+    """The metrics once these are counted: a job is announced beside its row, and counted after both."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while True:
+            text = await scraped(flow)
+            reasons = [
+                count for (name, _), count in samples(text).items() if name == listed.DEAD_LETTERS.name
+            ]
+            if (
+                value(text, listed.CREATIONS.name, result="created") >= created
+                and sum(reasons) >= dead_letters
+            ):
+                return text
+            await asyncio.sleep(0.05)
+
+
 async def test_what_happens_to_bookings_stands_in_the_metrics(flow: Flow) -> None:
     await flow.send("created", "b-1")
     await flow.view("b-1", state="active")
@@ -47,7 +64,7 @@ async def test_what_happens_to_bookings_stands_in_the_metrics(flow: Flow) -> Non
     await flow.send_raw(b"b-3", b"no event")
     await flow.dead("b-3")
 
-    text = await scraped(flow)
+    text = await scraped_with(flow, created=1, dead_letters=2)
     assert value(text, listed.CREATIONS.name, result="created") == 1
     assert value(text, listed.CREATIONS.name, result="held") == 1
     assert value(text, listed.DEAD_LETTERS.name, reason="area-not-supported") == 1
@@ -65,7 +82,7 @@ async def test_what_happens_to_bookings_stands_in_the_metrics(flow: Flow) -> Non
 async def test_every_metric_is_there_and_prometheus_finds_no_fault(flow: Flow) -> None:
     await flow.send("created", "b-1")
     await flow.view("b-1", state="active")
-    await scraped(flow)
+    await scraped_with(flow, created=1)
     text = await scraped(flow)
     names = {name for name, _ in samples(text)}
     missing = [m.name for m in listed.METRICS if not names & set(m.series) and m.name not in _ONCE]

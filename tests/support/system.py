@@ -13,6 +13,7 @@ NEEDED = {
     "tests/browser/": ("chromium", "chromium"),
     "tests/deploy/test_alerts.py": ("promtool", "prometheus"),
     "tests/deploy/test_dashboard.py": ("promtool", "prometheus"),
+    "tests/flow/test_metrics.py": ("promtool", "prometheus"),
     "tests/flow/test_prometheus.py": ("prometheus", "prometheus"),
 }
 """By the beginning of a test's path: the program, and the Debian package that brings it."""

@@ -7,7 +7,6 @@ from app.simulator.journal import KEPT_CALLS, Journal
 from app.simulator.limits import TOKEN_SECONDS, Throttle, Tokens
 from tests.support.simulated import Clock
 
-
 # Binary fractions: sums and differences of them are exact, so a second has one length everywhere.
 GAPS = st.integers(0, 307).map(lambda part: part / 1024)
 
