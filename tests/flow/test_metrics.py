@@ -56,6 +56,16 @@ async def scraped_with(flow: Flow, created: int, dead_letters: int = 0) -> str:
             await asyncio.sleep(0.05)
 
 
+async def scraped_ready(flow: Flow) -> str:
+    """The metrics once the view has caught up, before which it has no age."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while True:
+            text = await scraped(flow)
+            if any(name == listed.VIEW_AGE.name for name, _ in samples(text)):
+                return text
+            await asyncio.sleep(0.05)
+
+
 async def test_what_happens_to_bookings_stands_in_the_metrics(flow: Flow) -> None:
     await flow.send("created", "b-1")
     await flow.view("b-1", state="active")
@@ -83,7 +93,7 @@ async def test_every_metric_is_there_and_prometheus_finds_no_fault(flow: Flow) -
     await flow.send("created", "b-1")
     await flow.view("b-1", state="active")
     await scraped_with(flow, created=1)
-    text = await scraped(flow)
+    text = await scraped_ready(flow)
     names = {name for name, _ in samples(text)}
     missing = [m.name for m in listed.METRICS if not names & set(m.series) and m.name not in _ONCE]
     assert missing == []
