@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
 import click
@@ -156,5 +157,6 @@ def worker() -> int:
     Start more of them, each with a DATA_DIR and WEB_PORT of its own, to share the work.
     """
     from app.worker.build import build  # noqa: PLC0415 - brings Faust in: after the settings are right
+    from app.worker.watchdog import END_SECONDS  # noqa: PLC0415 - as above
 
-    return run_worker(build)
+    return run_worker(partial(build, end_seconds=END_SECONDS))

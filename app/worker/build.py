@@ -17,8 +17,11 @@ from app.worker.watchdog import Watch
 _DRAIN_MARGIN_SECONDS = 5.0
 
 
-def build(settings: Settings, topics: Topics) -> StreamApp:
-    """A worker, ready to be started. Nothing is connected before it is."""
+def build(settings: Settings, topics: Topics, *, end_seconds: float | None = None) -> StreamApp:
+    """A worker, ready to be started. Nothing is connected before it is.
+
+    With `end_seconds` it ends the whole process when it gave up and does not end by itself in that time.
+    """
     app = build_app(
         AppConfig(
             group=topics.consumer_group,
@@ -41,7 +44,9 @@ def build(settings: Settings, topics: Topics) -> StreamApp:
     runtime = Runtime(app, settings, topics, tables)
     _read_topics(app, topics, runtime)
     app.accompany(runtime.beside())
-    app.accompany(Watch(runtime.seen, give_up=app.give_up, gave_up=lambda: app.gave_up))
+    app.accompany(
+        Watch(runtime.seen, give_up=app.give_up, gave_up=lambda: app.gave_up, end_seconds=end_seconds)
+    )
     app.on_assigned(runtime.assigned)
     app.on_draining(runtime.draining)
     app.on_revoked(runtime.revoked)

@@ -18,7 +18,8 @@ from app.telemetry import log
 STATUS = 4
 """The exit status of a worker that gave up."""
 _LOOK_SECONDS = 5.0
-_END_SECONDS = 120.0
+END_SECONDS = 120.0
+"""How long a worker that gave up may take to end by itself."""
 
 _log = log.get_logger(__name__)
 
@@ -131,7 +132,8 @@ def _counts(seen: Seen) -> bool:
 class Watch(Service):
     """Looks again and again, and calls `give_up` with the reason.
 
-    When the worker is to end (`gave_up`, whoever said so) and does not, the process is ended all the same.
+    When the worker is to end (`gave_up`, whoever said so) and does not in `end_seconds`, the process is ended
+    all the same; None where the process is somebody else's.
     """
 
     def __init__(
@@ -141,7 +143,7 @@ class Watch(Service):
         give_up: Callable[[str], None],
         gave_up: Callable[[], str | None],
         limits: Limits | None = None,
-        end_seconds: float = _END_SECONDS,
+        end_seconds: float | None = None,
         look_seconds: float = _LOOK_SECONDS,
     ) -> None:
         self._see = see
@@ -168,7 +170,7 @@ class Watch(Service):
             self._end_at_last()
 
     def _end_at_last(self) -> None:
-        if self._last is not None:
+        if self._last is not None or self._end_seconds is None:
             return
         # A thread of its own: what hinders the end may be the loop.
         self._last = threading.Timer(self._end_seconds, self._end)

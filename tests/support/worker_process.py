@@ -98,3 +98,4 @@ async def worker_here(settings: Settings) -> AsyncIterator[StreamApp]:
         yield app
     finally:
         await app.stop()
+        assert app.gave_up is None
