@@ -28,6 +28,16 @@ def unique_prefix() -> str:
     return f"t{uuid.uuid4().hex[:10]}-"
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The browser's tests come last, however the rest is shuffled.
+
+    Playwright's synchronous interface holds this thread's event loop until the session ends, and no
+    asynchronous test can run behind it.
+    """
+    items.sort(key=lambda item: item.nodeid.startswith("tests/browser/"))
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Bring what the chosen tests need and no package index has, before the first test's time runs."""
     if session.config.option.collectonly:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+import app
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -49,3 +51,10 @@ def test_a_breach_is_noticed(tmp_path: Path, module: str, line: str, broken: str
     assert done.returncode == 1
     kept_or_not = [each for each in done.stdout.splitlines() if each.startswith(broken)]
     assert any("BROKEN" in each for each in kept_or_not), done.stdout
+
+
+def test_the_map_names_every_part() -> None:
+    folder = Path(app.__file__).parent
+    parts = {path.name for path in folder.iterdir() if path.is_dir() and (path / "__init__.py").exists()}
+
+    assert {part for part in parts if part not in (app.__doc__ or "")} == set()
