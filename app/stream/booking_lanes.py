@@ -6,8 +6,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from pydantic import TypeAdapter
-
 from app.booking.asks import CreateJob
 from app.booking.customer_lane import CustomerRequest
 from app.booking.customers import customer_order
@@ -63,8 +61,6 @@ from app.stream.sender import Outgoing
 from app.stream.settling import Settling
 from app.stream.tables import OwnedTable
 from app.stream.topology import Topics
-
-_INTENT = TypeAdapter(Intent)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,7 +161,7 @@ class BookingLanes:
         """Send what belongs to no booking to the dead letter topic."""
         letter = codec.letter_for(unusable, self._parts.now())
         self._parts.narrator.turned_away(unusable)
-        await self._app.publish_all([self._letter(letter)])
+        await self._app.publish_all([dead_letter(self._topics, letter)])
 
     # One input ---------------------------------------------------------------------------------------------
 
@@ -190,10 +186,7 @@ class BookingLanes:
 
     def _intent(self, partition: int, key: bytes) -> Intent | None:
         row = self._tables.intents.get(partition, b"b/" + key)
-        return None if row is None else _INTENT.validate_json(row)
-
-    def _letter(self, letter: SendDeadLetter) -> Outgoing:
-        return dead_letter(self._topics, letter)
+        return codec.decode_intent(row)
 
 
 class _Lane:
@@ -234,7 +227,7 @@ class _Lane:
                 row = self._tables.behind.get(self._partition, self._slot(slot))
                 return None if row is None else decode_head(row)
             case Intend(intent=intent):
-                row = _INTENT.dump_json(intent)
+                row = codec.encode_intent(intent)
                 return await self._tables.intents.put(self._partition, b"b/" + self._key, row)
             case Call():
                 return await self._call(effect)

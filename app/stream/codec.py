@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeAlias, get_args
 from uuid import NAMESPACE_URL, uuid5
 
 import orjson
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from app.booking.customer_lane import CustomerRequest, Known, decode_request, encode_request
 from app.booking.events import (
@@ -21,7 +21,7 @@ from app.booking.events import (
 )
 from app.booking.events import trace_id as read_trace_id
 from app.booking.identity import Identity
-from app.booking.inputs import Action, CustomerFailed, CustomerResolved, Observed, Signal
+from app.booking.inputs import Action, CustomerFailed, CustomerResolved, Intent, Observed, Signal
 from app.booking.outcomes import Busy, Failed, Refused, Unsure
 from app.booking.reasons import Reason
 from app.booking.record import Announce, Record, SendDeadLetter, SendTimer, Trouble
@@ -410,3 +410,18 @@ def read_customer_request(message: Message) -> CustomerRequest | Unusable:
 
 def _unusable(message: Message, detail: str) -> Unusable:
     return Unusable(reason=Reason.UNREADABLE, detail=detail, raw=raw_event(message))
+
+
+# Intents --------------------------------------------------------------------------------------------------
+
+_INTENT = TypeAdapter(Intent)
+
+
+def encode_intent(intent: Intent) -> bytes:
+    """A row of the table `intents`."""
+    return _INTENT.dump_json(intent)
+
+
+def decode_intent(row: bytes | None) -> Intent | None:
+    """The intent that was stored, None when there is none."""
+    return None if row is None else _INTENT.validate_json(row)

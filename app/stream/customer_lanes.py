@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import TypeAdapter
-
 from app.booking.asks import CreateCustomer, CreateLocation
 from app.booking.customer_lane import (
     CallCustomer,
@@ -30,8 +28,6 @@ from app.stream.booking_lanes import LaneParts, dead_letter
 from app.stream.message import Message
 from app.stream.partition import partition_for
 from app.stream.sender import Outgoing
-
-_INTENT = TypeAdapter(Intent)
 
 
 class CustomerLanes:
@@ -101,7 +97,7 @@ class _PhoneLane:
 
     def _intent(self) -> Intent | None:
         row = self.parts.tables.intents.get(self.partition, self._intent_key)
-        return None if row is None else _INTENT.validate_json(row)
+        return codec.decode_intent(row)
 
     def _row(self, digest: str) -> CustomerRow | None:
         row = self.parts.tables.customers.get(self.partition, self._row_key(digest))
@@ -115,7 +111,7 @@ class _PhoneLane:
             case IntendCustomer(digest=digest):
                 at = after_row(self.parts.now(), self._row(digest))
                 intent = Intent(turn=0, what=digest, at=at)
-                row = _INTENT.dump_json(intent)
+                row = codec.encode_intent(intent)
                 return await self.parts.tables.intents.put(self.partition, self._intent_key, row)
             case SaveCustomer(digest=digest, customer_id=customer, location_id=location):
                 return await self._save(digest, customer, location)

@@ -1,8 +1,5 @@
 """What lanes do, told to logs and metrics: one line per attempt, with what was decided."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 import structlog
 
 from app.booking.customer_lane import CustomerRequest, Known
@@ -14,30 +11,13 @@ from app.booking.record import Entry, Record
 _log = structlog.get_logger("lanes")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """One new line of a booking's timeline, for whoever counts."""
-
-    before: Record | None
-    record: Record
-    entry: Entry
-
-
-def nobody_hears(_: Told) -> None:
-    """The listener when there is none."""
-
-
 class Narrator:
-    """Tells what happened. `heard` is called with each line too."""
-
-    def __init__(self, heard: Callable[[Told], None] = nobody_hears) -> None:
-        self._heard = heard
+    """Tells what happened."""
 
     def saved(self, before: Record | None, record: Record) -> None:
         """A row was written: its new timeline lines are told."""
         for entry in new_entries(before, record):
             self._tell(record, entry)
-            self._heard(Told(before=before, record=record, entry=entry))
 
     def _tell(self, record: Record, entry: Entry) -> None:
         alarm = entry.decision.startswith(SECOND_JOB)
