@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import shutil
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -76,6 +78,63 @@ async def test_a_sound_store_is_kept(tmp_path: Path) -> None:
     assert store.read(PARTITION, key(7)) == b"\x07" * 500
     assert store.persisted_offset(changelog) == 3999
     await store.stop()
+
+
+async def test_a_manifest_that_lost_its_end_never_hides_a_row_that_the_offset_says_is_there(
+    tmp_path: Path,
+) -> None:
+    folder, copies = tmp_path / "data", tmp_path / "copies"
+    store, _ = opened(folder)
+    # Three tables on the disk, too few to be merged, and rows that a kill leaves in memory.
+    for number in range(350):
+        store.write(PARTITION, {key(number): b"row"}, offset=number)
+        if number % 100 == 99:
+            store._db_for_partition(PARTITION).flush()
+    offsets = set()
+    for share in range(20):
+        copy = copies / str(share)
+        shutil.copytree(folder, copy)
+        for manifest in copy.rglob("MANIFEST-*"):
+            size = manifest.stat().st_size
+            with manifest.open("r+b") as there:
+                there.truncate(size - size * share // 20)
+        cut, changelog = opened(copy)
+        offset = cut.persisted_offset(changelog)
+        offsets.add(offset)
+        said = range(0 if offset is None else offset + 1)
+        assert [one for one in said if cut.read(PARTITION, key(one)) is None] == []
+        await cut.stop()
+    await store.stop()
+    assert offsets == {None, 99, 199, 299}
+
+
+async def test_what_a_kill_leaves_unwritten_is_bounded(tmp_path: Path) -> None:
+    store, changelog = opened(tmp_path / "data")
+    for number in range(2500):
+        store.write(PARTITION, {key(number): b"row"}, offset=number)
+    copy = tmp_path / "copy"
+
+    def as_killed() -> int:
+        shutil.rmtree(copy, ignore_errors=True)
+        shutil.copytree(tmp_path / "data", copy)
+        killed, _ = opened(copy)
+        offset = killed.persisted_offset(changelog)
+        killed._close(PARTITION)
+        return -1 if offset is None else offset
+
+    async with asyncio.timeout(20):
+        while as_killed() < 1499:
+            await asyncio.sleep(0.05)
+    await store.stop()
+
+
+async def test_a_store_that_was_closed_in_good_order_is_whole(tmp_path: Path) -> None:
+    store, _ = opened(tmp_path)
+    store.write(PARTITION, {key(1): b"row"}, offset=0)
+    await store.stop()
+    again, changelog = opened(tmp_path)
+    assert (again.read(PARTITION, key(1)), again.persisted_offset(changelog)) == (b"row", 0)
+    await again.stop()
 
 
 async def test_a_write_that_fails_leaves_its_offset_to_be_replayed(tmp_path: Path) -> None:
