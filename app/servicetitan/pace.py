@@ -48,7 +48,7 @@ class PaceSeen:
 
 
 class Turn:
-    """A slot given to one call. `sent()` says that its bytes go out now; a turn without it gives it back."""
+    """A slot given to one call. `sent()` says that its bytes go out; a turn without it gives the slot back."""
 
     __slots__ = ("_on_sent", "_sent")
 
@@ -57,7 +57,7 @@ class Turn:
         self._sent = False
 
     def sent(self) -> None:
-        """The call goes out now."""
+        """The call is handed to its connection."""
         if not self._sent:
             self._sent = True
             self._on_sent()
@@ -97,7 +97,7 @@ class Pace:
         same work does not queue up behind those that came after the first.
         """
         await self._wait(priority, self._clock() if since is None else since)
-        turn = Turn(self._note_sent)
+        turn = Turn(self._handed_over)
         try:
             yield turn
         finally:
@@ -152,6 +152,12 @@ class Pace:
             self._spacing.grant(now)
             self._in_flight += 1
             heapq.heappop(self._queue)[3].set_result(None)
+
+    def _handed_over(self) -> None:
+        # aiohttp writes a body in the loop's next round, and uvloop gives it to the socket at that round's end.
+        # A round may be long: the call counts from when the one after it begins.
+        loop = asyncio.get_running_loop()
+        loop.call_soon(loop.call_soon, self._note_sent)
 
     def _note_sent(self) -> None:
         now = self._clock()
