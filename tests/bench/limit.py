@@ -43,9 +43,10 @@ class Run:
 
 
 def booking_ids(count: int, *, even: bool) -> list[str]:
-    """Ids over all partitions alike, or most of them in a quarter of the partitions."""
+    """Ids over all partitions, so many in each, or most of them in a quarter of the partitions."""
     if even:
-        return [f"b-{n}" for n in range(count)]
+        each = [_ids_in(range(one, one + 1), count // PARTITIONS) for one in range(PARTITIONS)]
+        return [booking for row in zip(*each, strict=True) for booking in row]
     hot = round(count * _HOT_SHARE)
     return [*_ids_in(range(_HOT_PARTITIONS), hot), *_ids_in(range(_HOT_PARTITIONS, PARTITIONS), count - hot)]
 
@@ -123,7 +124,7 @@ async def run(bench: Bench) -> list[Table]:
             f"A backlog under the limit of {LIMIT} calls a second",
             ("workers", "load", "events", "ideal, s", "seconds, first call to last", "of the limit", "429s"),
             rows,
-            said=f"Uneven: {_HOT_SHARE:.0%} of the events in {_HOT_PARTITIONS} of {PARTITIONS} partitions.",
+            said=f"Even: as many in each partition. Uneven: {_HOT_SHARE:.0%} of the events in {_HOT_PARTITIONS} of {PARTITIONS} partitions.",
         )
     ]
 
