@@ -1,25 +1,22 @@
 """The command `dead-letters`: what waits for a person, and acting on one or on many, over a worker's HTTP."""
 
 import asyncio
-import os
-import sys
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, ParamSpec, TypeAlias
+from typing import Any, Literal, TypeAlias
 from urllib.parse import quote
 
 import click
 import orjson
-from rich.console import Console
 from rich.table import Table
 
 from app.booking.reasons import Reason
+from app.commands import dead_letters_turned_away
+from app.commands.dead_letters_asking import confirm, connected, new_console, print_json, run, worker_at
 from app.commands.status import ExitStatus
-from app.commands.worker_api import WorkerApi, first_key, own_url
-from app.settings import load
+from app.commands.worker_api import WorkerApi
 from app.web.operations import PREFIX
 
-P = ParamSpec("P")
 Kind: TypeAlias = Literal["retry", "discard"]
 
 _WAIT_SECONDS = 25
@@ -34,20 +31,8 @@ Examples:
   servicetitan-stream dead-letters retry BK-1001 --why "the scope was granted"
   servicetitan-stream dead-letters repair BK-1001 --set zip=85016 --why "asked the customer"
   servicetitan-stream dead-letters discard BK-1001 --why "booked by phone"
+  servicetitan-stream dead-letters discard --turned-away --reason unreadable --why "the producer is mended"
 """
-
-
-def _connected(command: Callable[P, Any]) -> Callable[P, Any]:
-    """The options of every command that asks a worker."""
-    for option in (
-        click.option("--json", "as_json", is_flag=True, help="The whole answer as JSON."),
-        click.option(
-            "--key", envvar="API_KEY", help="A key; the first of API_ACT_KEYS or API_READ_KEYS if none."
-        ),
-        click.option("--url", help="A worker; the one of WEB_HOST and WEB_PORT when not given."),
-    ):
-        command = option(command)
-    return command
 
 
 _reason = click.option(
@@ -56,6 +41,11 @@ _reason = click.option(
 _why = click.option("--why", required=True, help="Why; it stands in the timeline.")
 _sure = click.option("--yes", is_flag=True, help="Do not ask.")
 _dry = click.option("--dry-run", is_flag=True, help="Only say what would happen.")
+_turned_away = click.option(
+    "--turned-away",
+    is_flag=True,
+    help="Events that belong to no booking; an ID is then a booking or a letter such as 3-17.",
+)
 _bookings = click.argument("booking_ids", metavar="[ID]...", nargs=-1)
 
 
@@ -73,17 +63,22 @@ def dead_letters() -> None:
 @dead_letters.command("list")
 @_reason
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 1000), help="Lines.")
-@_connected
+@connected
 def list_(*, reason: str | None, limit: int, as_json: bool, url: str | None, key: str | None) -> int:
     """Show what waits for a person, the earliest visit first."""
     query = f"?limit={limit}" + (f"&reason={reason}" if reason else "")
-    found = _run(_api(url, key).data("GET", f"/ops/api/dead-letters{query}"))
+    found = run(worker_at(url, key).data("GET", f"/ops/api/dead-letters{query}"))
     if as_json:
-        return _print_json(found)
+        return print_json(found)
+    for one in found["turnedAway"]:
+        number = one["total"]
+        click.echo(f"{one['reason']}: {number} event{'' if number == 1 else 's'} turned away, no booking")
+    if found["turnedAway"]:
+        click.echo("See them with: dead-letters plan --turned-away")
     if not found["groups"]:
         click.echo("No booking needs attention.")
         return ExitStatus.DONE
-    console = _console()
+    console = new_console()
     groups = Table("reason", "bookings", "next visit", "who", "what to do", title_justify="left")
     for one in found["groups"]:
         groups.add_row(one["reason"], str(one["bookings"]), one["nextVisit"], one["owner"], one["remedy"])
@@ -99,12 +94,12 @@ def list_(*, reason: str | None, limit: int, as_json: bool, url: str | None, key
 
 @dead_letters.command()
 @click.argument("booking_id", metavar="ID")
-@_connected
+@connected
 def show(*, booking_id: str, as_json: bool, url: str | None, key: str | None) -> int:
     """Show why one booking waits."""
-    found = _run(_api(url, key).data("GET", _booking_path(booking_id)))
+    found = run(worker_at(url, key).data("GET", _booking_path(booking_id)))
     if as_json:
-        return _print_json(found)
+        return print_json(found)
     click.echo(f"{found['bookingId']} is {found['state']}, wants {found['wants']}")
     problem = found["problem"]
     if problem is not None:
@@ -120,20 +115,24 @@ def show(*, booking_id: str, as_json: bool, url: str | None, key: str | None) ->
 @_bookings
 @_reason
 @click.option("--discard", is_flag=True, help="Plan to discard instead of to retry.")
-@_connected
+@_turned_away
+@connected
 def plan(
     *,
     booking_ids: tuple[str, ...],
     reason: str | None,
     discard: bool,
+    turned_away: bool,
     as_json: bool,
     url: str | None,
     key: str | None,
 ) -> int:
     """Show what would happen to each of these bookings, or to all that failed for a reason. Does nothing."""
-    planned = _run(_plan(_api(url, key), "discard" if discard else "retry", booking_ids, reason))
+    if turned_away:
+        return dead_letters_turned_away.look(worker_at(url, key), booking_ids, reason, as_json=as_json)
+    planned = run(_plan(worker_at(url, key), "discard" if discard else "retry", booking_ids, reason))
     if as_json:
-        return _print_json(planned)
+        return print_json(planned)
     _show_plan(planned)
     return ExitStatus.DONE
 
@@ -147,7 +146,7 @@ def plan(
 @_why
 @_sure
 @_dry
-@_connected
+@connected
 def retry(*, booking_ids: tuple[str, ...], reason: str | None, why: str, **how: Any) -> int:  # noqa: ANN401 - click's
     """Try again: one booking, several, or all that failed for a reason."""
     return _act("retry", booking_ids, reason, why, **how)
@@ -156,12 +155,23 @@ def retry(*, booking_ids: tuple[str, ...], reason: str | None, why: str, **how: 
 @dead_letters.command()
 @_bookings
 @_reason
+@_turned_away
 @_why
 @_sure
 @_dry
-@_connected
-def discard(*, booking_ids: tuple[str, ...], reason: str | None, why: str, **how: Any) -> int:  # noqa: ANN401 - click's
+@connected
+def discard(
+    *,
+    booking_ids: tuple[str, ...],
+    reason: str | None,
+    turned_away: bool,
+    why: str,
+    **how: Any,  # noqa: ANN401 - click's
+) -> int:
     """Close for good: one booking, several, or all that failed for a reason."""
+    if turned_away:
+        api = worker_at(how.pop("url"), how.pop("key"))
+        return dead_letters_turned_away.close(api, booking_ids, reason, why, **how)
     return _act("discard", booking_ids, reason, why, **how)
 
 
@@ -177,32 +187,23 @@ def _act(
     url: str | None,
     key: str | None,
 ) -> int:
-    api = _api(url, key)
-    planned = _run(_plan(api, kind, booking_ids, reason))
+    api = worker_at(url, key)
+    planned = run(_plan(api, kind, booking_ids, reason))
     if not as_json:
         _show_plan(planned)
     if dry_run or planned["total"] == 0:
         if as_json:
-            _print_json(planned)
+            print_json(planned)
         return ExitStatus.DONE if dry_run else ExitStatus.NOT_DONE
     if not yes and (kind == "discard" or planned["total"] > _SURE_ABOVE):
-        _confirm(planned)
-    ended = _run(_apply(api, planned, why))
+        confirm(planned["total"], planned["kind"])
+    ended = run(_apply(api, planned, why))
     if as_json:
-        _print_json(ended)
+        print_json(ended)
     else:
         click.echo(f"{ended['state']}: {ended['because']}")
     right = ended["state"] == "ended" and ended["failing"] == 0 and ended["working"] == 0
     return ExitStatus.DONE if right else ExitStatus.NOT_DONE
-
-
-def _confirm(planned: Mapping[str, Any]) -> None:
-    if not sys.stdin.isatty():
-        raise click.UsageError(f"{planned['total']} events would be acted on: say --yes")
-    if click.prompt(
-        f"Type {planned['total']} to {planned['kind']} them", default="", show_default=False
-    ) != str(planned["total"]):
-        raise click.Abort
 
 
 @dead_letters.command()
@@ -218,7 +219,7 @@ def _confirm(planned: Mapping[str, Any]) -> None:
     help="A file with the whole data as JSON.",
 )
 @_dry
-@_connected
+@connected
 def repair(
     *,
     booking_id: str,
@@ -234,14 +235,14 @@ def repair(
     """Repair a booking's data and try again. The data goes through the same validation as an event's."""
     if not changes and data is None:
         raise click.UsageError("say what to change: --set FIELD=VALUE, or --data FILE")
-    api = _api(url, key)
-    repaired = _run(_repaired(api, booking_id, changes, data))
+    api = worker_at(url, key)
+    repaired = run(_repaired(api, booking_id, changes, data))
     if dry_run:
-        return _print_json(repaired)
+        return print_json(repaired)
     body = {"action": "repair", "why": why, "data": repaired, **({"event": event} if event else {})}
-    found = _run(_repair(api, booking_id, body))
+    found = run(_repair(api, booking_id, body))
     if as_json:
-        return _print_json(found)
+        return print_json(found)
     told = found["timeline"][-1] if found["timeline"] else None
     click.echo(f"{booking_id} is {found['state']}" + (f": {told['decision']}" if told else ""))
     return ExitStatus.NOT_DONE if found["state"] == "held" else ExitStatus.DONE
@@ -286,12 +287,6 @@ def _value(before: object, text: str) -> object:
 # Asking ---------------------------------------------------------------------------------------------------
 
 
-def _api(url: str | None, key: str | None) -> WorkerApi:
-    settings = load(os.environ)
-    own = first_key(settings, may_act=True) or first_key(settings)
-    return WorkerApi((url or own_url(settings)).rstrip("/"), key or own)
-
-
 def _booking_path(booking_id: str) -> str:
     return f"{PREFIX}/bookings/{quote(booking_id, safe='')}"
 
@@ -331,10 +326,6 @@ async def _repair(api: WorkerApi, booking_id: str, body: object) -> dict[str, An
     return await api.data("GET", _booking_path(booking_id))
 
 
-def _run(work: Coroutine[Any, Any, dict[str, Any]]) -> dict[str, Any]:
-    return asyncio.run(work)
-
-
 def _show_plan(planned: Mapping[str, Any]) -> None:
     word = "retry" if planned["kind"] == "retry" else "discard"
     click.echo(f"{word} {planned['total']} events of {planned['reason']}")
@@ -342,13 +333,4 @@ def _show_plan(planned: Mapping[str, Any]) -> None:
     for one in planned["events"]:
         table.add_row(one["bookingId"], one["what"], one["visit"], one["fate"], one["because"])
     if planned["events"]:
-        _console().print(table)
-
-
-def _console() -> Console:
-    return Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
-
-
-def _print_json(found: object) -> int:
-    click.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode())
-    return ExitStatus.DONE
+        new_console().print(table)

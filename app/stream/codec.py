@@ -324,10 +324,24 @@ def encode_action(
     )
 
 
-def encode_note(reason: Reason, *, text: str, by: str, event_id: str, now: datetime) -> bytes:
-    """A note on a group of dead letters; its key is the reason."""
-    data = {"reason": reason.value, "text": text, "by": by}
-    return cloud_event(event_id=event_id, event_type="action.note", subject=reason.value, time=now, data=data)
+def encode_note(
+    reason: Reason,
+    *,
+    text: str,
+    by: str,
+    event_id: str,
+    now: datetime,
+    subject: str | None = None,
+    more: Mapping[str, object] | None = None,
+) -> bytes:
+    """A note on a group of dead letters; its key is the reason, and so is its subject unless it is a booking.
+
+    `more` is what the view reads beside the text, such as the plan that the note is about.
+    """
+    data = {"reason": reason.value, "text": text, "by": by, **(more or {})}
+    return cloud_event(
+        event_id=event_id, event_type="action.note", subject=subject or reason.value, time=now, data=data
+    )
 
 
 def encode_observed(booking_id: str, seen: Observed, *, now: datetime) -> bytes:

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from app.booking.events import LARGEST_EVENT, BookingEvent, RawEvent, open_event, read
 from app.booking.identity import Identity
 from app.booking.record import decode, rank
+from app.view import notes
 from app.view.columns import COLUMNS, attention, of_record
 from app.view.config import ViewTopics
 from app.view.plans import Step, take_note
@@ -283,23 +284,43 @@ def _actions(writer: sqlite3.Connection, records: Iterable[Incoming], done: Appl
         said: Mapping[str, Any] = data if isinstance(data, dict) else {}
         if take_note(writer, said, record.timestamp) is Step.GOING:
             continue
+        kind, result = _told(writer, envelope.type.removeprefix("action."), said, record.timestamp)
         writer.execute(
-            "INSERT OR REPLACE INTO actions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO actions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 record.partition,
                 record.offset,
                 record.timestamp,
                 envelope.subject,
-                envelope.type.removeprefix("action."),
+                kind,
                 str(said.get("by", "")),
-                str(said.get("why", said.get("text", ""))),
+                _why(said),
                 _optional(said.get("event")),
                 _optional(said.get("plan")),
                 envelope.id,
                 Identity(source=envelope.source, id=envelope.id).digest(),
+                result,
             ),
         )
         done.bookings.add(envelope.subject)
+
+
+def _told(writer: sqlite3.Connection, kind: str, said: Mapping[str, Any], at: int) -> tuple[str, str | None]:
+    """What was done in a word, and what a note came to: nobody writes a line about it."""
+    if kind != "note":
+        return kind, None
+    match notes.read(said):
+        case notes.Reveal():
+            return "reveal", "shown"
+        case notes.Closing() as closing:
+            notes.keep(writer, closing, by=str(said.get("by", "")), why=_why(said), at=at)
+            return "close", f"{closing.total} closed"
+        case None:
+            return "note", "noted"
+
+
+def _why(said: Mapping[str, Any]) -> str:
+    return str(said.get("why", said.get("text", "")))
 
 
 def _webhooks(writer: sqlite3.Connection, records: Iterable[Incoming]) -> None:

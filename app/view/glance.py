@@ -1,16 +1,16 @@
-"""What is seen at a glance: the strip's figures, and what was turned away and has no booking."""
+"""What is seen at a glance: the strip's figures, and what operators did."""
 
 import sqlite3
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from app.booking.record import Entry, Record, decode
 from app.view.queries import actions
 from app.view.rows import ActionSeen
-from app.view.schema import instant, milliseconds
+from app.view.schema import instant
 
 MOST_LOOKED_AT = 20_000
-"""Of waiting lanes and of dead letters: enough to tell, and no more than a moment's work."""
+"""Of waiting lanes: enough to tell, and no more than a moment's work."""
 
 
 # Most lanes are idle: they are not counted.
@@ -29,16 +29,6 @@ class Glance:
     held_visit: datetime | None
     attention: int
     last_failure: datetime | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TurnedAway:
-    """Dead letters of one reason whose booking was never made."""
-
-    reason: str
-    records: int
-    first: datetime
-    last: datetime
 
 
 def glance(reader: sqlite3.Connection) -> Glance:
@@ -63,20 +53,6 @@ def glance(reader: sqlite3.Connection) -> Glance:
         attention=attention,
         last_failure=None if failure is None else instant(failure),
     )
-
-
-def turned_away(reader: sqlite3.Connection, now: datetime, *, within: timedelta) -> list[TurnedAway]:
-    """What was dead-lettered lately and has no booking, by reason, the latest first."""
-    rows = reader.execute(
-        "SELECT reason, COUNT(*), MIN(at), MAX(at) FROM "
-        "(SELECT reason, at, booking_id FROM dead_letters WHERE at > ? ORDER BY at DESC LIMIT ?) d "
-        "WHERE NOT EXISTS (SELECT 1 FROM bookings b WHERE b.booking_id = d.booking_id) "
-        "GROUP BY reason ORDER BY MAX(at) DESC",
-        (milliseconds(now - within), MOST_LOOKED_AT),
-    )
-    return [
-        TurnedAway(reason=row[0], records=row[1], first=instant(row[2]), last=instant(row[3])) for row in rows
-    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

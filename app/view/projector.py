@@ -248,7 +248,7 @@ class Projector:
         self._tidied = now
         before = (schema.milliseconds(now - self._config.keep_events),)
         with schema.transaction(writer):
-            for table in ("dead_letters", "actions", "webhooks"):
+            for table in ("dead_letters", "actions", "closings", "webhooks"):
                 writer.execute(f"DELETE FROM {table} WHERE at < ?", before)  # noqa: S608 - names of our own
 
     async def _look(self, consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int]) -> None:

@@ -107,7 +107,7 @@ def fate(reader: sqlite3.Connection, booking_id: str, digests: Collection[str]) 
 def _dead_letter_reason(
     reader: sqlite3.Connection, booking_id: str, digests: Collection[str]
 ) -> Reason | None:
-    """Why an event that left no row was dead-lettered."""
+    """Why an event that left no row was dead-lettered; of an operator's closing, that it is done."""
     for digest in digests:
         row = reader.execute(
             "SELECT reason FROM dead_letters WHERE booking_id = ? AND digest = ? ORDER BY at DESC",
@@ -115,6 +115,11 @@ def _dead_letter_reason(
         ).fetchone()
         if row is not None and row["reason"] in set(Reason):
             return Reason(row["reason"])
+        closing = reader.execute(
+            "SELECT 1 FROM actions WHERE subject = ? AND digest = ? AND kind = 'close'", (booking_id, digest)
+        ).fetchone()
+        if closing is not None:
+            return Reason.DISCARDED
     return None
 
 
@@ -283,10 +288,11 @@ def dead_letters(
         f"SELECT * FROM dead_letters WHERE {condition} ORDER BY at DESC LIMIT ?",  # noqa: S608 - names of our own
         (*asked.values(), limit),
     )
-    return [_dead_letter(row) for row in rows]
+    return [dead_letter(row) for row in rows]
 
 
-def _dead_letter(row: Any) -> DeadLetter:  # noqa: ANN401 - sqlite3's rows have no types
+def dead_letter(row: Any) -> DeadLetter:  # noqa: ANN401 - sqlite3's rows have no types
+    """A row of the table as a value."""
     return DeadLetter(
         partition=row["partition"],
         offset=row["number"],
@@ -311,7 +317,7 @@ def actions(reader: sqlite3.Connection, *, limit: int, subject: str | None = Non
     """What operators did, newest first."""
     condition, values = ("TRUE", ()) if subject is None else ("subject = ?", (subject,))
     rows = reader.execute(
-        f"SELECT at, subject, kind, by, why, event, plan, event_id FROM actions WHERE {condition} "  # noqa: S608 - names of our own
+        f"SELECT at, subject, kind, by, why, event, plan, event_id, result FROM actions WHERE {condition} "  # noqa: S608 - names of our own
         "ORDER BY at DESC LIMIT ?",
         (*values, limit),
     )
@@ -325,6 +331,7 @@ def actions(reader: sqlite3.Connection, *, limit: int, subject: str | None = Non
             event=row["event"],
             plan=row["plan"],
             event_id=row["event_id"],
+            result=row["result"],
         )
         for row in rows
     ]

@@ -115,7 +115,10 @@ class DeadLetter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActionSeen:
-    """What an operator did; `subject` is the booking, or the reason of a note."""
+    """What an operator did; `subject` is the booking, or the reason of a note.
+
+    `result` is what a note came to: nobody else writes a line about it.
+    """
 
     at: datetime
     subject: str
@@ -125,6 +128,7 @@ class ActionSeen:
     event: str | None
     plan: str | None
     event_id: str
+    result: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

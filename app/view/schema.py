@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-VERSION = 2
+VERSION = 3
 """Of the tables below; a file of another version is rebuilt."""
 
 TABLES = """
@@ -82,12 +82,19 @@ CREATE INDEX dead_letters_reason ON dead_letters (reason, at);
 CREATE TABLE actions (
     partition INTEGER NOT NULL, number INTEGER NOT NULL, at INTEGER NOT NULL, subject TEXT NOT NULL,
     kind TEXT NOT NULL, by TEXT NOT NULL, why TEXT NOT NULL, event TEXT, plan TEXT, event_id TEXT NOT NULL,
-    digest TEXT NOT NULL,
+    digest TEXT NOT NULL, result TEXT,
     PRIMARY KEY (partition, number)
 );
 CREATE INDEX actions_at ON actions (at);
 CREATE INDEX actions_subject ON actions (subject, at);
 CREATE INDEX actions_plan ON actions (plan, subject, event) WHERE plan IS NOT NULL;
+
+-- Dead letters without a booking that operators closed; partition and number -1 are a reason's up to `until`.
+CREATE TABLE closings (
+    reason TEXT NOT NULL, partition INTEGER NOT NULL, number INTEGER NOT NULL, until INTEGER NOT NULL,
+    by TEXT NOT NULL, why TEXT NOT NULL, at INTEGER NOT NULL,
+    PRIMARY KEY (reason, partition, number)
+) WITHOUT ROWID;
 
 -- What operators do to many at once, as far as notes tell; `bookings` is a JSON list, null for any.
 CREATE TABLE plans (

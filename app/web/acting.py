@@ -3,7 +3,9 @@
 from app.booking.events import FieldError, Invalid, validate
 from app.booking.inputs import Action
 from app.booking.record import Phase, Record
+from app.view.rows import BookingSeen
 from app.web import events
+from app.web.closing import close_never_made, still_open
 from app.web.envelope import Problem
 from app.web.events import Made
 from app.web.requests import invalid
@@ -19,7 +21,10 @@ async def act(
     Raises Problem: 400 for a repair that is wrong, 404 and 409 for what would come to nothing, 503.
     """
     require_view(serving)
-    await _refuse(serving, booking_id, action)
+    seen = await serving.view.booking(booking_id)
+    if seen is None and action.kind == "discard":
+        return await close_never_made(serving, booking_id, action, made_id)
+    await _refuse(serving, booking_id, seen, action)
     made = events.action_signal(
         booking_id, action, made_id=made_id, now=serving.clock(), traceparent=traceparent
     )
@@ -27,18 +32,15 @@ async def act(
     return made
 
 
-async def _refuse(serving: Services, booking_id: str, act: Action) -> None:
+async def _refuse(serving: Services, booking_id: str, seen: BookingSeen | None, act: Action) -> None:
     """Raises Problem for what would come to nothing: 404, 409, and 400 for a repair that is wrong."""
     if act.kind == "repair" and act.data is None:
         raise invalid((FieldError(field="data", message="is needed for a repair"),))
-    seen = await serving.view.booking(booking_id)
     if seen is None:
         # The repair of a creation that was invalid is worked as the creation: it left only a dead letter.
-        letters = await serving.view.dead_letters(limit=1, booking_id=booking_id)
-        if not letters:
-            raise Problem(404, "there is no such booking")
+        await still_open(serving, booking_id)
         if act.kind != "repair":
-            raise Problem(409, "the booking was never made: it can only be repaired")
+            raise Problem(409, "the booking was never made: it can only be repaired or discarded")
         _check_repair("booking.created", act, booking_id)
         return
     kind = acted_on(seen.record, act.event)

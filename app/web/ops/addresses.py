@@ -24,6 +24,7 @@ _POST = (
     "/ops/sign-in",
     "/ops/sign-out",
     "/ops/reasons/{reason}/notes",
+    "/ops/reasons/{reason}/close",
     "/ops/bookings",
     "/ops/bookings.csv",
     "/ops/bookings/{bookingId}",
@@ -36,6 +37,8 @@ _POST = (
 
 _API = (
     ("GET", "/ops/api/dead-letters", Access.READ),
+    ("GET", "/ops/api/turned-away", Access.READ),
+    ("POST", "/ops/api/turned-away", Access.ACT),
     ("POST", "/ops/api/plans", Access.ACT),
     ("GET", "/ops/api/plans/{plan}", Access.READ),
     ("POST", "/ops/api/plans/{plan}", Access.ACT),

@@ -17,6 +17,8 @@ from app.view.plans import MOST_SELECTED, Definition, Step
 from app.web.envelope import Problem, Reply, success
 from app.web.guard import CALLER
 from app.web.ops import gathering
+from app.web.ops.api_turned_away import groups as turned_away
+from app.web.ops.api_turned_away import reason_of
 from app.web.ops.judging import counted
 from app.web.ops.lines import FailedLine, failed_lines
 from app.web.ops.planning import PLAN_ID, Planned, new_definition, plan
@@ -60,7 +62,7 @@ class DeadLettersView(ApiView):
         limit = whole_number(request, "limit", low=1, high=1000, default=100)
         word = request.query.get("reason")
         groups = await serving.view.attention_groups()
-        wanted = [one.reason for one in groups] if word is None else [_reason(word)]
+        wanted = [one.reason for one in groups] if word is None else [reason_of(word)]
         lines = [line for reason in wanted for line in await _lines(serving, reason, limit)]
         return success(
             Reply(
@@ -78,16 +80,11 @@ class DeadLettersView(ApiView):
                         for one in groups
                         if one.reason in wanted
                     ],
+                    "turnedAway": await turned_away(serving, None if word is None else reason_of(word)),
                     "lines": sorted(lines, key=lambda line: line["visit"])[:limit],
                 },
             )
         )
-
-
-def _reason(word: str) -> Reason:
-    if word not in set(Reason):
-        raise Problem(400, f"a reason is one of {', '.join(Reason)}")
-    return Reason(word)
 
 
 async def _lines(serving: Services, reason: Reason, limit: int) -> list[dict[str, Any]]:

@@ -11,16 +11,21 @@ from faust.web import Blueprint
 
 from app.booking.events import FieldError
 from app.booking.inputs import Action
+from app.booking.reasons import Reason
 from app.booking.record import Record, decode_head
 from app.telemetry.log import get_logger
-from app.view import glance
+from app.view import glance, turned_away
 from app.view.columns import visit as visit_of
+from app.view.notes import Place, Reveal
 from app.view.rows import BookingSeen, DeadLetter
+from app.view.turned_away import Closed, place_of
 from app.web import acting, fates
 from app.web.envelope import Problem
+from app.web.noting import note
 from app.web.operations import PREFIX
 from app.web.ops import forms, gathering, masks
-from app.web.ops.failures import Failure, data_of_bytes, data_of_head, failures, never_made
+from app.web.ops.failures import Failure, data_of_bytes, data_of_head, failures
+from app.web.ops.failures import turned_away as failed_away
 from app.web.ops.lines import attempt
 from app.web.ops.visit import OpsView, Visit, booking_path, go_to
 
@@ -40,6 +45,8 @@ class Whole:
     booking_id: str
     seen: BookingSeen | None
     letters: list[DeadLetter]
+    closed: Mapping[Place, Closed]
+    """Those of the dead letters that an operator closed; only a booking that was never made has such."""
 
     @property
     def record(self) -> Record | None:
@@ -51,8 +58,20 @@ class Whole:
         """What waits for a person."""
         if self.record is not None:
             return failures(self.record)
-        found = [never_made(letter) for letter in self.letters]
-        return tuple(one for one in found[:1] if one is not None)
+        left = (failed_away(letter) for letter in self.letters if place_of(letter) not in self.closed)
+        return tuple(one for one in left if one is not None)
+
+    @property
+    def reason(self) -> Reason:
+        """The group that a note on it belongs to: why it waits or last failed.
+
+        Every note has a reason. Of a booking that nothing failed of it is the one that nobody acts on.
+        """
+        if self.failures:
+            return self.failures[0].reason
+        if self.record is not None and self.record.problem is not None:
+            return self.record.problem.reason
+        return Reason.DISCARDED
 
 
 async def whole(visit: Visit, booking_id: str) -> Whole:
@@ -62,7 +81,8 @@ async def whole(visit: Visit, booking_id: str) -> Whole:
     letters = await view.dead_letters(limit=_LETTERS, booking_id=booking_id)
     if seen is None and not letters:
         raise Problem(404, f"There is no booking {booking_id}. A new one takes a moment to be seen.")
-    return Whole(booking_id=booking_id, seen=seen, letters=letters)
+    closed = {} if seen is not None else await view.ask(turned_away.closed, letters)
+    return Whole(booking_id=booking_id, seen=seen, letters=letters, closed=closed)
 
 
 @api.route("/ops/bookings/{bookingId}", name="ops_booking")
@@ -80,13 +100,27 @@ class BookingView(OpsView):
     async def post(self, request: web.Request, bookingId: str) -> web.Response:  # noqa: N803 - as in the address
         """The same with personal data: whoever may act may look, and that is written down."""
         visit = self.acting(request)
-        _log.info("personal data revealed", booking=bookingId, by=visit.who.name)
+        await _written_down(visit, await whole(visit, bookingId), "personal data shown")
         return await _page(visit, bookingId, revealed=True)
 
 
 async def _page(visit: Visit, booking_id: str, *, acted: str = "", revealed: bool = False) -> web.Response:
     found = await whole(visit, booking_id)
     return visit.page("booking.html", **await shown(visit, found, acted=acted, revealed=revealed))
+
+
+async def _written_down(visit: Visit, found: Whole, text: str) -> None:
+    """Nothing personal is shown before Kafka has who looked; raises Problem 503."""
+    _log.info("personal data revealed", booking=found.booking_id, by=visit.who.name)
+    await note(
+        visit.serving,
+        found.reason,
+        text=text,
+        by=visit.who.name,
+        made_id=str(uuid4()),
+        subject=found.booking_id,
+        more={"data": Reveal().data()},
+    )
 
 
 async def shown(visit: Visit, found: Whole, *, acted: str = "", revealed: bool = False) -> dict[str, Any]:
@@ -105,7 +139,10 @@ async def shown(visit: Visit, found: Whole, *, acted: str = "", revealed: bool =
         "facts": [] if record is None else masks.facts(record.booking, revealed=revealed),
         "revealed": revealed,
         "failures": found.failures,
-        "letters": [(letter, masks.event_text(letter.value, revealed=revealed)) for letter in found.letters],
+        "letters": [
+            (letter, masks.event_text(letter.value, revealed=revealed), found.closed.get(place_of(letter)))
+            for letter in found.letters
+        ],
         "head_text": _head_text(record, revealed=revealed),
         "acts": acts,
         "acted": next((one for one in acts if one.action.event_id == acted), None),
@@ -169,7 +206,7 @@ class RepairView(OpsView):
         visit = self.acting(request)
         found = await whole(visit, bookingId)
         failure = _failure(found, request.query.get("event", ""))
-        _log.info("personal data revealed", booking=bookingId, by=visit.who.name)
+        await _written_down(visit, found, "personal data shown for a repair")
         data = await _data(visit, found, failure)
         return _form(visit, bookingId, failure, forms.fields(failure.type, data))
 
@@ -207,7 +244,8 @@ async def _data(visit: Visit, found: Whole, failure: Failure) -> Mapping[str, An
     """The data of what failed: the booking's own, the event put aside, or the dead letter's."""
     record = found.record
     if record is None:
-        return data_of_bytes(found.letters[0].value)
+        letter = next(one for one in found.letters if (one.event_id or "") == failure.event_id)
+        return data_of_bytes(letter.value)
     if not failure.slot:
         return record.booking.model_dump(mode="json", by_alias=True, exclude_none=True)
     row = await visit.serving.view.head_row(found.booking_id, failure.slot)

@@ -19,7 +19,10 @@ _SAYS_THE_SAME = frozenset({Reason.AREA_NOT_SUPPORTED, Reason.PHONE_REFUSED, Rea
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """An event that failed for good and may be acted on; `slot` is empty for a held creation."""
+    """An event that failed for good and may be acted on; `slot` is empty for a held creation.
+
+    Of a booking that was never made nothing can be tried again, and only a creation can be repaired.
+    """
 
     event_id: str
     type: str
@@ -31,7 +34,7 @@ class Failure:
     attempts: int
     http_status: int | None
     at: datetime
-    may_retry: bool = True
+    never_made: bool = False
 
     @property
     def repair_first(self) -> bool:
@@ -40,8 +43,13 @@ class Failure:
 
     @property
     def may_repair(self) -> bool:
-        """Whether there is a form for it."""
-        return self.type in DATA_TYPES
+        """Whether there is a form for it, and somebody to work it."""
+        return self.type in DATA_TYPES and (not self.never_made or self.type == "booking.created")
+
+    @property
+    def may_retry(self) -> bool:
+        """Whether a lane has it."""
+        return not self.never_made
 
 
 def failures(record: Record) -> tuple[Failure, ...]:
@@ -81,15 +89,15 @@ def failures(record: Record) -> tuple[Failure, ...]:
     return tuple(found)
 
 
-def never_made(letter: DeadLetter) -> Failure | None:
-    """The creation that left only a dead letter: it can be repaired, and nothing else."""
-    if letter.type != "booking.created" or letter.reason not in set(Reason):
+def turned_away(letter: DeadLetter) -> Failure | None:
+    """What a booking that was never made has left; None for what has no name to act on it by."""
+    if letter.event_id is None or letter.type is None or letter.reason not in set(Reason):
         return None
     reason = Reason(letter.reason)
     return Failure(
-        event_id=letter.event_id or "",
-        type="booking.created",
-        what="created",
+        event_id=letter.event_id,
+        type=letter.type,
+        what=what(letter.type),
         slot="",
         reason=reason,
         explained=EXPLANATIONS[reason],
@@ -97,7 +105,7 @@ def never_made(letter: DeadLetter) -> Failure | None:
         attempts=letter.attempts,
         http_status=letter.http_status,
         at=letter.at,
-        may_retry=False,
+        never_made=True,
     )
 
 

@@ -1,18 +1,16 @@
 """What a page shows, gathered from the view and from this worker."""
 
-from datetime import timedelta
 from typing import Any
 
 from app.booking.reasons import Reason
 from app.booking.record import Record
-from app.view import finding, glance, plans
+from app.view import finding, glance, plans, turned_away
 from app.view.rows import AttentionLine, BookingSeen
 from app.web.ops.charts import charts
 from app.web.ops.lines import GROUP_LINES, BookingLine, Group, booking_line, group, reasons
 from app.web.services import Services
 
 LATEST = 10
-_TURNED_AWAY_WITHIN = timedelta(days=7)
 
 
 def figures(serving: Services) -> dict[str, Any]:
@@ -24,12 +22,12 @@ def figures(serving: Services) -> dict[str, Any]:
 
 async def overview(serving: Services) -> dict[str, Any]:
     """What the overview shows, without its bookings."""
-    view, now = serving.view, serving.clock()
+    view = serving.view
     return {
         **figures(serving),
         "glance": await view.ask(glance.glance),
         "groups": await groups(serving),
-        "turned_away": await view.ask(glance.turned_away, now, within=_TURNED_AWAY_WITHIN),
+        "turned_away": await view.ask(turned_away.groups),
     }
 
 

@@ -7,12 +7,14 @@ from collections.abc import AsyncIterator
 import faust
 from aiohttp import web
 
-from app.web.ops import account, api, booking, live, logs, overview, plans, search
+from app.web.ops import account, api, api_turned_away, booking, groups, live, logs, overview, plans, search
 from app.web.ops.figures import CALL_SECONDS
 from app.web.ops.redrive import Redrives
 from app.web.services import Services
 
-BLUEPRINTS = (account.api, overview.api, search.api, booking.api, logs.api, plans.api, live.api, api.api)
+BLUEPRINTS = tuple(
+    page.api for page in (account, overview, search, booking, logs, groups, plans, live, api, api_turned_away)
+)
 
 
 def install(app: faust.App, server: web.Application, services: Services) -> None:

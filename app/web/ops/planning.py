@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import uuid4
 
 from app.booking.reasons import Reason
-from app.stream.codec import CLOUD_EVENT_HEADERS, cloud_event
+from app.stream.codec import CLOUD_EVENT_HEADERS, encode_note
 from app.view import plans
 from app.view.plans import MOST_SELECTED, Definition, Kind, Step
 from app.web.envelope import Problem
@@ -62,18 +62,15 @@ async def plan(serving: Services, definition: Definition) -> Planned:
 
 async def tell(serving: Services, definition: Definition, step: Step, *, by: str, text: str) -> None:
     """Tell every worker's view of the plan's step; returns when Kafka has it."""
-    reason = definition.reason.value
-    value = cloud_event(
+    value = encode_note(
+        definition.reason,
+        text=text,
+        by=by,
         event_id=str(uuid4()),
-        event_type="action.note",
-        subject=reason,
-        time=serving.clock(),
-        data={
-            "reason": reason,
-            "text": text,
-            "by": by,
-            "plan": definition.plan,
-            "data": plans.note_data(definition, step),
-        },
+        now=serving.clock(),
+        more={"plan": definition.plan, "data": plans.note_data(definition, step)},
     )
-    await serving.publish(serving.topics.signals, reason.encode(), value, CLOUD_EVENT_HEADERS)
+    # Waits as long as Kafka is away: a plan at work does not break off for that.
+    await serving.publish(
+        serving.topics.signals, definition.reason.value.encode(), value, CLOUD_EVENT_HEADERS
+    )

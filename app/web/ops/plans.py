@@ -1,21 +1,17 @@
-"""Groups and plans: what happens to many, shown before it is done, and watched while it is."""
+"""Plans: what happens to many, shown before it is done, and watched while it is."""
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, cast
-from uuid import uuid4
 
 from aiohttp import web
 from faust.web import Blueprint
 
-from app.booking.reasons import EXPLANATIONS, Reason
-from app.stream.codec import CLOUD_EVENT_HEADERS, encode_note
 from app.view import plans
 from app.view.plans import Definition, Kind, PlanSeen, Step
 from app.web.envelope import Problem
-from app.web.ops import gathering
+from app.web.ops.groups import reason_of
 from app.web.ops.judging import counted
-from app.web.ops.lines import failed_lines
 from app.web.ops.planning import ASK_TO_TYPE, PLAN_ID, new_definition, plan, tell
 from app.web.ops.redrive import Redrives, is_silent, per_second
 from app.web.ops.visit import OpsView, Visit, go_to
@@ -27,53 +23,6 @@ REDRIVES: web.AppKey[Redrives] = web.AppKey("redrives", Redrives)
 
 _LINES = 200
 _LONGEST_WHY = 1000
-
-
-def reason_of(word: str) -> Reason:
-    """The reason of an address; raises Problem 404."""
-    if word not in set(Reason):
-        raise Problem(404, f"There is no reason {word}. The help page lists all.")
-    return Reason(word)
-
-
-@api.route("/ops/reasons/{reason}", name="ops_reason")
-class ReasonView(OpsView):
-    """GET /ops/reasons/{reason}."""
-
-    async def get(self, request: web.Request, reason: str) -> web.Response:
-        """Everything that failed for one reason, to plan for."""
-        visit, found = self.visit(request), reason_of(reason)
-        view = visit.serving.view
-        lines = await view.attention_lines(found, limit=_LINES)
-        group = next((one for one in await view.attention_groups() if one.reason is found), None)
-        return visit.page(
-            "reason.html",
-            reason=found,
-            explained=EXPLANATIONS[found],
-            group=group,
-            lines=failed_lines(lines, await gathering.records_of(visit.serving, lines)),
-            notes=await view.actions(limit=10, subject=found.value),
-            letters=[] if lines else await view.dead_letters(limit=50, reason=found.value),
-        )
-
-
-@api.route("/ops/reasons/{reason}/notes", name="ops_note")
-class NoteView(OpsView):
-    """POST /ops/reasons/{reason}/notes."""
-
-    async def post(self, request: web.Request, reason: str) -> web.Response:
-        """Leave a note on the group, for whoever looks next."""
-        visit, found = self.acting(request), reason_of(reason)
-        text = visit.field("text")[:_LONGEST_WHY]
-        if not text:
-            raise Problem(400, "A note says something.")
-        value = encode_note(found, text=text, by=visit.who.name, event_id=str(uuid4()), now=visit.now)
-        serving = visit.serving
-        await serving.publish(serving.topics.signals, found.value.encode(), value, CLOUD_EVENT_HEADERS)
-        return go_to(f"/ops/reasons/{found.value}")
-
-
-# Plans ----------------------------------------------------------------------------------------------------
 
 
 @api.route("/ops/plans", name="ops_plans")

@@ -9,6 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from app.booking.reasons import EXPLANATIONS
 from app.telemetry.masking import masked_text
+from app.view.turned_away import place_of
 from app.web.ops import masks, words
 from app.web.ops.lines import what
 
@@ -43,6 +44,7 @@ def _environment() -> Environment:
         span=words.span,
         outcome_tone=words.outcome_tone,
         customer=masks.customer,
+        place_of=place_of,
     )
     return made
 

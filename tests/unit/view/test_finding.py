@@ -13,11 +13,12 @@ import pytest
 from app.booking.inputs import Action
 from app.booking.reasons import Reason
 from app.booking.record import Lane, Phase, Record, State, Waits, encode, encode_head
-from app.stream.codec import CLOUD_EVENT_HEADERS, cloud_event, encode_action
-from app.view import finding, glance, plans, schema
+from app.stream.codec import CLOUD_EVENT_HEADERS, cloud_event, encode_action, encode_note
+from app.view import finding, glance, plans, queries, schema, turned_away
 from app.view.apply import apply
 from app.view.config import ViewTopics
 from app.view.finding import Wanted, find
+from app.view.notes import Closing, Place, place
 from app.view.plans import Definition, Step
 from app.view.queries import actions
 from tests.support.rows import NOW, Read, a_booking, a_failed, a_head, a_record, held, trouble, with_job
@@ -25,6 +26,7 @@ from tests.support.rows import NOW, Read, a_booking, a_failed, a_head, a_record,
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Iterator
+    from datetime import datetime
     from pathlib import Path
 
 TOPICS = ViewTopics(
@@ -155,7 +157,9 @@ WISHES: dict[str, Callable[[sqlite3.Connection], object]] = {
     "plans": lambda file: plans.plans(file, limit=9),
     "glance": glance.glance,
     "results": lambda file: glance.results(file, limit=9),
-    "turned away": lambda file: glance.turned_away(file, NOW, within=timedelta(days=7)),
+    "turned away": turned_away.groups,
+    "turned away for a reason": lambda file: turned_away.group(file, Reason.INVALID, until=NOW),
+    "turned away letters": lambda file: turned_away.letters(file, reason=Reason.INVALID, limit=9),
 }
 
 
@@ -193,13 +197,96 @@ def test_the_glance_counts_what_lanes_do(database: Database) -> None:
     assert seen.last_failure is None
 
 
+# Turned away ----------------------------------------------------------------------------------------------
+
+
+def turn_away(database: Database, *keys: str, reason: bytes = b"unreadable", at: datetime = NOW) -> None:
+    for key in keys:
+        database.read(
+            "dead", key, b"?", headers=(("x-reason", reason),), timestamp=round(at.timestamp() * 1000)
+        )
+
+
+def close(database: Database, reason: Reason, until: datetime, *places: Place) -> None:
+    closing = Closing(reason=reason, until=until, places=places or None, total=1)
+    more = {"data": closing.data()}
+    value = encode_note(reason, text="mended", by="ann", event_id="c-1", now=NOW, more=more)
+    database.read("signals", reason.value, value, headers=CLOUD_EVENT_HEADERS)
+
+
+def open_keys(database: Database, reason: Reason = Reason.UNREADABLE) -> set[str | None]:
+    return {one.booking_id for one in turned_away.letters(database.connection, reason=reason, limit=9)}
+
+
 def test_what_has_no_booking_is_told_apart(database: Database) -> None:
     database.put(held("h-1"))
-    for key, reason in (("h-1", b"invalid"), ("x", b"unreadable"), ("y", b"unreadable")):
-        database.read("dead", key, b"?", headers=(("x-reason", reason),))
-    (found,) = glance.turned_away(database.connection, NOW, within=timedelta(days=7))
-    assert (found.reason, found.records) == ("unreadable", 2)
-    assert glance.turned_away(database.connection, NOW + timedelta(days=8), within=timedelta(days=7)) == []
+    turn_away(database, "h-1", reason=b"invalid")
+    turn_away(database, "x", "y")
+    (found,) = turned_away.groups(database.connection)
+    assert (found.reason, found.records, found.first, found.last) == ("unreadable", 2, NOW, NOW)
+    assert turned_away.group(database.connection, Reason.UNREADABLE) == found
+    assert turned_away.group(database.connection, Reason.INVALID) is None
+
+
+def test_a_group_is_closed_up_to_what_was_shown(database: Database) -> None:
+    turn_away(database, "x", "y")
+    turn_away(database, "later", at=NOW + timedelta(milliseconds=1))
+    turn_away(database, "other", reason=b"wrong-key")
+    close(database, Reason.UNREADABLE, NOW)
+    assert open_keys(database) == {"later"}
+    assert open_keys(database, Reason.WRONG_KEY) == {"other"}
+    # An older closing that comes late takes nothing back.
+    close(database, Reason.UNREADABLE, NOW - timedelta(days=1))
+    assert open_keys(database) == {"later"}
+
+
+def test_what_is_closed_stays_so_whichever_topic_is_read_first(database: Database) -> None:
+    close(database, Reason.UNREADABLE, NOW)
+    turn_away(database, "x")
+    assert open_keys(database) == set()
+    letters = queries.dead_letters(database.connection, limit=9)
+    (who,) = turned_away.closed(database.connection, letters).values()
+    assert (who.by, who.why) == ("ann", "mended")
+
+
+def test_single_letters_are_closed_and_it_is_told(database: Database) -> None:
+    turn_away(database, "x", "y")
+    (chosen,) = [one for one in turned_away.letters(database.connection, limit=9) if one.booking_id == "x"]
+    place = turned_away.place_of(chosen)
+    wrong = Place(0, 999)
+    assert turned_away.at(database.connection, Reason.UNREADABLE, [place, wrong]) == [chosen]
+    close(database, Reason.UNREADABLE, NOW, place)
+    assert open_keys(database) == {"y"}
+    assert turned_away.at(database.connection, Reason.UNREADABLE, [place]) == []
+    (act,) = actions(database.connection, limit=9)
+    assert (act.subject, act.kind, act.by, act.why) == ("unreadable", "close", "ann", "mended")
+    assert act.result == "1 closed"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"closes": {}},
+        {"closes": {"until": "soon", "letters": None, "total": 1}},
+        {"closes": {"until": "2026-03-02T09:00:00+00:00", "letters": 5, "total": 1}},
+        {"closes": {"until": "2026-03-02T09:00:00+00:00", "letters": [5], "total": 1}},
+        {"closes": 5},
+        5,
+    ],
+)
+def test_a_note_that_says_nothing_of_use_is_a_note(database: Database, data: object) -> None:
+    turn_away(database, "x")
+    value = encode_note(Reason.UNREADABLE, text="t", by="ann", event_id="c-1", now=NOW, more={"data": data})
+    database.read("signals", "unreadable", value, headers=CLOUD_EVENT_HEADERS)
+    assert open_keys(database) == {"x"}
+    (act,) = actions(database.connection, limit=9)
+    assert (act.kind, act.result) == ("note", "noted")
+
+
+@pytest.mark.parametrize("text", ["", "-", "3", "3-", "-17", "3-17-1", "a-1", "3--1", "9" * 18 + "-1", "³-1"])
+def test_what_is_no_place_is_none(text: str) -> None:
+    assert place(text) is None
+    assert place("3-17") == Place(3, 17)
 
 
 # Plans ----------------------------------------------------------------------------------------------------

@@ -1,0 +1,97 @@
+"""`dead-letters plan|discard --turned-away`: events that belong to no booking, seen and closed."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+from rich.table import Table
+
+from app.commands.dead_letters_asking import confirm, new_console, print_json, run
+from app.commands.status import ExitStatus
+from app.commands.worker_api import WorkerApi
+
+PATH = "/ops/api/turned-away"
+_MOST = 1000
+_SURE_ABOVE = 1
+
+
+def look(api: WorkerApi, names: Sequence[str], reason: str | None, *, as_json: bool) -> int:
+    """Show what waits: of one reason, some letters or bookings, or all."""
+    found = run(_asked(api, names, reason))
+    if as_json:
+        return print_json(found)
+    _show(found)
+    return ExitStatus.DONE
+
+
+def close(
+    api: WorkerApi,
+    names: Sequence[str],
+    reason: str | None,
+    why: str,
+    *,
+    yes: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> int:
+    """Close some letters, all of some bookings, or a whole group; asks before, as every bulk act does."""
+    if not names and not reason:
+        raise click.UsageError("name letters such as 3-17, bookings, or a --reason")
+    found = run(_asked(api, names, reason))
+    total = len(found["letters"]) if names else sum(one["total"] for one in found["groups"])
+    if not as_json:
+        _show(found)
+    if dry_run or total == 0:
+        if as_json:
+            print_json(found)
+        return ExitStatus.DONE if dry_run else ExitStatus.NOT_DONE
+    if not yes and total > _SURE_ABOVE:
+        confirm(total, "close")
+    for body in _bodies(found, why, whole=not names):
+        run(api.data("POST", PATH, body))
+    if as_json:
+        return print_json({"closed": total})
+    click.echo(f"{total} closed")
+    return ExitStatus.DONE
+
+
+async def _asked(api: WorkerApi, names: Sequence[str], reason: str | None) -> dict[str, Any]:
+    found = await api.data("GET", f"{PATH}?limit={_MOST}" + (f"&reason={reason}" if reason else ""))
+    if not names:
+        return found
+    wanted = [one for one in found["letters"] if one["letter"] in names or one["bookingId"] in names]
+    matched = {one["letter"] for one in wanted} | {one["bookingId"] for one in wanted}
+    missing = [name for name in names if name not in matched]
+    if missing:
+        raise click.ClickException(f"nothing that was turned away is open for {', '.join(missing)}")
+    return {**found, "letters": wanted}
+
+
+def _bodies(found: Mapping[str, Any], why: str, *, whole: bool) -> list[dict[str, Any]]:
+    """What is sent: a whole group as it was shown, or the named letters of each reason."""
+    if whole:
+        return [
+            {"reason": one["reason"], "why": why, "until": one["until"], "total": one["total"]}
+            for one in found["groups"]
+        ]
+    named: dict[str, list[str]] = {}
+    for one in found["letters"]:
+        named.setdefault(one["reason"], []).append(one["letter"])
+    return [{"reason": reason, "why": why, "letters": letters} for reason, letters in named.items()]
+
+
+def _show(found: Mapping[str, Any]) -> None:
+    if not found["letters"]:
+        click.echo("Nothing that was turned away waits.")
+        return
+    table = Table("letter", "when", "booking", "type", "reason", "why")
+    for one in found["letters"]:
+        table.add_row(
+            one["letter"],
+            one["at"],
+            one["bookingId"] or "none",
+            one["type"] or "-",
+            one["reason"],
+            one["detail"],
+        )
+    new_console().print(table)

@@ -1,0 +1,111 @@
+"""Dead letters whose booking was never made: no lane has them, so they wait here until they are closed."""
+
+import sqlite3
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from app.booking.reasons import Reason
+from app.view.notes import Place
+from app.view.queries import dead_letter
+from app.view.rows import DeadLetter
+from app.view.schema import instant, milliseconds
+
+MOST_LOOKED_AT = 20_000
+"""Of the latest dead letters: enough to tell, and no more than a moment's work."""
+
+_HAS_NO_BOOKING = "NOT EXISTS (SELECT 1 FROM bookings b WHERE b.booking_id = d.booking_id)"
+_CLOSES = (
+    "c.reason = d.reason AND ((c.partition = d.partition AND c.number = d.number) "
+    "OR (c.partition = -1 AND c.number = -1 AND d.at <= c.until))"
+)
+_IS_OPEN = f"{_HAS_NO_BOOKING} AND NOT EXISTS (SELECT 1 FROM closings c WHERE {_CLOSES})"  # noqa: S608 - words of our own
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnedAway:
+    """Open dead letters of one reason."""
+
+    reason: str
+    records: int
+    first: datetime
+    last: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Closed:
+    """Who closed a dead letter, why and when."""
+
+    by: str
+    why: str
+    at: datetime
+
+
+def place_of(letter: DeadLetter) -> Place:
+    """Where the dead letter stands."""
+    return Place(letter.partition, letter.offset)
+
+
+def groups(reader: sqlite3.Connection) -> list[TurnedAway]:
+    """What waits, by reason, the latest first."""
+    rows = reader.execute(
+        "SELECT reason, COUNT(*), MIN(at), MAX(at) FROM "  # noqa: S608 - words of our own
+        "(SELECT partition, number, reason, at, booking_id FROM dead_letters ORDER BY at DESC LIMIT ?) d "
+        f"WHERE {_IS_OPEN} GROUP BY reason ORDER BY MAX(at) DESC",
+        (MOST_LOOKED_AT,),
+    )
+    return [
+        TurnedAway(reason=row[0], records=row[1], first=instant(row[2]), last=instant(row[3])) for row in rows
+    ]
+
+
+def group(reader: sqlite3.Connection, reason: Reason, *, until: datetime | None = None) -> TurnedAway | None:
+    """What waits for one reason, up to a time if one is given; None when nothing does."""
+    bound = "" if until is None else "AND d.at <= ? "
+    values = (reason.value,) if until is None else (reason.value, milliseconds(until))
+    row = reader.execute(
+        f"SELECT COUNT(*), MIN(d.at), MAX(d.at) FROM dead_letters d WHERE d.reason = ? {bound}AND {_IS_OPEN}",  # noqa: S608 - words of our own
+        values,
+    ).fetchone()
+    if not row[0]:
+        return None
+    return TurnedAway(reason=reason.value, records=row[0], first=instant(row[1]), last=instant(row[2]))
+
+
+def at(reader: sqlite3.Connection, reason: Reason, places: Collection[Place]) -> list[DeadLetter]:
+    """Those of these dead letters that wait for this reason."""
+    asked = (
+        "SELECT d.* FROM dead_letters d "  # noqa: S608 - words of our own
+        f"WHERE d.partition = ? AND d.number = ? AND d.reason = ? AND {_IS_OPEN}"
+    )
+    rows = (reader.execute(asked, (one.partition, one.offset, reason.value)).fetchone() for one in places)
+    return [dead_letter(row) for row in rows if row is not None]
+
+
+def letters(
+    reader: sqlite3.Connection, *, reason: Reason | None = None, booking_id: str | None = None, limit: int
+) -> list[DeadLetter]:
+    """What waits, of one reason or booking or of all, the latest first."""
+    where = {"reason": None if reason is None else reason.value, "booking_id": booking_id}
+    asked = {name: value for name, value in where.items() if value is not None}
+    condition = "".join(f"d.{name} = ? AND " for name in asked)
+    rows = reader.execute(
+        f"SELECT d.* FROM dead_letters d WHERE {condition}{_IS_OPEN} ORDER BY d.at DESC LIMIT ?",  # noqa: S608 - words of our own
+        (*asked.values(), limit),
+    )
+    return [dead_letter(row) for row in rows]
+
+
+def closed(reader: sqlite3.Connection, letters: Collection[DeadLetter]) -> dict[Place, Closed]:
+    """Who closed these dead letters; what is open is left out."""
+    found = ((place_of(one), _closed(reader, one)) for one in letters)
+    return {place: who for place, who in found if who is not None}
+
+
+def _closed(reader: sqlite3.Connection, letter: DeadLetter) -> Closed | None:
+    row = reader.execute(
+        f"SELECT c.by, c.why, c.at FROM dead_letters d JOIN closings c ON {_CLOSES} "  # noqa: S608 - words of our own
+        "WHERE d.partition = ? AND d.number = ? ORDER BY c.at LIMIT 1",
+        (letter.partition, letter.offset),
+    ).fetchone()
+    return None if row is None else Closed(by=row["by"], why=row["why"], at=instant(row["at"]))

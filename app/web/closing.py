@@ -1,0 +1,117 @@
+"""Closing what was turned away: dead letters without a booking, by one path from page, command and API.
+
+No lane has them, so nothing is worked: a note says which are closed, by whom and why, and the views of all
+workers leave them out from then on. Kafka keeps them as long as before.
+"""
+
+from collections.abc import Collection
+from datetime import datetime
+from uuid import NAMESPACE_URL, uuid4, uuid5
+
+from app.booking.inputs import Action
+from app.booking.reasons import Reason
+from app.view import turned_away
+from app.view.notes import MOST_PLACES, Closing, Place
+from app.view.rows import DeadLetter
+from app.web.envelope import Problem
+from app.web.events import Made
+from app.web.noting import note
+from app.web.services import Services
+from app.web.submission import require_view
+
+MOST_OF_A_BOOKING = 100
+
+
+async def close_group(
+    serving: Services, reason: Reason, *, until: datetime, total: int, why: str, by: str
+) -> Made:
+    """Close what was shown of a group: its `total` dead letters up to `until`.
+
+    Raises Problem: 409 when there are more or fewer by now, 503.
+    """
+    require_view(serving)
+    group = await serving.view.ask(turned_away.group, reason, until=until)
+    records = 0 if group is None else group.records
+    if records == 0:
+        raise Problem(409, "nothing of this group is open any more")
+    if records != total:
+        raise Problem(409, f"it would close {records} events now, not {total}: look again")
+    closing = Closing(reason=reason, until=until, places=None, total=total)
+    return await note(serving, reason, text=why, by=by, made_id=str(uuid4()), more={"data": closing.data()})
+
+
+async def close_letters(
+    serving: Services, reason: Reason, places: Collection[Place], *, why: str, by: str
+) -> Made:
+    """Close these dead letters of a group.
+
+    Raises Problem: 400 for too many, 409 when one is not open, 503.
+    """
+    require_view(serving)
+    if len(places) > MOST_PLACES:
+        raise Problem(400, f"at most {MOST_PLACES} can be chosen one by one; take the whole group")
+    chosen = await serving.view.ask(turned_away.at, reason, tuple(places))
+    missing = sorted(set(places) - {turned_away.place_of(one) for one in chosen})
+    if missing:
+        raise Problem(409, f"{missing[0]} is no open dead letter of {reason.value}")
+    return await _close(serving, reason, chosen, why=why, by=by, made_id=str(uuid4()), subject=None)
+
+
+async def close_never_made(serving: Services, booking_id: str, action: Action, made_id: str) -> Made:
+    """Close what a booking that was never made has left. Raises Problem: 404, 409 when it is closed, 503."""
+    letters = await still_open(serving, booking_id)
+    asked = [one for one in letters if action.event in {None, one.event_id}]
+    by_reason = {
+        reason: [one for one in asked if one.reason == reason.value]
+        for reason in Reason
+        if any(one.reason == reason.value for one in asked)
+    }
+    if not by_reason:
+        raise Problem(409, "nothing of this booking waits for it")
+    made = [
+        await _close(
+            serving,
+            reason,
+            found,
+            why=action.why,
+            by=action.by,
+            made_id=str(uuid5(NAMESPACE_URL, f"{made_id}/{reason.value}")) if place else made_id,
+            subject=booking_id,
+        )
+        for place, (reason, found) in enumerate(by_reason.items())
+    ]
+    return made[0]
+
+
+async def still_open(serving: Services, booking_id: str) -> list[DeadLetter]:
+    """What a booking without a row has left.
+
+    Raises Problem: 404 for nothing at all, 409 when all is closed.
+    """
+    view = serving.view
+    found = await view.ask(turned_away.letters, booking_id=booking_id, limit=MOST_OF_A_BOOKING)
+    if found:
+        return found
+    if await view.dead_letters(limit=1, booking_id=booking_id):
+        raise Problem(409, "what was turned away of this booking is closed")
+    raise Problem(404, "there is no such booking")
+
+
+async def _close(
+    serving: Services,
+    reason: Reason,
+    letters: Collection[DeadLetter],
+    *,
+    why: str,
+    by: str,
+    made_id: str,
+    subject: str | None,
+) -> Made:
+    closing = Closing(
+        reason=reason,
+        until=max(one.at for one in letters),
+        places=tuple(turned_away.place_of(one) for one in letters),
+        total=len(letters),
+    )
+    more = {"data": closing.data()}
+    return await note(serving, reason, text=why, by=by, made_id=made_id, subject=subject, more=more)
