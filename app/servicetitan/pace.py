@@ -103,7 +103,7 @@ class Pace:
         finally:
             self._in_flight -= 1
             if not turn.was_sent:
-                self._spacing.dropped()
+                self._spacing.dropped(self._clock())
             self.nudge()
 
     def set_share(self, fraction: float) -> None:
@@ -113,9 +113,13 @@ class Pace:
 
     def refused(self, wait: float | None) -> None:
         """A 429 came: stop all calls for `wait` seconds, else for a default that grows while they come."""
+        now = self._clock()
+        if now >= self._stopped_until:
+            # Calls that were under way together are refused together: that is one refusal.
+            self._spacing.refused(now)
         self._refusals += 1
         default = min(LONGEST_DEFAULT_STOP, DEFAULT_STOP * 2 ** min(self._refusals - 1, 10))
-        until = self._clock() + (default if wait is None else wait)
+        until = now + (default if wait is None else wait)
         self._stopped_until = max(self._stopped_until, until)
         self._spacing.hold_until(self._stopped_until)
         self.nudge()
@@ -176,7 +180,7 @@ class Pace:
         except asyncio.CancelledError:
             if granted.done() and not granted.cancelled():
                 self._in_flight -= 1
-                self._spacing.dropped()
+                self._spacing.dropped(self._clock())
             granted.cancel()
             self.nudge()
             raise

@@ -61,6 +61,15 @@ class Tokens:
             return None
         return self._token
 
+    @property
+    def age(self) -> tuple[float, float] | None:
+        """How old the token at hand is, and how long it still serves, in seconds; None without one."""
+        token = self.current
+        if token is None:
+            return None
+        left = token.until - self._clock()
+        return max(0.0, token.expires_in - left), left
+
     async def get(self) -> Token | NoToken:
         """The token at hand, or a new one. Near its end it is refreshed while it still serves."""
         token = self.current

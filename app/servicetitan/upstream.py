@@ -90,6 +90,11 @@ class Upstream:
         """How often a token was refused for our credentials, since the start."""
         return self._tokens.denials
 
+    @property
+    def token_age(self) -> tuple[float, float] | None:
+        """How old the token at hand is, and how long it still serves, in seconds; None without one."""
+        return self._tokens.age
+
     async def check_health(self) -> HealthSeen:
         """Ask for a token and one cheap read, last in the queue and once.
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.servicetitan.spacing import CATCH_UP, Spacing
+from app.servicetitan.spacing import CATCH_UP, FORGIVEN, LEAST_MARGIN, MOST_MARGIN, REFUSED_MARGIN, Spacing
 
 LIMIT = 60.0
 
@@ -92,7 +92,7 @@ def test_a_dropped_call_gives_its_slot_to_the_next_one() -> None:
     start = spacing.ready_at(0.0)
     spacing.grant(start)
     assert spacing.ready_at(start) == float("inf")
-    spacing.dropped()
+    spacing.dropped(start)
     assert spacing.ready_at(start) <= start
 
 
@@ -105,6 +105,37 @@ def test_after_a_stop_nothing_is_caught_up_with() -> None:
     worker.run(1.0, 5.0 + 1 / LIMIT, late=0.0, delay=0.0)
     assert worker.sent[before] >= 5.0
     assert len(worker.sent) - before <= 2
+
+
+def test_a_refusal_widens_the_margin_until_it_is_forgotten() -> None:
+    spacing = Spacing(LIMIT)
+    spacing.set_share(1.0, 0.0)
+    spacing.refused(100.0)
+    assert spacing.margin(100.0) == pytest.approx(LEAST_MARGIN + REFUSED_MARGIN)
+    spacing.refused(100.0 + REFUSED_MARGIN / FORGIVEN / 2)
+    assert spacing.margin(250.0) == pytest.approx(LEAST_MARGIN + 1.5 * REFUSED_MARGIN)
+    assert spacing.margin(1_000.0) == LEAST_MARGIN
+
+
+def test_the_margin_never_costs_more_than_an_eighth_of_the_limit() -> None:
+    worker = Worker()
+    worker.spacing.set_share(1.0, 0.0)
+    for _ in range(100):
+        worker.spacing.refused(0.0)
+    assert worker.spacing.margin(0.0) == MOST_MARGIN
+    worker.run(0.0, 20.0, late=0.0, delay=0.0)
+    assert len(worker.sent) >= LIMIT * 20 / (1 + MOST_MARGIN) * 0.98
+
+
+def test_after_refusals_a_way_that_pushes_calls_together_is_no_trouble() -> None:
+    worker = Worker()
+    worker.spacing.set_share(1.0, 0.0)
+    for _ in range(3):
+        worker.spacing.refused(0.0)
+    worker.run(0.0, 20.0, late=0.0, delay=0.0)
+    # Every other call takes 80 ms longer on its way.
+    arrived = [at + 0.08 * (number % 2) for number, at in enumerate(worker.sent)]
+    assert most_in_a_second(arrived) <= LIMIT
 
 
 @pytest.mark.parametrize("limit", [0.2, 1.0, 2.5, 7.0])
