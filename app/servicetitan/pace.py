@@ -48,7 +48,7 @@ class PaceSeen:
 
 
 class Turn:
-    """A slot given to one call. `sent()` says that its bytes go out; a turn without it gives the slot back."""
+    """A slot given to one call. `sent()` says that it goes out; a turn without it gives the slot back."""
 
     __slots__ = ("_on_sent", "_sent")
 
@@ -158,8 +158,8 @@ class Pace:
             heapq.heappop(self._queue)[3].set_result(None)
 
     def _handed_over(self) -> None:
-        # aiohttp writes a body in the loop's next round, and uvloop gives it to the socket at that round's end.
-        # A round may be long: the call counts from when the one after it begins.
+        # aiohttp writes a body in the loop's next round, and uvloop gives it to the socket at its end. A round
+        # may be long: the call counts from when the one after it begins.
         loop = asyncio.get_running_loop()
         loop.call_soon(loop.call_soon, self._note_sent)
 

@@ -102,7 +102,7 @@ async def _seen_through(url: str, events: int) -> Run:
 
 
 async def run(bench: Bench) -> list[Table]:
-    """One after the other: where processes wait for a core, calls arrive closer together than they were sent."""
+    """One after the other: where processes wait for a core, calls arrive together that were sent apart."""
     full, short = bench.size(1_200, 240), bench.size(600, 120)
     one_even = [await one(bench, full, 1, even=True) for _ in range(bench.runs)]
     one_uneven = await one(bench, short, 1, even=False)
@@ -123,7 +123,8 @@ async def run(bench: Bench) -> list[Table]:
             f"A backlog under the limit of {LIMIT} calls a second",
             ("workers", "load", "events", "ideal, s", "seconds, first call to last", "of the limit", "429s"),
             rows,
-            said=f"Even: as many in each partition. Uneven: {_HOT_SHARE:.0%} of the events in {_HOT_PARTITIONS} of {PARTITIONS} partitions.",
+            said="Even: as many in each partition. "
+            f"Uneven: {_HOT_SHARE:.0%} of the events in {_HOT_PARTITIONS} of {PARTITIONS} partitions.",
         )
     ]
 
