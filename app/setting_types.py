@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -70,6 +71,7 @@ def _url(value: str) -> str:
     return text.rstrip("/").removesuffix("/v2").rstrip("/")
 
 
+@lru_cache(maxsize=64)
 def is_loopback(host: str) -> bool:
     """Whether a host name or address is reached from this machine alone."""
     if host == "localhost":
@@ -80,6 +82,7 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+@lru_cache(maxsize=8)
 def mode_of(url: str) -> Mode:
     """The mode an API address stands for; whatever cannot be read as an address is no ServiceTitan."""
     try:

@@ -6,6 +6,7 @@ a customer one talks to, and not enough to find one.
 
 from collections.abc import Mapping
 from enum import Enum
+from functools import lru_cache
 
 HIDDEN = "***"
 
@@ -75,6 +76,7 @@ PERSONAL_KEYS: Mapping[str, Personal] = {
 _BY_PLAIN_KEY = {key.replace("_", ""): kind for key, kind in PERSONAL_KEYS.items()}
 
 
+@lru_cache(maxsize=256)
 def plain_key(key: str) -> str:
     """A field's name however it is written: `firstName`, `first_name` and `FIRST-NAME` give `firstname`."""
     return key.replace("_", "").replace("-", "").lower()

@@ -67,6 +67,8 @@ def configure(
             logging.INFO if level == "DEBUG" else max(logging.WARNING, root.level)
         )
     logging.captureWarnings(capture=True)
+    # No line shows them, and asking for them costs each line a system call.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

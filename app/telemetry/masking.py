@@ -50,12 +50,12 @@ def _walk(value: object, depth: int, *, person: bool) -> Any:  # noqa: ANN401 - 
     if depth == 0:
         return "..."
     match value:
+        case str():
+            return masked_text(value)
         case int() if not isinstance(value, bool) and not -(2**63) <= value < 2**63:
             return str(value)
         case None | bool() | int() | float():
             return value
-        case str():
-            return masked_text(value)
         case bytes() | bytearray() | memoryview():
             return masked_text(bytes(value).decode(errors="replace"))
         case BaseModel():

@@ -107,6 +107,7 @@ class Metrics:
         self._histograms = {m: self._histogram(m) for m in _told(Kind.HISTOGRAM)}
         info = Gauge(listed.INFO.name, listed.INFO.says, listed.INFO.label_names, registry=self._registry)
         info.labels(version, mode).set(1)
+        self._http: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self._swept: datetime | None = None
         self._calls_unauthorized = 0
         self._collector = _FactsCollector(self._own_facts)
@@ -170,8 +171,18 @@ class Metrics:
     def http_answered(self, *, route: str, method: str, status: int, seconds: float) -> None:
         """A request was answered; `route` is its template, or one word for all that matched none."""
         known = method if method in listed.HTTP_METHODS else "other"
-        self._add(listed.HTTP_REQUESTS, route, known, str(status))
-        self._histograms[listed.HTTP_SECONDS].labels(route).observe(seconds)
+        requests, duration = self._http.get((route, known, status)) or self._http_of(route, known, status)
+        requests.inc()
+        duration.observe(seconds)
+
+    def _http_of(self, route: str, method: str, status: int) -> tuple[Counter, Histogram]:
+        """The two that a request is counted in, found once: their labels are few."""
+        found = (
+            self._counters[listed.HTTP_REQUESTS].labels(route, method, str(status)),
+            self._histograms[listed.HTTP_SECONDS].labels(route),
+        )
+        self._http[route, method, status] = found
+        return found
 
     # How it is kept ----------------------------------------------------------------------------------------
 

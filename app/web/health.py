@@ -1,7 +1,8 @@
 """Health, readiness, and whether ServiceTitan lets us in."""
 
 from datetime import datetime
-from typing import Any, Literal
+from math import ceil
+from typing import Any, Literal, TypeAlias
 
 from aiohttp import web
 from faust.web import Blueprint
@@ -13,12 +14,13 @@ from app.view.rows import Counts
 from app.view.view import ViewAway
 from app.web.envelope import Problem, Reply, success
 from app.web.pages import ApiView
-from app.web.services import Services, services
+from app.web.services import Services, StreamFacts, UpstreamFacts, services
 
 api = Blueprint("health")
 probes = Blueprint("probes")
 
 _SHOWN_OF_A_TOKEN = 8
+_Kafka: TypeAlias = Literal["up", "behind", "down"]
 
 
 @api.route("/health", name="health")
@@ -38,7 +40,7 @@ async def _health(serving: Services) -> dict[str, Any]:
     counts = await _counts(serving)
     kafka = _kafka(serving)
     return {
-        "status": _status(serving),
+        "status": _status(stream, upstream, kafka),
         "version": serving.version,
         "mode": serving.settings.mode.value,
         "uptime": round((serving.clock() - serving.started).total_seconds() * 1000),
@@ -54,6 +56,8 @@ async def _health(serving: Services) -> dict[str, Any]:
             "status": kafka,
             "detail": progress.trouble or "",
             "lag": stream.lag,
+            "finishedPerSecond": round(stream.per_second, 1),
+            "secondsToCatchUp": _seconds_to_catch_up(stream),
             "viewAsOf": _shown(progress.as_of),
             "viewBehind": progress.records_behind,
         },
@@ -65,22 +69,25 @@ def _shown(when: datetime | None) -> str | None:
     return None if when is None else instant(when)
 
 
-def _kafka(serving: Services) -> Literal["up", "behind", "down"]:
+def _seconds_to_catch_up(stream: StreamFacts) -> int | None:
+    """How long what waits takes at the pace of the last minute; None when nothing gets done."""
+    if stream.lag == 0:
+        return 0
+    return None if stream.per_second == 0 else ceil(stream.lag / stream.per_second)
+
+
+def _kafka(serving: Services) -> _Kafka:
     if serving.view.progress.trouble is not None:
         return "down"
     return "behind" if serving.view.far_behind else "up"
 
 
-def _status(serving: Services) -> Literal["healthy", "degraded", "unhealthy"]:
-    stream, upstream = serving.stream(), serving.upstream()
-    if stream.gave_up is not None or _kafka(serving) == "down":
+def _status(
+    stream: StreamFacts, upstream: UpstreamFacts, kafka: _Kafka
+) -> Literal["healthy", "degraded", "unhealthy"]:
+    if stream.gave_up is not None or kafka == "down":
         return "unhealthy"
-    well = (
-        stream.ready
-        and _kafka(serving) == "up"
-        and upstream.breaker == "closed"
-        and upstream.status != "down"
-    )
+    well = stream.ready and kafka == "up" and upstream.breaker == "closed" and upstream.status != "down"
     return "healthy" if well else "degraded"
 
 

@@ -231,9 +231,15 @@ class UpstreamSeen(Part):
 
 
 class KafkaSeen(Part):
-    """How Kafka and what is read from it are; lag in records."""
+    """How Kafka and what is read from it are, in records.
+
+    `lag` waits in this worker's partitions. It finished `finishedPerSecond` in the last minute, and at this
+    pace is through in `secondsToCatchUp`: null while nothing gets done.
+    """
 
     lag: int
+    finished_per_second: float
+    seconds_to_catch_up: int | None
     view_as_of: Instant | None
     view_behind: int
 

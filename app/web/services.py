@@ -26,13 +26,17 @@ class Publish(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamFacts:
-    """How the worker's streams are. Ages in seconds, lag in records; `members` of the last assignment."""
+    """How the worker's streams are. Ages in seconds, lag in records; `members` of the last assignment.
+
+    `per_second` is how many records it finished each second lately.
+    """
 
     ready: bool
     recovering: bool = False
     rebalancing: bool = False
     members: int = 0
     lag: int = 0
+    per_second: float = 0.0
     commit_age: float = 0.0
     head_age: float = 0.0
     gave_up: str | None = None

@@ -12,7 +12,8 @@ from app.stream.faust_app import StreamApp
 from app.stream.topology import Topics
 from app.view.view import View
 from app.web.ops.figures import Figures, PaceFacts
-from app.web.services import Services, StreamFacts, TopicNames, UpstreamFacts
+from app.web.services import Services, TopicNames, UpstreamFacts
+from app.worker.looking import StreamLook
 from app.worker.metrics import WorkerMetrics
 
 
@@ -47,7 +48,7 @@ def services(app: StreamApp, settings: Settings, topics: Topics, worker: Worker)
         ),
         view=worker.view,
         publish=publish,
-        stream=lambda: stream_facts(app),
+        stream=StreamLook(app),
         upstream=lambda: upstream_facts(worker),
         auth_test=auth_test,
         metrics=worker.metrics.render,
@@ -57,21 +58,6 @@ def services(app: StreamApp, settings: Settings, topics: Topics, worker: Worker)
         version=version("servicetitan-stream"),
         pace=lambda: pace_facts(worker.upstream),
         figures=worker.figures,
-    )
-
-
-def stream_facts(app: StreamApp) -> StreamFacts:
-    """How the worker's streams are."""
-    started = app.epoch > 0
-    return StreamFacts(
-        ready=started and not app.recovering,
-        recovering=app.recovering,
-        rebalancing=app.rebalancing,
-        members=app.members if started else 0,
-        lag=sum(app.lag().values()) if started else 0,
-        commit_age=app.commit_age(),
-        head_age=app.oldest_head_age(),
-        gave_up=app.gave_up,
     )
 
 

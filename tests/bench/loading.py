@@ -17,11 +17,12 @@ _WARM_SECONDS = 0.5
 
 @dataclass(slots=True)
 class Load:
-    """Seconds that each answer took, and the statuses that were not 2xx."""
+    """Seconds that each answer took, and the statuses that were not 2xx; `all` counts warming up too."""
 
     seconds: float
     took: list[float] = field(default_factory=list)
     wrong: int = 0
+    all: int = 0
 
     @property
     def rate(self) -> float:
@@ -50,6 +51,7 @@ async def load(port: int, make: Callable[[int], bytes], *, connections: int, sec
             head = await reader.readuntil(b"\r\n\r\n")
             _, _, length = head.lower().partition(b"content-length:")
             await reader.readexactly(int(length.split(b"\r\n", 1)[0]))
+            found.all += 1
             if asked >= begun:
                 found.took.append(time.monotonic() - asked)
                 found.wrong += not head.startswith(b"HTTP/1.1 2")

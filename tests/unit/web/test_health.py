@@ -39,6 +39,22 @@ async def test_health_tells_how_everything_is(served: Served) -> None:
     assert body["data"]["workers"] == 2
 
 
+async def test_health_says_how_far_behind_the_worker_is_and_how_long_that_takes_at_this_pace(
+    served: Served,
+) -> None:
+    async def behind() -> tuple[object, ...]:
+        _, body, _ = await served.ask("GET", "/health")
+        kafka = body["data"]["kafka"]
+        return kafka["lag"], kafka["finishedPerSecond"], kafka["secondsToCatchUp"]
+
+    assert await behind() == (0, 0.0, 0)
+    served.stream = replace(served.stream, lag=1_000_000, per_second=59.96)
+    assert await behind() == (1_000_000, 60.0, 16_678)
+    # Without any pace there is no telling.
+    served.stream = replace(served.stream, per_second=0.0)
+    assert await behind() == (1_000_000, 0.0, None)
+
+
 async def test_health_is_degraded_while_something_it_stands_on_is_not_well(served: Served) -> None:
     async def status() -> str:
         found, body, _ = await served.ask("GET", "/health")
