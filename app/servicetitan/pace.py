@@ -158,7 +158,7 @@ class Pace:
             heapq.heappop(self._queue)[3].set_result(None)
 
     def _handed_over(self) -> None:
-        # aiohttp writes a body in the loop's next round, and uvloop gives it to the socket at its end. A round
+        # aiohttp writes a body in the loop's next round, uvloop gives it to the socket at its end. A round
         # may be long: the call counts from when the one after it begins.
         loop = asyncio.get_running_loop()
         loop.call_soon(loop.call_soon, self._note_sent)
