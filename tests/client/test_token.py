@@ -39,6 +39,17 @@ async def test_a_revoked_token_is_fetched_again_once(
     assert sorted({call.http_status for call in calls if call.http_status}) == [200, 401]
 
 
+async def test_the_age_of_the_token_is_told(make_upstream: MakeUpstream) -> None:
+    now = [1000.0]
+    upstream = make_upstream(clock=lambda: now[0])
+    ages = [upstream.token_age]
+    await upstream.auth_test()
+    for seconds in (60.0, 840.0):
+        now[0] += seconds
+        ages.append(upstream.token_age)
+    assert ages == [None, (60.0, 840.0), None]
+
+
 async def test_a_token_is_refreshed_before_its_end_and_nobody_waits(
     make_upstream: MakeUpstream, simulator: RunningSimulator
 ) -> None:

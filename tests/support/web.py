@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from app.booking.events import Headers
     from app.booking.record import Record
+    from app.web.ops.figures import PaceFacts
 
 TOKEN = "secret-token-text"
 PREFIX = "/api/integrations/servicetitan"
@@ -118,6 +119,7 @@ class Served:
     answered: list[Answered] = field(default_factory=list)
     stream: StreamFacts = field(default_factory=lambda: StreamFacts(ready=True, members=2))
     upstream: UpstreamFacts = field(default_factory=lambda: UpstreamFacts(status="up"))
+    pace: PaceFacts | None = None
     token: Token | NoToken = field(default_factory=lambda: Token(text=TOKEN, expires_in=900, until=0.0))
     now: datetime = NOW
     on_publish: Callable[[Sent], Awaitable[None]] | None = None
@@ -199,6 +201,7 @@ async def serving(folder: Path, **environ: str) -> AsyncIterator[Served]:
                 clock=lambda: served.now,
                 started=served.now,
                 version="1.2.3",
+                pace=lambda: served.pace,
             ),
         )
         await app.web.wsgi()

@@ -23,7 +23,7 @@ from app.web import acting, fates
 from app.web.envelope import Problem
 from app.web.noting import note
 from app.web.operations import PREFIX
-from app.web.ops import forms, gathering, masks
+from app.web.ops import forms, gathering, masks, timeline
 from app.web.ops.failures import Failure, data_of_bytes, data_of_head, failures
 from app.web.ops.failures import turned_away as failed_away
 from app.web.ops.lines import attempt
@@ -143,12 +143,23 @@ async def shown(visit: Visit, found: Whole, *, acted: str = "", revealed: bool =
             (letter, masks.event_text(letter.value, revealed=revealed), found.closed.get(place_of(letter)))
             for letter in found.letters
         ],
+        "timeline": await _timeline(visit, found, revealed=revealed),
         "head_text": _head_text(record, revealed=revealed),
         "acts": acts,
         "acted": next((one for one in acts if one.action.event_id == acted), None),
         "acted_id": acted,
         "curl": curl(found.booking_id),
     }
+
+
+async def _timeline(visit: Visit, found: Whole, *, revealed: bool) -> tuple[timeline.Line, ...]:
+    if found.record is None or found.seen is None:
+        return ()
+    asked = (visit.serving.view.head_row(found.booking_id, failed.slot) for failed in found.record.failed)
+    rows = [await row for row in asked]
+    kept = [*found.seen.behind, *(decode_head(row) for row in rows if row is not None)]
+    sources = timeline.sources(found.record, kept, found.letters, revealed=revealed)
+    return timeline.lines(found.record, sources)
 
 
 def _head_text(record: Record | None, *, revealed: bool) -> str | None:

@@ -17,7 +17,8 @@ class PaceFacts:
     """How fast this worker calls ServiceTitan.
 
     `rate` is its share in calls per second, `used` what it made in the last second. `open_for` is how long
-    the breaker stays open, `stopped_for` how long a 429 stops all calls; both in seconds.
+    the breaker stays open, `stopped_for` how long a 429 stops all calls, `token_age` how old the token at
+    hand is and `token_left` how long it serves; all in seconds.
     """
 
     rate: float
@@ -26,6 +27,8 @@ class PaceFacts:
     waiting: int = 0
     stopped_for: float = 0.0
     open_for: float | None = None
+    token_age: float | None = None
+    token_left: float | None = None
 
 
 @dataclass(slots=True)

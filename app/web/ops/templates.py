@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from app.booking.reasons import EXPLANATIONS
 from app.telemetry.masking import masked_text
 from app.view.turned_away import place_of
-from app.web.ops import masks, words
+from app.web.ops import masks, timeline, words
 from app.web.ops.lines import what
 
 _WEB = Path(__file__).parents[1]
@@ -42,7 +42,7 @@ def _environment() -> Environment:
         badge=words.badge,
         wish=words.wish,
         span=words.span,
-        outcome_tone=words.outcome_tone,
+        outcome_tone=timeline.tone,
         customer=masks.customer,
         place_of=place_of,
     )

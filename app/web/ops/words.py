@@ -106,15 +106,3 @@ def wish(record: Record) -> str:
     if record.job is None:
         return "cancel" if record.wants is Status.CANCELLED else "create"
     return record.wants.value.replace("_", " ")
-
-
-def outcome_tone(outcome: str) -> str:
-    """The tone of a timeline entry's outcome."""
-    word = outcome.lower()
-    if word in {"accepted", "worked", "found"}:
-        return "good"
-    if word in {"refused", "dead-lettered"}:
-        return "bad"
-    if word in {"failed", "unsure", "busy"}:
-        return "warn"
-    return "quiet"

@@ -8,43 +8,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
-import orjson
 import pytest
 
 import app.web
 from app.booking.reasons import EXPLANATIONS, Reason
 from app.view.plans import Step
-from tests.support.rows import Read, held, with_job
+from tests.support.rows import NOW, Read, held, with_job
+from tests.unit.web.ops.asking import OURS, action, get, post, told_to_the_view
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from aiohttp import ClientResponse
 
     from tests.support.web import Sent, Served
 
 STATIC = Path(app.web.__file__).parent / "static"
-OURS = {"Sec-Fetch-Site": "same-origin"}
 PERSONAL = ("Lovelace", "555-0123", "ada@example.com", "1 Main Street")
-
-
-async def get(served: Served, path: str, **headers: str) -> tuple[ClientResponse, str]:
-    async with served.session.get(served.address + path, headers=headers, allow_redirects=False) as answer:
-        return answer, await answer.text()
-
-
-async def post(
-    served: Served, path: str, form: Mapping[str, object], headers: Mapping[str, str] = OURS
-) -> tuple[ClientResponse, str]:
-    async with served.session.post(
-        served.address + path, data=form, headers=headers, allow_redirects=False
-    ) as answer:
-        return answer, await answer.text()
-
-
-def action(sent: Sent) -> dict[str, object]:
-    found: dict[str, object] = orjson.loads(sent.value or b"")
-    return found
 
 
 async def test_pages_have_a_strict_policy_and_are_not_kept(served: Served) -> None:
@@ -115,6 +93,7 @@ async def test_a_sign_in_leads_back_but_never_away(keyed: Served) -> None:
         "/ops/bookings/b-1/actions",
         "/ops/bookings/b-1/repair",
         "/ops/reasons/refused/notes",
+        "/ops/reasons/refused/close",
         "/ops/plans",
         "/ops/plans/p-000000000000",
     ],
@@ -136,6 +115,7 @@ async def test_a_read_key_sees_and_changes_nothing(keyed: Served) -> None:
         ("/ops/bookings/b-1", {}),
         ("/ops/plans", {"kind": "retry", "reason": "area-not-supported"}),
         ("/ops/reasons/refused/notes", {"text": "t"}),
+        ("/ops/reasons/unreadable/close", {"why": "w", "total": "1", "until": NOW.isoformat()}),
     ):
         answer, text = await post(keyed, path, form, bearer)
         assert (answer.status, keyed.sent) == (403, []), path
@@ -165,6 +145,60 @@ async def test_nothing_personal_is_shown_until_it_is_revealed(served: Served) ->
     assert all(word in text for word in PERSONAL)
 
 
+async def test_who_was_shown_personal_data_stands_among_the_actions(keyed: Served) -> None:
+    keyed.view.put(held("b-1"), with_job("b-2", 1001))
+    told_to_the_view(keyed)
+    bearer = {"Authorization": "Bearer act-key", **OURS}
+    assert (await post(keyed, "/ops/bookings/b-1", {}, bearer))[0].status == 200
+    assert (await post(keyed, "/ops/bookings/b-2", {}, bearer))[0].status == 200
+    answer, _ = await get(keyed, "/ops/bookings/b-1/repair?event=e-1", **bearer)
+    assert answer.status == 200
+    said = [action(sent) for sent in keyed.sent]
+    assert [(one["type"], one["subject"]) for one in said] == [
+        ("action.note", "b-1"),
+        ("action.note", "b-2"),
+        ("action.note", "b-1"),
+    ]
+    # As the released schema has notes: each on the group of a reason, which is its key.
+    assert [(sent.key, one["data"]) for sent, one in zip(keyed.sent, said, strict=True)] == [
+        (b"area-not-supported", revealed("area-not-supported", "personal data shown")),
+        (b"discarded", revealed("discarded", "personal data shown")),
+        (b"area-not-supported", revealed("area-not-supported", "personal data shown for a repair")),
+    ]
+    _, text = await get(keyed, "/ops/actions", **bearer)
+    for wanted in (
+        "/ops/bookings/b-1",
+        "/ops/bookings/b-2",
+        "bo",
+        "reveal",
+        "personal data shown for a repair",
+    ):
+        assert wanted in text
+    assert not any(word in text for word in PERSONAL)
+    assert not any(word in (sent.value or b"").decode() for sent in keyed.sent for word in PERSONAL)
+    _, text = await get(keyed, "/ops/reasons/area-not-supported", **bearer)
+    assert "personal data shown" not in text, "it is no note on the group"
+
+
+def revealed(reason: str, text: str) -> dict[str, object]:
+    return {"reason": reason, "text": text, "by": "bo", "data": {"reveals": True}}
+
+
+async def test_nothing_is_revealed_that_could_not_be_written_down(served: Served) -> None:
+    served.view.put(held("b-1"))
+
+    async def away(_: Sent) -> None:
+        raise OSError("no broker")
+
+    served.on_publish = away
+    for answer, text in (
+        await post(served, "/ops/bookings/b-1", {}),
+        await get(served, "/ops/bookings/b-1/repair?event=e-1"),
+    ):
+        assert answer.status == 503
+        assert not any(word in text for word in PERSONAL)
+
+
 async def test_an_action_is_the_apis_own_signal(served: Served) -> None:
     served.view.put(held("b-1"))
     form = {"action": "retry", "why": "the area is served", "event": "e-1"}
@@ -190,6 +224,10 @@ async def test_an_action_is_the_apis_own_signal(served: Served) -> None:
         ("/ops/plans/p-000000000000", {"step": "stop"}, 404),
         ("/ops/plans/p-000000000000", {"step": "jump"}, 400),
         ("/ops/reasons/refused/notes", {"text": " "}, 400),
+        ("/ops/reasons/unreadable/close", {"total": "1", "until": NOW.isoformat()}, 400),
+        ("/ops/reasons/unreadable/close", {"why": "w"}, 400),
+        ("/ops/reasons/unreadable/close", {"why": "w", "total": "1", "until": NOW.isoformat()}, 409),
+        ("/ops/reasons/unreadable/close", {"why": "w", "letter": "0-99"}, 409),
     ],
 )
 async def test_what_would_come_to_nothing_is_refused(
