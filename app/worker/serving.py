@@ -66,6 +66,7 @@ def pace_facts(upstream: Upstream | None) -> PaceFacts | None:
     if upstream is None:
         return None
     pace, breaker = upstream.pace.snapshot(), upstream.gate.snapshot()
+    token_age, token_left = upstream.token_age or (None, None)
     return PaceFacts(
         rate=pace.rate,
         used=pace.used,
@@ -73,6 +74,8 @@ def pace_facts(upstream: Upstream | None) -> PaceFacts | None:
         waiting=sum(pace.waiting.values()),
         stopped_for=pace.stopped_for,
         open_for=None if breaker.state == "closed" else breaker.open_for,
+        token_age=token_age,
+        token_left=token_left,
     )
 
 
