@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.local.kafka import LocalKafka
+from tests.kill.proxy import TrialKafka
 from tests.kill.report import Options
 from tests.kill.scenarios import SCENARIOS
 
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name in names:
         place = folder / name
         place.mkdir(parents=True, exist_ok=True)
-        with LocalKafka() as broker:
+        with TrialKafka() as broker:
             report = asyncio.run(SCENARIOS[name](broker, place, options))
         print(f"{name}: {report}", flush=True)
         clean = clean and report.clean

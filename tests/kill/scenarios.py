@@ -6,7 +6,7 @@ import asyncio
 import shutil
 from typing import TYPE_CHECKING, TypeAlias
 
-from tests.kill import faults, harm
+from tests.kill import faults, harm, lines
 from tests.kill.books import Allowed
 from tests.kill.report import Options, Report, report
 from tests.kill.trial import stories_for, trial
@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from app.local.kafka import LocalKafka
+    from tests.kill.proxy import TrialKafka
 
 
-Scenario: TypeAlias = "Callable[[LocalKafka, Path, Options], Coroutine[None, None, Report]]"
+Scenario: TypeAlias = "Callable[[TrialKafka, Path, Options], Coroutine[None, None, Report]]"
 
 
 async def kills(broker: LocalKafka, folder: Path, options: Options) -> Report:
@@ -139,6 +140,9 @@ SCENARIOS: dict[str, Scenario] = {
     "kills": kills,
     "membership": membership,
     "broker": broker,
+    "committed": lines.committed,
+    "slow": lines.slow,
+    "sends": lines.sends,
     "upstream": upstream,
     "disk": harm.disk,
     "poison": harm.poison,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.local.kafka import LocalKafka
+from tests.kill.proxy import TrialKafka
 from tests.kill.report import Options
 from tests.kill.scenarios import SCENARIOS
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @pytest.mark.timeout(900)
 async def test_whatever_dies_when_every_event_has_its_effect_once_and_in_order(tmp_path: Path) -> None:
     # A broker of its own: it is killed.
-    with LocalKafka() as broker:
+    with TrialKafka() as broker:
         report = await SCENARIOS["mixed"](broker, tmp_path, Options(seed=11, kills=10, rate=15.0))
     assert report.faults >= 14, report
     assert report.books.events >= 500, report
@@ -26,7 +26,7 @@ async def test_whatever_dies_when_every_event_has_its_effect_once_and_in_order(t
 
 @pytest.mark.timeout(600)
 async def test_after_sigterm_nothing_that_was_done_is_delivered_again(tmp_path: Path) -> None:
-    with LocalKafka() as broker:
+    with TrialKafka() as broker:
         report = await SCENARIOS["terms"](broker, tmp_path, Options(seed=12, kills=3, rate=15.0))
     assert report.clean, report
     assert (report.faults, report.books.redelivered) == (3, 0), report
@@ -34,7 +34,7 @@ async def test_after_sigterm_nothing_that_was_done_is_delivered_again(tmp_path: 
 
 @pytest.mark.timeout(600)
 async def test_a_job_that_a_sleeper_made_is_found_and_cancelled(tmp_path: Path) -> None:
-    with LocalKafka() as broker:
+    with TrialKafka() as broker:
         report = await SCENARIOS["gap"](broker, tmp_path, Options(seed=13, kills=60, rate=15.0))
     assert report.clean, report
     assert report.faults == 3, report
