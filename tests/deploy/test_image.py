@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import orjson
 import pytest
 
+from app.commands.status import ExitStatus
 from app.local.kafka import free_port
 from app.settings import Settings
 from tests.deploy.dockerfile import Dockerfile
@@ -178,6 +179,23 @@ def test_the_app_stands_in_it_whole_and_needs_no_folder_of_ours(environment: Pat
     )
     assert done.returncode == 0, done.stderr
     assert "worker" in done.stdout
+
+
+@pytest.mark.timeout(600)
+def test_what_needs_java_says_so_and_no_more(environment: Path, tmp_path: Path) -> None:
+    for command in (["broker"], ["demo", "--once"]):
+        done = subprocess.run(
+            [environment / "bin" / "servicetitan-stream", *command],
+            cwd=tmp_path,
+            env=environ_of(environment),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=PATIENCE_SECONDS,
+        )
+        assert done.returncode == ExitStatus.KAFKA, done.stderr
+        assert "There is no Java here" in done.stderr
+        assert "Traceback" not in done.stderr
 
 
 @contextmanager
