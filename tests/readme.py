@@ -6,6 +6,7 @@ from pathlib import Path
 from app import settings
 from app.booking.reasons import EXPLANATIONS
 from app.telemetry import metric_list
+from tests import imports
 
 README = Path(__file__).parents[1] / "README.md"
 RUNBOOK = Path(__file__).parents[1] / "deploy" / "RUNBOOK.md"
@@ -23,6 +24,7 @@ def reasons() -> str:
 TABLES: Tables = {
     "settings": settings.as_markdown,
     "metrics": metric_list.as_markdown,
+    "imports": imports.as_mermaid,
 }
 CHAPTERS: Tables = {"reasons": reasons}
 

@@ -1,13 +1,16 @@
 """Who imports whom: the contracts of pyproject.toml hold, and a breach of each is noticed."""
 
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import grimp
 import pytest
 
 import app
+from tests.imports import LEFT_OUT, reachable, reduced
 
 ROOT = Path(__file__).parents[2]
 
@@ -58,3 +61,43 @@ def test_the_map_names_every_part() -> None:
     parts = {path.name for path in folder.iterdir() if path.is_dir() and (path / "__init__.py").exists()}
 
     assert {part for part in parts if part not in (app.__doc__ or "")} == set()
+
+
+def arrows() -> dict[str, frozenset[str]]:
+    """The README's drawn map: each part of the app, and the parts that its arrows lead to."""
+    (drawn,) = re.findall(
+        r"```mermaid\nflowchart TD\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL
+    )
+    pairs = re.findall(r"^    (\w+) --> (\w+)$", drawn, re.MULTILINE)
+    assert len(pairs) == len(drawn.splitlines())
+    return {part: frozenset(to for start, to in pairs if start == part) for pair in pairs for part in pair}
+
+
+def imports_between_parts() -> set[tuple[str, str]]:
+    """Module by module, who imports what of another part."""
+    graph = grimp.build_graph("app", cache_dir=None)
+    modules = [
+        (name, imported)
+        for name in graph.modules
+        for imported in graph.find_modules_directly_imported_by(name)
+    ]
+    pairs = {(name.split(".")[1], imported.split(".")[1]) for name, imported in modules}
+    return {(start, to) for start, to in pairs if start not in {to, LEFT_OUT}}
+
+
+def test_the_drawn_map_is_the_imports() -> None:
+    drawn, real = arrows(), imports_between_parts()
+    assert {(start, to) for start, all_to in drawn.items() for to in all_to} <= real
+    assert {(start, to) for start, to in real if to not in reachable(drawn, start)} == set()
+    parts = {path.stem for path in Path(app.__file__).parent.iterdir() if path.suffix in {"", ".py"}}
+    assert set(drawn) == {part for part in parts if not part.startswith("__")}
+
+
+def test_an_arrow_that_follows_from_others_is_not_drawn() -> None:
+    imports = {"a": frozenset("bcd"), "b": frozenset("c"), "c": frozenset("d"), "d": frozenset[str]()}
+    assert reduced(imports) == {
+        "a": frozenset("b"),
+        "b": frozenset("c"),
+        "c": frozenset("d"),
+        "d": frozenset(),
+    }
