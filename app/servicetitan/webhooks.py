@@ -115,14 +115,21 @@ def _v1(document: Mapping[str, Any], received: datetime) -> Read:
 
 
 def _status(job: Mapping[str, Any], *, of_a_job: bool) -> Status | None:
-    """The job's status; a job under way is told apart by its last visit, since dispatching starts it."""
+    """The job's status; a job under way is told apart by its visits, since dispatching starts it."""
     found = _word(job.get("jobStatus"))
     if found is None and of_a_job:
         found = _word(job.get("status"))
-    visit = job.get("lastAppointment")
-    if found is Status.IN_PROGRESS and isinstance(visit, dict):
-        return Status.DISPATCHED if _word(visit.get("status")) is Status.DISPATCHED else found
+    if found is Status.IN_PROGRESS and _only_dispatched(job):
+        return Status.DISPATCHED
     return found
+
+
+def _only_dispatched(job: Mapping[str, Any]) -> bool:
+    """Whether somebody is on the way, and nobody has been there."""
+    all_visits = job.get("appointments")
+    visits = all_visits if isinstance(all_visits, list) else [job.get("lastAppointment")]
+    words = {_word(visit.get("status")) for visit in visits if isinstance(visit, dict)}
+    return Status.DISPATCHED in words and words.isdisjoint({Status.IN_PROGRESS, Status.COMPLETED})
 
 
 def _word(value: object) -> Status | None:

@@ -12,7 +12,7 @@ from pydantic.alias_generators import to_camel
 from app.servicetitan.wire.dates import print_instant
 from app.simulator.faults import EVERYTHING, FaultKind, FaultRequest, FaultRule, Window
 from app.simulator.journal import CallRecord
-from app.simulator.life import Act, play
+from app.simulator.life import SECOND_THOUGHTS, Act, play
 from app.simulator.pipeline import Pipeline
 from app.simulator.query import Query
 from app.simulator.simulation import Simulation
@@ -43,9 +43,11 @@ class Play(_Json):
 
 
 class LifeSettings(_Json):
-    """Seconds between a job's steps; 0 stops life."""
+    """Seconds between a job's steps; 0 stops life. Of which bookings (a pattern), and how often it differs."""
 
     seconds: float = Field(ge=0)
+    bookings: str | None = None
+    second_thoughts: float = Field(default=SECOND_THOUGHTS, ge=0, le=1)
 
 
 class Control:
@@ -133,8 +135,9 @@ class Control:
         body = await _body(request, LifeSettings)
         if isinstance(body, web.Response):
             return body
-        self._simulation.life.seconds = body.seconds
-        return _json({"seconds": body.seconds})
+        life = self._simulation.life
+        life.seconds, life.bookings, life.second_thoughts = body.seconds, body.bookings, body.second_thoughts
+        return _json(body.model_dump(by_alias=True))
 
     async def list_webhooks(self, request: web.Request) -> web.Response:
         """The latest webhooks and what they were answered."""

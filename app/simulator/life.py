@@ -3,6 +3,7 @@
 import heapq
 from datetime import timedelta
 from enum import StrEnum
+from fnmatch import fnmatchcase
 
 from app.servicetitan.wire.jpm import AppointmentStatus, JobStatus, ReasonAndMemo, RescheduleAppointment
 from app.simulator.state import jobs, visits
@@ -10,7 +11,6 @@ from app.simulator.state.records import JobRow, Refusal
 from app.simulator.state.world import World
 
 SECOND_THOUGHTS = 0.05
-"""The share of steps at which the office moves or cancels a visit instead of going on."""
 
 
 class Act(StrEnum):
@@ -66,10 +66,16 @@ def next_act(world: World, job: JobRow) -> Act | None:
 
 
 class Life:
-    """Plays every job forward, a step each `seconds` or so; 0 is off. Jobs are found in the effects."""
+    """Plays jobs forward, a step each `seconds` or so; 0 is off. Jobs are found in the effects.
+
+    With `bookings` only the jobs of bookings whose id looks so (`BK-*`); `second_thoughts` is the share of
+    steps at which the office moves or cancels a visit.
+    """
 
     def __init__(self, world: World, seconds: float) -> None:
         self.seconds = seconds
+        self.bookings: str | None = None
+        self.second_thoughts = SECOND_THOUGHTS
         self._world = world
         self._seen = 0
         self._due: list[tuple[float, int]] = []
@@ -91,16 +97,20 @@ class Life:
 
     def _find(self, now: float) -> None:
         for effect in self._world.effects[self._seen :]:
-            if effect.kind in ("job.created", "job.uncanceled") and effect.job is not None:
+            begins = effect.kind in ("job.created", "job.uncanceled") and self._touches(effect.booking)
+            if begins and effect.job is not None:
                 self._plan(effect.job, now)
         self._seen = len(self._world.effects)
+
+    def _touches(self, booking: str | None) -> bool:
+        return self.bookings is None or fnmatchcase(booking or "", self.bookings)
 
     def _plan(self, job_id: int, now: float) -> None:
         heapq.heappush(self._due, (now + self.seconds * self._world.random.uniform(0.5, 1.5), job_id))
 
     def _choose(self, job: JobRow) -> Act | None:
         act = next_act(self._world, job)
-        if act in (Act.ASSIGN, Act.DISPATCH) and self._world.random.random() < SECOND_THOUGHTS:
+        if act in (Act.ASSIGN, Act.DISPATCH) and self._world.random.random() < self.second_thoughts:
             return self._world.random.choice((Act.RESCHEDULE, Act.RESCHEDULE, Act.CANCEL))
         return act
 

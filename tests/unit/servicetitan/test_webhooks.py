@@ -107,6 +107,27 @@ def test_the_v2_forms(body: dict[str, Any]) -> None:
     assert (report.job_id, report.status, report.at) == (1001, Status.COMPLETED, AT)
 
 
+@pytest.mark.parametrize(
+    ("visits", "status"),
+    [
+        (["Dispatched"], Status.DISPATCHED),
+        (["Dispatched", "Scheduled"], Status.DISPATCHED),
+        (["Working"], Status.IN_PROGRESS),
+        (["Done", "Dispatched"], Status.IN_PROGRESS),
+        (["Dispatched", "Working"], Status.IN_PROGRESS),
+        (["Scheduled"], Status.IN_PROGRESS),
+        ([], Status.IN_PROGRESS),
+        ([{"no": "status"}, 7, None], Status.IN_PROGRESS),
+    ],
+)
+def test_a_v2_job_under_way_is_told_apart_by_all_its_visits(visits: list[Any], status: Status) -> None:
+    shown = [{"status": visit} if isinstance(visit, str) else visit for visit in visits]
+    data = {"id": 1001, "jobStatus": "InProgress", "modifiedOn": TOLD, "appointments": shown}
+    assert said({"eventType": "job.updated", "data": data}) == JobReport(
+        job_id=1001, status=status, at=AT, event="job.updated"
+    )
+
+
 def test_a_visit_names_its_job_and_says_nothing_of_its_status() -> None:
     body = {"eventType": "appointment.rescheduled", "data": {"id": 5, "jobId": 1001, "status": "Scheduled"}}
     report = said(body)

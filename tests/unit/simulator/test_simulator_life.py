@@ -99,6 +99,19 @@ def test_a_job_brought_back_lives_on() -> None:
     assert any(effect.origin.startswith("play") for effect in world.effects)
 
 
+def test_life_may_be_of_some_bookings_only_and_without_second_thoughts() -> None:
+    world = make_world()
+    customer = add_customer(world)
+    ours = [add_job(world, customer, booking=f"BK-{number}") for number in range(50)]
+    others = [add_job(world, customer, booking="CD-1"), add_job(world, customer)]
+    life = Life(world, 1)
+    life.bookings, life.second_thoughts = "BK-*", 0
+    for now in range(60):
+        life.step(now)
+    assert {row.status for row in ours} == {JobStatus.COMPLETED}
+    assert {row.status for row in others} == {JobStatus.SCHEDULED}
+
+
 def test_life_is_off_at_zero() -> None:
     world = make_world()
     job = add_job(world, add_customer(world))

@@ -1,0 +1,111 @@
+"""What happens in ServiceTitan comes back by itself: signed webhooks, also twice, late and shuffled."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from app.simulator.webhooks import WebhookSettings
+from app.web.operations import PREFIX
+from tests.support.flow import Flow, booking, flow_on, simulated
+from tests.support.worker_process import worker_here
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+SECRET = "whsec_" + "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0IQ=="
+LIFE = ["scheduled", "dispatched", "in_progress", "completed"]
+
+
+@asynccontextmanager
+async def told(
+    kafka: str, prefix: str, folder: Path, *, secret: str = SECRET, **webhooks: object
+) -> AsyncIterator[Flow]:
+    """A worker, and a simulator in which technicians work and which tells the worker so."""
+    async with (
+        simulated() as simulator,
+        flow_on(kafka, prefix, folder, simulator, WEBHOOK_SECRETS=f"an old secret,{SECRET}") as flow,
+        worker_here(flow.settings),
+    ):
+        url = f"http://127.0.0.1:{flow.settings.web_port}{PREFIX}/webhook"
+        settings = {"url": url, "secret": secret, **webhooks}
+        simulator.state.sender.settings = WebhookSettings.model_validate(settings)
+        life = simulator.state.life
+        life.seconds, life.second_thoughts = 0.4, 0
+        yield flow
+
+
+def statuses(flow: Flow, booking_id: str) -> list[str]:
+    """The statuses that were announced, in order."""
+    return [said["data"]["job"]["status"] for said in flow.announced(booking_id)]
+
+
+def done_by_us(flow: Flow) -> set[str]:
+    """What this service did to jobs in ServiceTitan."""
+    effects = flow.simulator.state.world.effects
+    return {one.kind for one in effects if one.job is not None and not one.origin.startswith("play ")}
+
+
+def answers(flow: Flow) -> set[int]:
+    """What the webhooks were answered."""
+    return {answer for sent in flow.simulator.state.sender.deliveries for answer in sent.answers}
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"form": "v2", "scheme": "servicetitan"},
+        {"form": "v1", "scheme": "standard"},
+        {"form": "plain", "scheme": "both"},
+    ],
+)
+async def test_a_job_is_seen_going_through_its_life_by_itself(
+    kafka: str, unique_prefix: str, tmp_path: Path, sent: dict[str, str]
+) -> None:
+    async with told(kafka, unique_prefix, tmp_path, **sent) as flow:
+        await flow.send("created", "b-1")
+        await flow.view("b-1", state="ended", status="completed")
+        assert statuses(flow, "b-1") == LIFE
+        assert flow.types("b-1") == ["job.created", *["job.updated"] * 3]
+        assert {"technician.dispatched", "technician.arrived", "job.completed"} < set(flow.effects("b-1"))
+        assert done_by_us(flow) == {"job.created"}
+        assert answers(flow) == {202}
+
+
+async def test_webhooks_that_come_twice_late_and_shuffled_never_turn_a_job_back(
+    kafka: str, unique_prefix: str, tmp_path: Path
+) -> None:
+    names = [f"b-{number}" for number in range(6)]
+    async with told(kafka, unique_prefix, tmp_path, twice=0.7, late=0.4, late_seconds=1.5, shuffle=4) as flow:
+        for number, name in enumerate(names):
+            await flow.send("created", name, booking(lastName=f"Of{number}"))
+        for name in names:
+            await flow.view(name, state="ended", status="completed")
+        sender = flow.simulator.state.sender
+        await flow.until(lambda: not sender._tasks and not sender._held)
+        # The last word stands, whatever comes after it.
+        taken = flow.of(flow.topics.webhooks.name)
+        await flow.until(lambda: len(flow.of(flow.topics.signals.name)) >= len(taken))
+        for name in names:
+            seen = statuses(flow, name)
+            assert seen == sorted(set(seen), key=LIFE.index)
+            assert seen[-1] == "completed"
+            assert len(flow.jobs(name)) == 1
+        assert len(taken) > sum(sent.job is not None for sent in sender.deliveries), "some came twice"
+        assert done_by_us(flow) == {"job.created"}
+        assert answers(flow) == {202}
+
+
+async def test_what_is_signed_with_another_secret_changes_nothing(
+    kafka: str, unique_prefix: str, tmp_path: Path
+) -> None:
+    async with told(kafka, unique_prefix, tmp_path, secret="somebody else's") as flow:
+        await flow.send("created", "b-1")
+        await flow.until(lambda: "job.completed" in flow.effects("b-1"))
+        await flow.until(lambda: len(answers(flow)) > 0)
+        assert answers(flow) == {401}
+        assert statuses(flow, "b-1") == ["scheduled"]
+        assert flow.of(flow.topics.webhooks.name) == []
