@@ -43,7 +43,7 @@ class Play(_Json):
 
 
 class LifeSettings(_Json):
-    """Seconds between a job's steps; 0 stops life. Of which bookings (a pattern), and how often it differs."""
+    """Seconds between a job's steps; 0 stops life. See `Life` for the others."""
 
     seconds: float = Field(ge=0)
     bookings: str | None = None

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from app.booking.inputs import Observed
-from app.booking.record import State
+from app.booking.record import Job, State
 from app.booking.status import Status
 from app.servicetitan.watch import Away, Glimpse, Watch
 from app.telemetry import log
@@ -80,7 +80,7 @@ class Sweep:
         if seen is None or job is None:
             await self._unknown(glimpse)
             return
-        if glimpse.status is job.reported or glimpse.modified_on < job.status_at:
+        if not _is_news(glimpse, job):
             return
         self.counts.differences += 1
         observed = Observed(
@@ -101,3 +101,11 @@ class Sweep:
         elif glimpse.status is not Status.CANCELLED:
             self.counts.second_jobs += 1
             _log.error("second job of a booking", job=glimpse.job_id, booking=glimpse.booking_id)
+
+
+def _is_news(glimpse: Glimpse, job: Job) -> bool:
+    if glimpse.status is job.reported or glimpse.modified_on < job.status_at:
+        return False
+    # A list shows a job as under way from its dispatching on: what a webhook told of that moment is better.
+    on_the_way = job.reported is Status.DISPATCHED and glimpse.status is Status.IN_PROGRESS
+    return not (on_the_way and glimpse.modified_on == job.status_at)

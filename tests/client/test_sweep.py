@@ -1,0 +1,147 @@
+"""The sweep: what webhooks missed is found in ServiceTitan's own list, told once, and never pushed back."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from app.booking.status import Status
+from app.simulator.control import Outage, outage
+from app.simulator.life import Act, play
+from app.view.config import ViewConfig
+from app.worker.sweep import Sweep
+from tests.support.rows import a_job, held, with_job
+from tests.support.simulated import add_customer, add_job
+from tests.support.web import TOPICS, FedView
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from app.booking.inputs import Observed
+    from app.booking.record import Record
+    from app.servicetitan.upstream import Upstream
+    from app.simulator.server import RunningSimulator
+    from app.simulator.state.records import JobRow
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+@pytest.fixture
+async def view(tmp_path: Path) -> AsyncIterator[FedView]:
+    config = ViewConfig(
+        connection={},
+        data_dir=tmp_path,
+        prefix="",
+        topics=TOPICS,
+        partitions=1,
+        zone=ZoneInfo("America/Phoenix"),
+    )
+    fed = FedView(config, clock=now)
+    await fed.start()
+    yield fed
+    await fed.stop()
+
+
+class Told:
+    """A sweep and what it reported."""
+
+    def __init__(self, view: FedView) -> None:
+        self.reported: list[tuple[str, Observed]] = []
+        self.sweep = Sweep(view, self._report, now)
+
+    async def _report(self, booking_id: str, seen: Observed) -> None:
+        self.reported.append((booking_id, seen))
+
+    def statuses(self) -> list[tuple[str, Status]]:
+        return [(booking, seen.status) for booking, seen in self.reported]
+
+
+def job_of(simulator: RunningSimulator, booking: str | None) -> JobRow:
+    world = simulator.state.world
+    return add_job(world, add_customer(world), booking=booking)
+
+
+def known(job: JobRow, booking: str, status: Status = Status.SCHEDULED, at: datetime | None = None) -> Record:
+    """Our record of that job: it was seen in this status at that time, by default at its creation."""
+    at = at or job.created_on
+    ours = a_job(job.id, status=status, reported=status, status_at=at)
+    return replace(with_job(booking, job.id), job=ours)
+
+
+async def test_a_change_that_no_webhook_told_is_reported(
+    simulator: RunningSimulator, upstream: Upstream, view: FedView
+) -> None:
+    job, same = job_of(simulator, "b-1"), job_of(simulator, "b-2")
+    view.put(known(job, "b-1"), known(same, "b-2"))
+    assert play(simulator.state.world, job, Act.COMPLETE) is None
+    told = Told(view)
+    assert await told.sweep.look(upstream.watch) == 1
+    ((booking, seen),) = told.reported
+    assert (booking, seen.job_id, seen.status, seen.seen_by) == ("b-1", job.id, Status.COMPLETED, "sweep")
+    assert abs(seen.at - job.modified_on) < timedelta(milliseconds=1)
+    assert told.sweep.counts.read == 2
+    view.put(known(job, "b-1", Status.COMPLETED, seen.at))
+    assert await told.sweep.look(upstream.watch) == 0
+
+
+async def test_what_we_know_better_is_not_reported(
+    simulator: RunningSimulator, upstream: Upstream, view: FedView
+) -> None:
+    """Our own change may be newer than the list; and the list does not know dispatched from in progress."""
+    cancelled, sent = job_of(simulator, "b-1"), job_of(simulator, "b-2")
+    assert play(simulator.state.world, sent, Act.DISPATCH) is None
+    later = now() + timedelta(minutes=1)
+    view.put(
+        known(cancelled, "b-1", Status.CANCELLED, later),
+        known(sent, "b-2", Status.DISPATCHED, sent.modified_on),
+    )
+    told = Told(view)
+    assert await told.sweep.look(upstream.watch) == 0
+    assert play(simulator.state.world, sent, Act.WORK) is None
+    assert await told.sweep.look(upstream.watch) == 1
+    assert told.statuses() == [("b-2", Status.IN_PROGRESS)]
+
+
+async def test_jobs_without_a_booking_and_second_jobs_are_counted(
+    simulator: RunningSimulator, upstream: Upstream, view: FedView
+) -> None:
+    first, second = job_of(simulator, "b-1"), job_of(simulator, "b-1")
+    job_of(simulator, "nobody-knows-it")
+    job_of(simulator, None)
+    job_of(simulator, "b-3")
+    view.put(known(first, "b-1"), held("b-3"))
+    told = Told(view)
+    assert await told.sweep.look(upstream.watch) == 0
+    assert told.reported == []
+    counts = told.sweep.counts
+    assert (counts.read, counts.without_booking, counts.second_jobs) == (5, 1, 1)
+    # A second job that was cancelled is no trouble any more.
+    assert play(simulator.state.world, second, Act.CANCEL) is None
+    await told.sweep.look(upstream.watch)
+    assert told.sweep.counts.second_jobs == 1
+
+
+async def test_what_a_sweep_that_was_cut_short_did_not_see_is_found_by_the_next(
+    simulator: RunningSimulator, upstream: Upstream, view: FedView
+) -> None:
+    job = job_of(simulator, "b-1")
+    view.put(known(job, "b-1"))
+    told = Told(view)
+    assert play(simulator.state.world, job, Act.COMPLETE) is None
+    simulator.state.faults.add(outage(Outage(seconds=600)), simulator.state.monotonic())
+    assert await told.sweep.look(upstream.watch) is None
+    assert told.reported == []
+    simulator.state.faults.clear()
+    async with asyncio.timeout(30):
+        while await told.sweep.look(upstream.watch) is None:
+            await asyncio.sleep(0.05)
+            await upstream.check_health()
+    assert told.statuses() == [("b-1", Status.COMPLETED)]
