@@ -43,11 +43,11 @@ def run(work: Coroutine[Any, Any, dict[str, Any]]) -> dict[str, Any]:
 
 
 def confirm(total: int, verb: str) -> None:
-    """Have the number typed; raises Abort for another, and UsageError where nobody can type."""
+    """Have the number typed; raises ClickException for another, and UsageError where nobody can type."""
     if not sys.stdin.isatty():
         raise click.UsageError(f"{total} events would be acted on: say --yes")
     if click.prompt(f"Type {total} to {verb} them", default="", show_default=False) != str(total):
-        raise click.Abort
+        raise click.ClickException(f"that is not {total}: nothing was done")
 
 
 def new_console() -> Console:

@@ -12,7 +12,6 @@ from app.commands.worker_api import WorkerApi
 
 PATH = "/ops/api/turned-away"
 _MOST = 1000
-_SURE_ABOVE = 1
 
 
 def look(api: WorkerApi, names: Sequence[str], reason: str | None, *, as_json: bool) -> int:
@@ -34,7 +33,7 @@ def close(
     dry_run: bool,
     as_json: bool,
 ) -> int:
-    """Close some letters, all of some bookings, or a whole group; asks before, as every bulk act does."""
+    """Close some letters, all of some bookings, or a whole group; asks before."""
     if not names and not reason:
         raise click.UsageError("name letters such as 3-17, bookings, or a --reason")
     found = run(_asked(api, names, reason))
@@ -45,7 +44,7 @@ def close(
         if as_json:
             print_json(found)
         return ExitStatus.DONE if dry_run else ExitStatus.NOT_DONE
-    if not yes and total > _SURE_ABOVE:
+    if not yes:
         confirm(total, "close")
     for body in _bodies(found, why, whole=not names):
         run(api.data("POST", PATH, body))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from tests.support.flow import flow_on, simulated
+from tests.support.flow import CREATE_JOB, booking, flow_on, simulated
 from tests.support.web import Served, serving
 from tests.support.worker_process import worker_here
 
@@ -145,3 +145,16 @@ def sign_in(page: Page, world: World, key: str = ACT_KEY, path: str = "/ops") ->
     page.get_by_label("Key").fill(key)
     page.get_by_role("button", name="Sign in").click()
     page.get_by_role("navigation", name="Pages").wait_for()
+
+
+def hold(world: World, booking_id: str, **data: object) -> None:
+    """A booking that is held for its area."""
+    world.run(world.flow.send("created", booking_id, booking(**{"zip": "00000", **data})))
+    world.run(world.flow.view(booking_id, state="held"))
+
+
+def hold_for_scope(world: World, booking_id: str) -> None:
+    """A booking that is held for a scope which is there by now."""
+    world.flow.fault("forbidden", CREATE_JOB, count=1)
+    world.run(world.flow.send("created", booking_id, booking(phone="6025550199")))
+    world.run(world.flow.view(booking_id, state="held"))

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import ACT_KEY, READ_KEY, sign_in
-from tests.support.flow import CREATE_JOB, booking
+from tests.browser.conftest import ACT_KEY, READ_KEY, hold, hold_for_scope, sign_in
+from tests.support.flow import booking
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,19 +23,6 @@ PATIENCE = 30_000
 @pytest.fixture(autouse=True)
 def patience() -> None:
     expect.set_options(timeout=PATIENCE)
-
-
-def hold(world: World, booking_id: str, **data: object) -> None:
-    """A booking that is held for its area."""
-    world.run(world.flow.send("created", booking_id, booking(**{"zip": "00000", **data})))
-    world.run(world.flow.view(booking_id, state="held"))
-
-
-def hold_for_scope(world: World, booking_id: str) -> None:
-    """A booking that is held for a scope which is there by now."""
-    world.flow.fault("forbidden", CREATE_JOB, count=1)
-    world.run(world.flow.send("created", booking_id, booking(phone="6025550199")))
-    world.run(world.flow.view(booking_id, state="held"))
 
 
 def test_a_held_booking_shows_up_by_itself_and_is_repaired(
@@ -174,3 +161,50 @@ def test_live_updates_are_paused_and_go_on(world: World, page: Page) -> None:
     hold(world, "late-1", phone="6025550155")
     page.get_by_role("button", name="Go on").click()
     expect(page.get_by_role("link", name="late-1").first).to_be_visible()
+
+
+def test_an_invalid_creation_is_repaired_from_its_dead_letter(
+    world: World, page: Page, look: Callable[[str], None]
+) -> None:
+    """It left no booking: the repair is worked as the creation."""
+    world.run(world.flow.send("created", "never-1", booking(zip="nowhere", phone="6025550166")))
+    sign_in(page, world)
+    turned = page.get_by_role("region", name="Turned away")
+    turned.get_by_role("link", name="Look and close invalid").click()
+    look("turned-away-acting")
+    page.get_by_role("link", name="never-1").click()
+    expect(page.get_by_role("button", name="Try now")).to_have_count(0)
+    page.get_by_role("link", name="Repair and try…").click()
+    page.get_by_label("ZIP").fill("85016")
+    page.get_by_label("Why").fill("asked the customer")
+    page.get_by_role("button", name="Repair and try").click()
+    expect(page.get_by_text("Repair: worked as the creation.")).to_be_visible()
+    world.run(world.flow.view("never-1", state="active"))
+    assert len(world.flow.jobs("never-1")) == 1
+    expect(page.locator("h1 + .badge")).to_have_text("scheduled")
+    page.get_by_role("link", name="Actions").click()
+    shown = page.get_by_role("row").filter(has_text="never-1").filter(has_text="reveal")
+    expect(shown).to_contain_text("personal data shown for a repair")
+    assert "6025550166" not in page.content()
+
+
+def test_what_was_turned_away_is_closed_with_a_reason(world: World, page: Page) -> None:
+    for number in range(2):
+        world.run(world.flow.send_raw(f"junk-{number}".encode(), b"not JSON"))
+    sign_in(page, world)
+    turned = page.get_by_role("region", name="Turned away")
+    turned.get_by_role("link", name="Look and close unreadable").click()
+    rows = page.get_by_role("table", name="Events turned away").get_by_role("row")
+    expect(rows).to_have_count(3)
+    rows.filter(has_text="junk-1").get_by_role("checkbox").check()
+    page.get_by_label("Why they may be closed").fill("a test of the producer")
+    page.get_by_role("button", name="Close").click()
+    expect(rows).to_have_count(2)
+    page.get_by_label("Why they may be closed").fill("the producer is mended")
+    page.get_by_role("button", name="Close").click()
+    expect(rows).to_have_count(0)
+    expect(page.get_by_text("closed by bo")).to_have_count(2)
+    page.get_by_role("link", name="Overview").click()
+    expect(page.get_by_role("link", name="Look and close unreadable")).to_have_count(0)
+    page.get_by_role("link", name="Actions").click()
+    expect(page.get_by_role("row").filter(has_text="the producer is mended")).to_contain_text("1 closed")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sys
+import termios
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -101,6 +103,94 @@ async def test_bookings_are_tried_again_or_discarded_after_a_confirmation(flow: 
     assert await run(flow, "list") == "No booking needs attention.\n"
     again = await run(flow, "retry", "b-1", "--why", "again", status=1)
     assert "wait for no reason now" in again
+
+
+async def typed(flow: Flow, answer: str, *arguments: str) -> tuple[int | None, str]:
+    """Exit status and output of `dead-letters` at a terminal where somebody types this when asked."""
+    ours, theirs = os.openpty()
+    # Without an echo: what is read is what the command says.
+    settings = termios.tcgetattr(theirs)
+    settings[3] &= ~termios.ECHO
+    termios.tcsetattr(theirs, termios.TCSANOW, settings)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "app",
+        "dead-letters",
+        *arguments,
+        env={**os.environ, **flow.environ, "COLUMNS": "200", "NO_COLOR": "1"},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    try:
+        said = await asyncio.to_thread(_answer, ours, answer)
+    finally:
+        os.close(ours)
+    return await process.wait(), said
+
+
+def _answer(terminal: int, answer: str) -> str:
+    """Type the answer once it is asked for; gives all that was said."""
+    said = b""
+    is_asked = False
+    with contextlib.suppress(OSError):  # a terminal whose other end has gone
+        while part := os.read(terminal, 4096):
+            said += part
+            if not is_asked and b"Type " in said and said.rstrip().endswith(b":"):
+                is_asked = True
+                os.write(terminal, f"{answer}\n".encode())
+    assert is_asked, said.decode()
+    return said.decode()
+
+
+async def test_at_a_terminal_the_number_is_typed_before_many_are_acted_on(flow: Flow) -> None:
+    await hold(flow, "b-1")
+    await hold(flow, "b-2", phone="6025550178")
+    await listed(flow, 2)
+    discard = ("discard", "b-1", "b-2", "--why", "booked by phone")
+    for wrong in ("3", "yes", ""):
+        status, said = await typed(flow, wrong, *discard)
+        assert (status, "Type 2 to discard them:" in said) == (1, True)
+        assert "that is not 2: nothing was done" in said
+    assert {flow.latest(one)["state"] for one in ("b-1", "b-2")} == {"held"}
+    status, said = await typed(flow, "2", *discard)
+    assert status == 0, said
+    assert "ended: 2 done" in said
+    for one in ("b-1", "b-2"):
+        await flow.view(one, state="closed")
+
+
+async def test_what_was_turned_away_is_seen_and_closed(flow: Flow) -> None:
+    for key in (b"junk-1", b"junk-2", b"junk-3"):
+        await flow.send_raw(key, b"not JSON")
+    await flow.send("created", "b-9", booking(zip="nowhere"))
+    async with asyncio.timeout(60):
+        while len(orjson.loads(await run(flow, "plan", "--turned-away", "--json"))["letters"]) < 4:
+            pass
+    listing = await run(flow, "list")
+    assert "unreadable: 3 events turned away, no booking" in listing
+    assert "No booking needs attention." in listing
+    found = orjson.loads(await run(flow, "plan", "--turned-away", "--reason", "unreadable", "--json"))
+    letter = found["letters"][0]["letter"]
+    close = ("discard", "--turned-away", "--why", "a trial")
+    assert "nothing that was turned away is open for 0-999" in await run(flow, *close, "0-999", status=1)
+    assert "name letters" in await run(flow, *close, status=2)
+    assert "2 events would be acted on: say --yes" in await run(flow, *close, letter, "b-9", status=2)
+    assert letter in await run(flow, *close, letter, "--dry-run")
+    assert (await run(flow, *close, letter, "b-9", "--yes")).endswith("2 closed\n")
+    status, said = await typed(flow, "2", *close, "--reason", "unreadable")
+    assert (status, "2 closed" in said) == (0, True), said
+    assert await run(flow, "list") == "No booking needs attention.\n"
+    assert await run(flow, *close, "--reason", "unreadable", status=1) == (
+        "Nothing that was turned away waits.\n"
+    )
+    notes = [orjson.loads(one.value or b"") for one in flow.of(flow.topics.signals.name)]
+    assert {(one["type"], one["data"]["text"], one["data"]["by"]) for one in notes} == {
+        ("action.note", "a trial", "local")
+    }
+    assert len(flow.of(flow.topics.dead_letter.name)) == 4, "nothing was dead-lettered for it"
 
 
 async def test_no_worker_and_wrong_usage_say_what_is_wrong(flow: Flow) -> None:
