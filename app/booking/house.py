@@ -6,6 +6,7 @@ Another garage-door business changes this file and nothing else.
 import re
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from app.booking.asks import Slot
@@ -74,6 +75,7 @@ def _clock(text: str) -> time:
     return time(int(hour) % 12 + noon, int(minute))
 
 
+@lru_cache(maxsize=1_024)  # each event asks twice: for the call, and for its row
 def appointment(scheduled_date: str, time_slot: str | None, minutes: int, zone: ZoneInfo) -> Slot:
     """When the visit is, in UTC (contract section 2).
 

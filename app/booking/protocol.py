@@ -112,9 +112,9 @@ def _drive(record: Record | None, given: Given, intent: Intent | None) -> Effect
     while True:
         facts: Facts = yield Look(record)
         # What was running when a look-up was sent may have landed after it was answered.
-        facts = replace(facts, settle_left=max(facts.settle_left, settle_left))
+        facts = replace(facts, intent=intent, settle_left=max(facts.settle_left, settle_left))
         settle_left = 0.0
-        decision = decide(record, given, replace(facts, intent=intent))
+        decision = decide(record, given, facts)
         record = yield from _effects(decision)
         if record is None or isinstance(decision.then, Rest):
             return record

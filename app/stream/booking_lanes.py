@@ -1,6 +1,5 @@
 """The lanes of bookings: gives each input to `protocol.handle` and carries out the effects it yields."""
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -245,12 +244,8 @@ class _Lane:
         generation = max(self._parts.app.generation, record.generation)
         stamped = replace(record, generation=generation, sequence=record.sequence + 1)
         faults.reach("before-record", stamped.state)
-        row = self._tables.bookings.put(self._partition, self._key, encode(stamped))
         sends = [self._announcement(stamped, owed) for owed in along]
-        if sends:
-            await asyncio.gather(row, self._parts.app.publish_all(sends))
-        else:
-            await row
+        await self._tables.bookings.put(self._partition, self._key, encode(stamped), along=sends)
         faults.reach("after-record", stamped.state)
         self._parts.narrator.saved(self._told, stamped)
         self._told = stamped

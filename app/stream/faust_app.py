@@ -42,6 +42,9 @@ _MAX_REQUEST_BYTES = 3 * 1024 * 1024
 _FETCH_BYTES = 64 * 1024
 _POLL_RECORDS = 200
 _BUFFER_RECORDS = 16_384
+_BEGUN_AT_ONCE = 32
+"""Messages handed over in one round of the event loop: each begins a lane, and whatever else waits for the
+round's end, a call to be sent above all, waits as long as they take."""
 _COMMIT_SECONDS = 10.0
 
 Callback = Callable[[], Awaitable[None]]
@@ -117,8 +120,12 @@ class StreamApp(faust.App):
         )
 
         async def agent(stream: "StreamT[bytes]") -> None:
+            begun = 0
             async for event in cast("Stream[bytes]", stream).noack().events():
                 self._deliver(source, event.message)
+                begun = (begun + 1) % _BEGUN_AT_ONCE
+                if begun == 0:
+                    await asyncio.sleep(0)
 
         self.agent(channel, name=topic, concurrency=1)(agent)
 

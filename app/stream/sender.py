@@ -101,17 +101,19 @@ class Sender:
         """What was acknowledged up to the first failure, and that failure."""
         for record in records:
             faults.reach("before-publish", record.topic)
-        futures, failure = await self._hand_over(records)
-        results = await asyncio.gather(*futures, return_exceptions=True)
+        futures, left_out = await self._hand_over(records)
         written: list[Written] = []
-        for result in results:
-            if isinstance(result, Exception):
-                return written, result
-            if isinstance(result, BaseException):
-                raise result
-            written.append(Written(result.topic, result.partition, result.offset))
-            faults.reach("after-publish", result.topic)
-        return written, failure
+        failure: Exception | None = None
+        for future in futures:
+            try:
+                result = await future
+            except Exception as wrong:  # noqa: BLE001 - which of them passes is judged by the caller
+                failure = failure or wrong
+                continue
+            if failure is None:
+                written.append(Written(result.topic, result.partition, result.offset))
+                faults.reach("after-publish", result.topic)
+        return written, failure or left_out
 
     async def _hand_over(
         self, records: Sequence[Outgoing]

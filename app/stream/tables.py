@@ -5,7 +5,7 @@ takes the partition from whatever event is at hand, and nobody looks at the resu
 """
 
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
@@ -174,23 +174,27 @@ class OwnedTable:
         """The row of `key` in `partition`, None without one."""
         return self._table.rows.read(partition, key)
 
-    async def put(self, partition: int, key: bytes, value: bytes) -> None:
-        """Write a row; returns when the broker has acknowledged it. Raises NotMine, WriteLost."""
-        await self.put_many(partition, {key: value})
+    async def put(self, partition: int, key: bytes, value: bytes, *, along: Sequence[Outgoing] = ()) -> None:
+        """Write a row; returns when the broker has acknowledged it and what is sent along with it.
+
+        Raises NotMine, WriteLost.
+        """
+        await self.put_many(partition, {key: value}, along=along)
 
     async def delete(self, partition: int, key: bytes) -> None:
         """Remove a row; returns when the broker has acknowledged its tombstone. Raises NotMine, WriteLost."""
         await self.put_many(partition, {key: None})
 
-    async def put_many(self, partition: int, rows: Rows) -> None:
+    async def put_many(self, partition: int, rows: Rows, *, along: Sequence[Outgoing] = ()) -> None:
         """Write rows of one partition together (None removes); returns when all are acknowledged.
 
-        Raises NotMine, WriteLost: some of the rows may then stand in the changelog, none in the local store.
+        `along` are records that go out behind the rows, without waiting for them. Raises NotMine, WriteLost:
+        some of the rows may then stand in the changelog, none in the local store.
         """
         work = await self._app.ownership.ensure(partition)
         faults.reach("before-put", self.name)
         records = [Outgoing(self.changelog, key, row, partition=partition) for key, row in rows.items()]
-        written = await self._app.sender.send_all(records, owner=partition)
+        written = await self._app.sender.send_all([*records, *along], owner=partition)
         faults.reach("after-put", self.name)
         self._app.ownership.must_hold(work)
-        self._table.keep(partition, rows, [record.offset for record in written])
+        self._table.keep(partition, rows, [record.offset for record in written[: len(records)]])
