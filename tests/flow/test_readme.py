@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import shlex
 import sys
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from app.local.kafka import free_port
+from tests.support import kafka_tools
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,6 +32,8 @@ SET_UP = {
     "pip install uv && uv run pytest",
 }
 RUN = {
+    "uv run servicetitan-stream send example --booking-id BK-7",
+    "uv run servicetitan-stream booking BK-7",
     "uv run servicetitan-stream broker --port 9092",
     "uv run servicetitan-stream simulator",
     "uv run servicetitan-stream worker",
@@ -43,6 +47,7 @@ RUN = {
 }
 DEMO = "uv run servicetitan-stream demo --once --bookings 60"
 BENCH = "uv run python -m tests.bench"
+PROGRAM = "uv run python book.py"
 TABLES = "uv run python -m tests.readme"  # tests/unit holds the tables and the code together
 
 
@@ -56,7 +61,7 @@ def joined(text: str) -> list[str]:
     """The commands of a block; one that goes on over several lines, as one."""
     lines: list[str] = []
     for line in text.strip().splitlines():
-        if lines and lines[-1].count("'") % 2:
+        if lines and (lines[-1].count("'") % 2 or lines[-1].endswith(("|", "\\"))):
             lines[-1] += f"\n{line}"
         else:
             lines.append(line)
@@ -68,8 +73,14 @@ def posting() -> str:
     return next(line for line in commands() if line.startswith("curl -X POST"))
 
 
+def by_hand() -> tuple[str, str]:
+    """The README's two uses of Kafka's own command line: what sends, and what reads."""
+    sends, reads = (line for line in commands() if "kafka-console-" in line)
+    return sends, reads
+
+
 def test_every_command_of_the_readme_is_run_here() -> None:
-    assert {*commands()} == {*SET_UP, *RUN, DEMO, BENCH, TABLES, posting()}
+    assert {*commands()} == {*SET_UP, *RUN, DEMO, BENCH, PROGRAM, TABLES, posting(), *by_hand()}
 
 
 async def run(*arguments: str, environ: Mapping[str, str] | None = None) -> tuple[int, str]:
@@ -85,17 +96,40 @@ async def run(*arguments: str, environ: Mapping[str, str] | None = None) -> tupl
     return process.returncode or 0, output.decode()
 
 
-async def test_a_booking_system_in_a_few_lines_of_python(flow: Flow) -> None:
-    program = next(text for kind, text in BLOCKS if kind == "python")
-    here = program.replace("localhost:9092", flow.settings.kafka_bootstrap_servers[0]).replace(
-        '"booking-events"', f'"{flow.topics.booking_events.name}"'
-    )
+async def test_a_booking_system_in_a_few_lines_of_python_and_with_kafkas_command_line(
+    flow: Flow, tmp_path: Path
+) -> None:
+    program = tmp_path / shlex.split(PROGRAM)[-1]
+    program.write_text(on(flow, next(text for kind, text in BLOCKS if kind == "python")))
 
-    status, output = await run(sys.executable, "-c", here)
+    status, output = await run(sys.executable, str(program))
 
     assert status == 0, output
     view = await flow.view("BK-1", state="active")
     assert view["job"]["customer"]["name"] == "Ann Lee"
+
+    kafka_tools.install(tmp_path)
+    environ = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    sends, reads = (on(flow, line) for line in by_hand())
+
+    status, output = await run("bash", "-euo", "pipefail", "-c", sends, environ=environ)
+
+    assert status == 0, output
+    await flow.view("BK-1", state="ended")
+
+    status, output = await run("bash", "-c", f"{reads} --max-messages 2", environ=environ)
+
+    assert status == 0, output
+    assert '"type":"job.created"' in output
+    assert '"type":"job.cancelled"' in output
+
+
+def on(flow: Flow, text: str) -> str:
+    """The README's text with this test's Kafka and topics."""
+    text = text.replace("localhost:9092", flow.settings.kafka_bootstrap_servers[0])
+    for topic in (flow.topics.booking_events, flow.topics.jobs):
+        text = re.sub(rf"\b{topic.name.removeprefix(flow.settings.topic_prefix)}\b", topic.name, text)
+    return text
 
 
 async def test_the_same_over_http(flow: Flow) -> None:
@@ -150,11 +184,12 @@ async def test_all_of_it_by_hand(tmp_path: Path, environ_of: Mapping[str, str]) 
         status, output = await run("servicetitan-stream", "topics", environ=environ)
         assert status == 0, output
         here = environ | {"WEB_PORT": str(web)}
-        status, output = await run(
-            "servicetitan-stream", "send", "example", "--booking-id", "BK-1", environ=here
-        )
-        assert status == 0, output
-        await until_active("BK-1", here)
+        for booking_id in ("BK-1", "BK-7"):
+            status, output = await run(
+                "servicetitan-stream", "send", "example", "--booking-id", booking_id, environ=here
+            )
+            assert status == 0, output
+            await until_active(booking_id, here)
         status, output = await run("servicetitan-stream", "dead-letters", "list", environ=here)
         assert status == 0, output
         status, output = await run("curl", "--silent", f"localhost:{web}/metrics")
@@ -168,8 +203,6 @@ async def test_all_of_it_by_hand(tmp_path: Path, environ_of: Mapping[str, str]) 
 @pytest.fixture
 def environ_of() -> Mapping[str, str]:
     """This process's environment, with the command line on its path, as `uv run` makes it."""
-    import os
-
     return {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
 
 
