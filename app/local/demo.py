@@ -7,13 +7,14 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from fnmatch import fnmatchcase
 from itertools import islice
 
 import click
 
 from app.local.demo_check import customers_made_twice, ended, problems
 from app.local.demo_screen import Figures, Screen
-from app.local.demo_script import Script, scripts
+from app.local.demo_script import LIVING, Script, scripts
 from app.local.demo_stage import Stage, StageWrong
 from app.local.demo_tally import Tally
 from app.local.demo_traffic import Traffic
@@ -112,6 +113,11 @@ class _Run:
             f"a booking:              {stage.web_url}/api/integrations/servicetitan/bookings/"
             f"{self.first[0].booking_id}"
         )
+        living = next((one.booking_id for one in self.first if fnmatchcase(one.booking_id, LIVING)), None)
+        if living is not None:
+            self.screen.say(
+                f"a job by webhooks only: {stage.web_url}/api/integrations/servicetitan/bookings/{living}"
+            )
         self.screen.say(f"simulated ServiceTitan: {stage.simulator_url}/simulator")
         self.screen.say(f"Kafka:                  {stage.kafka.bootstrap_servers}")
         self.screen.say(f"logs:                   {stage.folder}")

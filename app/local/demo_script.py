@@ -12,6 +12,8 @@ from app.booking.record import State
 from app.booking.status import Status
 from app.local.examples import Examples, Person, Sent
 
+LIVING = "*-L"
+"""How the ids of bookings look whose jobs are worked in ServiceTitan, and whose changes its webhooks tell."""
 TECHNICIANS = (501, 502, 503, 504, 505, 506, 507, 508)
 """Those of the simulator."""
 
@@ -121,6 +123,21 @@ def _worked(draft: _Draft) -> Script:
     return draft.script(
         "moved, dispatched, worked, completed",
         Ending(state=State.ENDED, status=Status.COMPLETED, scheduled_date=date, effects=effects),
+    )
+
+
+def _living(draft: _Draft) -> Script:
+    """Nobody sends anything after the booking: office and technician go on in ServiceTitan."""
+    draft.booking_id += LIVING.removeprefix("*")
+    draft.created()
+    return draft.script(
+        "lives by itself, told by webhooks",
+        Ending(
+            state=State.ENDED,
+            status=Status.COMPLETED,
+            scheduled_date=draft.data["scheduledDate"],
+            effects=("job.created", "technicians.assigned", "job.completed"),
+        ),
     )
 
 
@@ -238,7 +255,8 @@ def _no_row(reason: Reason) -> Ending:
 _Writer: TypeAlias = Callable[[_Draft], Script]
 # How many of a hundred bookings go this way; each comes once first, in this order.
 _SHARES: dict[_Writer, int] = {
-    _plain: 32,
+    _plain: 26,
+    _living: 6,
     _same_customer: 4,
     _worked: 14,
     _conflict: 1,

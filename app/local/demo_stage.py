@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import secrets
 import shutil
 import sys
 import tempfile
@@ -13,6 +14,7 @@ import aiohttp
 
 from app.local.child import WatchedChild
 from app.local.demo_check import Upstream, upstream_of
+from app.local.demo_script import LIVING
 from app.local.kafka import HOST, LocalKafka, free_port
 from app.settings import Settings, load
 from app.stream.kafka import connection
@@ -25,6 +27,10 @@ _START_SECONDS = 60
 _STOP_SECONDS = 45
 _POLL_SECONDS = 0.1
 _LAST_LINES = 12
+_WEBHOOK = "/api/integrations/servicetitan/webhook"
+_LIFE_SECONDS = 2.0
+_WEBHOOKS_ARE = {"scheme": "both", "twice": 0.2, "late": 0.1, "lateSeconds": 1.5, "shuffle": 2}
+"""What is wrong with the webhooks: some come twice, late, in another order."""
 
 
 class StageWrong(Exception):  # noqa: N818 - read as a sentence: "stage wrong"
@@ -46,6 +52,7 @@ class Stage:
         self.simulator_port = simulator_port or free_port()
         self.web_port = web_port or free_port()
         self._seed = seed
+        self._secret = secrets.token_urlsafe(32)
         self._children: dict[str, WatchedChild] = {}
 
     @property
@@ -89,9 +96,18 @@ class Stage:
     async def open(self) -> Topics:
         """Makes the topics and starts the worker, once the simulator answers. Gives the topics."""
         await self._answers(f"{self.simulator_url}/simulator/stats")
+        await self._bring_to_life()
         found = await ensure(declared(self.settings), self.arguments)
         self._start("worker")
         return found.topics
+
+    async def _bring_to_life(self) -> None:
+        """Technicians work on some of the jobs, and every change is told by a signed webhook."""
+        told = {"url": f"{self.web_url}{_WEBHOOK}", "secret": self._secret, **_WEBHOOKS_ARE}
+        life = {"seconds": _LIFE_SECONDS, "bookings": LIVING, "secondThoughts": 0}
+        async with aiohttp.ClientSession(self.simulator_url, raise_for_status=True) as session:
+            await session.post("/simulator/webhooks", json=told)
+            await session.post("/simulator/life", json=life)
 
     def check(self) -> None:
         """Raises `StageWrong` when a process has ended."""
@@ -145,6 +161,7 @@ class Stage:
             "KAFKA_BOOTSTRAP_SERVERS": self.kafka.bootstrap_servers,
             "SERVICETITAN_API_URL": self.simulator_url,
             "WEB_PORT": str(self.web_port),
+            "WEBHOOK_SECRETS": self._secret,
             "DATA_DIR": str(self.folder / "data"),
             "LOG_FORMAT": "json",
         }

@@ -127,6 +127,7 @@ class Traffic:
             topics.booking_events.name,
             topics.signals.name,
             topics.customer_requests.name,
+            topics.webhooks.name,
             *(topic.name for topic in topics.retry),
         ]
 

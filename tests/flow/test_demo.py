@@ -19,7 +19,7 @@ from app.local.kafka import free_port
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-BOOKINGS = 17
+BOOKINGS = 18
 """One of each kind."""
 PATIENCE_SECONDS = 150
 
@@ -77,6 +77,9 @@ def test_it_ends_by_itself_with_0_when_each_booking_ended_as_its_script_says() -
     assert running.returncode == 0, output
     (line,) = [line for line in output.splitlines() if line.startswith("│ all")]
     assert line.split() == ["│", "all", "│", str(BOOKINGS), "│", str(BOOKINGS), "│"]
+    # Its changes came from the simulated ServiceTitan alone, by webhooks.
+    (living,) = [line for line in output.splitlines() if line.startswith("│ lives by itself")]
+    assert [cell.strip() for cell in living.split("│")[2:4]] == ["1", "1"]
     assert "/ops" in output
     assert "Traceback" not in output
 

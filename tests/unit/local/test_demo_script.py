@@ -12,7 +12,7 @@ from app.local.demo_script import After, Script, scripts
 from app.simulator.state import people
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
-KINDS = 17
+KINDS = 18
 
 
 def drawn(count: int, seed: int = 1) -> list[Script]:
