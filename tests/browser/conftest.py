@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import threading
 from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
@@ -127,7 +128,7 @@ def look(page: Page) -> Callable[[str], None]:
 
     def looking(name: str) -> None:
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-        for scheme, width in (("light", 1280), ("dark", 1280), ("light", 360)):
+        for scheme, width in itertools.product(("light", "dark"), (1280, 360)):
             page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]  # one of its words
             page.set_viewport_size({"width": width, "height": 800})
             page.screenshot(path=SCREENSHOTS / f"{name}-{scheme}-{width}.png", full_page=True)

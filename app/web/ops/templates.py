@@ -45,6 +45,7 @@ def _environment() -> Environment:
         outcome_tone=timeline.tone,
         customer=masks.customer,
         place_of=place_of,
+        stood_at=timeline.stood_at,
     )
     return made
 

@@ -98,7 +98,7 @@ def sources(
     found = {
         letter.event_id: Source(
             what=what(letter.type or "bytes"),
-            stood_at=_place(letter.original_topic, letter.original_partition, letter.original_offset),
+            stood_at=stood_at(letter),
             text=masks.event_text(letter.value, revealed=revealed),
         )
         for letter in letters
@@ -115,5 +115,12 @@ def sources(
     }
 
 
-def _place(topic: str | None, partition: int | None, offset: int | None) -> str:
-    return "" if topic is None else f"{topic}-{partition} @ {offset}"
+def stood_at(letter: DeadLetter) -> str:
+    """Where a dead letter's event stood, as far as its headers tell."""
+    if letter.original_topic is None:
+        return "not told"
+    return _place(letter.original_topic, letter.original_partition, letter.original_offset)
+
+
+def _place(topic: str, partition: int | None, offset: int | None) -> str:
+    return f"{topic}-{partition} @ {offset}"
