@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import uvloop
 
-from tests.bench import backlog, calls, faults, latency, limit, restart, unlimited, view, web
+from tests.bench import backlog, calls, faults, latency, limit, ops_page, restart, unlimited, view, web
 from tests.bench.machine import machine
 from tests.bench.world import Bench
 from tests.support.broker import choose_kafka, docker_answers
@@ -35,6 +35,7 @@ SCENARIOS: Mapping[str, Callable[[Bench], Awaitable[list[Table]]]] = {
     "restart": restart.run,
     "backlog": backlog.run,
     "view": view.run,
+    "ops": ops_page.run,
     "web": web.run,
 }
 
