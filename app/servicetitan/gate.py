@@ -9,6 +9,9 @@ from time import monotonic
 
 from app.servicetitan.breaker import FIRST_PAUSE, LONGEST_PAUSE, Breaker, BreakerSeen, Trouble
 from app.servicetitan.pace import HEAD_START, Priority
+from app.telemetry import log
+
+_log = log.get_logger(__name__)
 
 
 class Passage:
@@ -53,11 +56,12 @@ class Gate:
     ) -> None:
         self._clock = clock
         self.breaker = Breaker(
-            clock(), first_pause=first_pause, longest_pause=longest_pause, changed=self.nudge
+            clock(), first_pause=first_pause, longest_pause=longest_pause, changed=self._changed
         )
         self._queue: list[tuple[float, int, asyncio.Future[bool]]] = []
         self._order = itertools.count()
         self._timer: asyncio.TimerHandle | None = None
+        self._told: BreakerSeen = self.snapshot()
 
     @property
     def is_open(self) -> bool:
@@ -109,6 +113,24 @@ class Gate:
             else:
                 self._wake_when_due()
                 return
+
+    def _changed(self) -> None:
+        self._tell()
+        self.nudge()
+
+    def _tell(self) -> None:
+        """A line in the log when calls stop, and one when they go again."""
+        before, self._told = self._told, self.snapshot()
+        match before.open_since, self._told.open_since:
+            case None, float():
+                _log.warning("calls to ServiceTitan stop", trouble=self._told.trouble, why=self._told.why)
+            case float(since), None:
+                seconds = round(self._clock() - since, 1)
+                _log.warning(
+                    "calls to ServiceTitan go again", trouble=before.trouble, stopped_seconds=seconds
+                )
+            case _:
+                pass
 
     def _wake_when_due(self) -> None:
         wait = self.breaker.open_until - self._clock()

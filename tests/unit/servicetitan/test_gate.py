@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Callable
 
+from structlog.testing import capture_logs
+
 from app.servicetitan.breaker import FIRST_PAUSE, Trouble
 from app.servicetitan.gate import Gate
 from app.servicetitan.pace import Priority
@@ -122,3 +124,28 @@ async def test_the_loops_own_timer_lets_a_probe_go() -> None:
     gate.breaker.no_token(Trouble.OUTAGE, 0.0, "down")
     async with asyncio.timeout(20), gate.passage(Priority.LOW, since=0.0) as passage:
         assert passage.probing
+
+
+async def test_that_calls_stop_and_go_again_is_said_once_each() -> None:
+    probes = Probes()
+    with capture_logs() as lines:
+        probes.shut()
+        probes.clock.now += FIRST_PAUSE
+        for came_through in (False, True):
+            passage = probes.gate.try_passage()
+            assert passage
+            if came_through:
+                passage.came_through()
+            else:
+                passage.failed("still down")
+            probes.clock.now = probes.gate.breaker.open_until
+    assert [{**line, "log_level": "-"} for line in lines] == [
+        {"event": "calls to ServiceTitan stop", "trouble": "outage", "why": "down", "log_level": "-"},
+        {
+            "event": "calls to ServiceTitan go again",
+            "trouble": "outage",
+            "stopped_seconds": 3.0,
+            "log_level": "-",
+        },
+    ]
+    assert {line["log_level"] for line in lines} == {"warning"}
