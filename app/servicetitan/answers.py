@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -96,9 +97,14 @@ def unreadable(endpoint: Endpoint, status: int, why: str) -> Failed | Unsure:
 def date_of(answer: Answer, now: datetime) -> datetime:
     """The upstream's own time, from the Date header; `now` when there is none that can be read."""
     try:
-        return parsedate_to_datetime(answer.headers["Date"]).astimezone(UTC)
+        return _read_date(answer.headers["Date"])
     except (KeyError, ValueError):
         return now
+
+
+@lru_cache(maxsize=8)  # all answers of a second have the same
+def _read_date(text: str) -> datetime:
+    return parsedate_to_datetime(text).astimezone(UTC)
 
 
 def wait_of(answer: Answer, now: datetime) -> float | None:

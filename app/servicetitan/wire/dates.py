@@ -37,7 +37,7 @@ def print_instant(moment: datetime, *, seven_digits: bool = False) -> str:
     printed the same and parses back to itself.
     """
     moment = moment.astimezone(UTC)
-    text = moment.strftime("%Y-%m-%dT%H:%M:%S").rjust(19, "0")
+    text = moment.isoformat()[:19]
     if not moment.microsecond:
         return text + "Z"
     digits = f"{moment.microsecond:06d}"
