@@ -32,7 +32,7 @@
     stream = new EventSource(address);
     stream.onopen = () => document.body.classList.remove("stale");
     stream.onerror = stale;
-    for (const id of ["pulse", "banners", "strip", "charts", "groups", "booking", "timeline", "plan", "news"]) {
+    for (const id of ["pulse", "banners", "strip", "charts", "groups", "booking", "job", "timeline", "plan", "news"]) {
       stream.addEventListener(id, (event) => fill(id, event.data));
     }
     stream.addEventListener("said", (event) => {
