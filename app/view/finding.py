@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from heapq import nsmallest
+from itertools import product
 
 from app.booking.reasons import Reason
 from app.booking.record import State
@@ -94,18 +95,19 @@ def _conditions(wanted: Wanted, visit: str) -> tuple[list[str], list[object]]:
 def _by_zip(
     reader: sqlite3.Connection, wanted: Wanted, prefix: str, limit: int, after: FoundKey | None
 ) -> Found:
-    """The first of each ZIP, merged: a short prefix may stand before most bookings there are."""
-    parts, values = _conditions(replace(wanted, zip=None), "b.visit")
+    """The first of each ZIP and state, merged: a short prefix may stand before most bookings there are."""
+    parts, values = _conditions(replace(wanted, zip=None, state=None), "b.visit")
     if after is not None:
         parts.append("(b.visit, b.booking_id) > (?, ?)")
         values += [after.at, after.booking_id]
+    asked = (
+        "SELECT b.booking_id, b.visit AS at FROM bookings b "  # noqa: S608 - words of our own
+        f"WHERE {' AND '.join(('b.zip = ?', 'b.state = ?', *parts))} ORDER BY b.visit, b.booking_id LIMIT ?"
+    )
+    states = State if wanted.state is None else (wanted.state,)
     rows: list[sqlite3.Row] = []
-    for code in _zips(reader, prefix):
-        rows += reader.execute(
-            f"SELECT b.booking_id, b.visit AS at FROM bookings b WHERE {' AND '.join(('b.zip = ?', *parts))} "  # noqa: S608 - words of our own
-            "ORDER BY b.visit, b.booking_id LIMIT ?",
-            (code, *values, limit + 1),
-        ).fetchall()
+    for code, state in product(_zips(reader, prefix), states):
+        rows += reader.execute(asked, (code, state.value, *values, limit + 1)).fetchall()
     return _page(reader, nsmallest(limit + 1, rows, key=lambda row: (row["at"], row["booking_id"])), limit)
 
 

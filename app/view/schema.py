@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-VERSION = 3
+VERSION = 4
 """Of the tables below; a file of another version is rebuilt."""
 
 TABLES = """
@@ -47,7 +47,7 @@ CREATE INDEX bookings_phase ON bookings (phase);
 CREATE INDEX bookings_surname ON bookings (surname);
 CREATE INDEX bookings_name ON bookings (name);
 CREATE INDEX bookings_phone ON bookings (phone);
-CREATE INDEX bookings_zip ON bookings (zip, visit);
+CREATE INDEX bookings_zip ON bookings (zip, state, visit);
 CREATE INDEX bookings_visit ON bookings (visit, booking_id);
 CREATE INDEX bookings_changed ON bookings (changed, booking_id);
 

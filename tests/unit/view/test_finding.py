@@ -103,6 +103,8 @@ def fill(database: Database) -> None:
         (Wanted(reason=Reason.AREA_NOT_SUPPORTED), ["h-1", "h-2"]),
         (Wanted(reason=Reason.ILLEGAL_TRANSITION), ["j-1"]),
         (Wanted(zip="850"), ["p-1", "h-3", "h-1", "h-2", "j-1"]),
+        (Wanted(zip="850", state=State.ACTIVE), ["j-1"]),
+        (Wanted(zip="850", before=NOW + timedelta(days=9)), ["p-1", "h-3"]),
         (Wanted(zip="85016"), ["h-1"]),
         (Wanted(state=State.HELD, zip="85001"), ["h-3", "h-2"]),
         (Wanted(before=NOW + timedelta(days=9)), ["p-1", "h-3"]),
@@ -122,7 +124,8 @@ def test_what_is_wanted_is_found_earliest_visit_first(
 
 
 @pytest.mark.parametrize(
-    "wanted", [Wanted(), Wanted(state=State.HELD), Wanted(reason=Reason.AREA_NOT_SUPPORTED)]
+    "wanted",
+    [Wanted(), Wanted(state=State.HELD), Wanted(reason=Reason.AREA_NOT_SUPPORTED), Wanted(zip="850")],
 )
 def test_a_walk_shows_each_once_even_with_equal_times(database: Database, wanted: Wanted) -> None:
     database.put(*(held(f"h-{number}") for number in range(7)))
@@ -149,6 +152,7 @@ WISHES: dict[str, Callable[[sqlite3.Connection], object]] = {
     "state": lambda file: find(file, Wanted(state=State.HELD), limit=9, after=finding.FoundKey(1, "a")),
     "reason": lambda file: find(file, Wanted(reason=Reason.REFUSED), limit=9),
     "zip": lambda file: find(file, Wanted(zip="85001"), limit=9),
+    "zip and state": lambda file: find(file, Wanted(zip="850", state=State.ENDED), limit=9),
     "visit": lambda file: find(file, Wanted(before=NOW), limit=9),
     "text": lambda file: find(file, Wanted(text="ada"), limit=9),
     "changed": lambda file: finding.changed_since(file, NOW, limit=9),
