@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from app.booking.asks import CreateJob
+from app.booking.asks import Ask, CreateJob, FindJob
 from app.booking.customer_lane import CustomerRequest
 from app.booking.customers import customer_order
 from app.booking.events import BookingEvent, RawEvent, Unusable, read
@@ -311,8 +311,8 @@ class _Lane:
             live=call.live,
             again=call.again,
         )
-        if isinstance(call.ask, CreateJob) and not self._parts.app.still_mine(self._partition):
-            await self._tell_the_owner()
+        if not self._parts.app.still_mine(self._partition):
+            await self._sent_late(call.ask)
         sent_at = came.sent_at if isinstance(call.ask, CreateJob) else came.unanswered_at
         if sent_at is not None:
             # A second job is looked for from the send of the first, whatever that came to.
@@ -324,8 +324,21 @@ class _Lane:
             unanswered=came.unanswered_at is not None,
         )
 
+    async def _sent_late(self, ask: Ask) -> None:
+        """This process slept between its last check and its socket: another one may have gone on.
+
+        A second job is looked for by the booking's owner. Any other write can only be told of: its owner
+        has no reason to doubt what it wrote itself.
+        """
+        match ask:
+            case FindJob():
+                return
+            case CreateJob():
+                await self._tell_the_owner()
+            case _:
+                self._parts.narrator.sent_late(self._booking_id, ask)
+
     async def _tell_the_owner(self) -> None:
-        """This process slept between its last check and its socket: another one may have made the job too."""
         headers = codec.scan_headers(0, "recheck")
         topic = self._parts.topics.retry[0].name
         await self._parts.app.tell(Outgoing(topic, self._key, b"", headers, self._partition))

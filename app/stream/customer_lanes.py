@@ -128,6 +128,8 @@ class _PhoneLane:
             call.ask, lane=self._lane, partition=self.partition, traceparent=self._traceparent()
         )
         creates = isinstance(call.ask, (CreateCustomer, CreateLocation))
+        if creates and not self.parts.app.still_mine(self.partition):
+            self.parts.narrator.sent_late(self.request.booking_id, call.ask)
         if creates and isinstance(came.outcome, Unsure) and came.sent_at is not None:
             # An answered 5xx has settled by the next retry; no answer may still be running.
             answered = came.outcome.http_status is not None

@@ -2,6 +2,7 @@
 
 import structlog
 
+from app.booking.asks import Ask, CustomerAsk
 from app.booking.customer_lane import CustomerRequest, Known
 from app.booking.events import Unusable
 from app.booking.lane import Unhappy
@@ -48,6 +49,14 @@ class Narrator:
             topic=raw.topic,
             partition=raw.partition,
             offset=raw.offset,
+        )
+
+    def sent_late(self, booking_id: str, ask: Ask | CustomerAsk) -> None:
+        """A write ended that the booking's, or its phone's, new owner may have gone past meanwhile."""
+        _log.error(
+            "sent by a worker that had lost the booking: compare it with ServiceTitan",
+            booking=booking_id,
+            asked=type(ask).__name__,
         )
 
     def left(self, record: Record) -> None:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.stream.kafka import connection
@@ -17,7 +18,6 @@ from app.worker.build import build
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
-    from pathlib import Path
 
     from app.settings import Settings
     from app.stream.faust_app import StreamApp
@@ -52,6 +52,17 @@ class WorkerProcess:
             while self.log.read_bytes().count(_TOOK) < times:
                 assert self.running, self.log.read_text()
                 await asyncio.sleep(_POLL_SECONDS)
+
+    async def until_asleep(self) -> None:
+        """Returns once it has put itself to sleep, where `STREAM_STOP_AT` says."""
+        stat = Path(f"/proc/{self._process.pid}/stat")
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while stat.read_text().rpartition(")")[2].split()[0] != "T":
+                await asyncio.sleep(_POLL_SECONDS)
+
+    def wake(self) -> None:
+        """Let it go on where it fell asleep."""
+        self._process.send_signal(signal.SIGCONT)
 
     def took(self) -> int:
         """How many times it has taken partitions."""
