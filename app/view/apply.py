@@ -17,7 +17,8 @@ from app.view import notes
 from app.view.columns import COLUMNS, attention, of_record
 from app.view.config import ViewTopics
 from app.view.plans import Step, take_note
-from app.view.schema import mark_written, transaction
+from app.view.schema import instant, mark_written, milliseconds, transaction
+from app.view.walking import KEPT
 
 _UPSERT = (
     f"INSERT INTO bookings ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))}) "  # noqa: S608 - names of our own
@@ -86,6 +87,20 @@ class _Stretch:
     healed: set[str] = field(default_factory=set)
     fresh: set[str] = field(default_factory=set)
     """Bookings of which the view had no row before."""
+    starts: dict[str, int | None] = field(default_factory=dict)
+    """When their jobs' visits started, as the view has it."""
+    moves: list[tuple[int, int, str, int, int]] = field(default_factory=list)
+    """What goes into `moves`."""
+
+    def note_move(self, booking_id: str, record: Incoming, after: datetime) -> None:
+        """Keep where the job stood before this record, when the record moves it and is of lately."""
+        if record.value is None or instant(record.timestamp) < after:
+            return
+        _, _, earlier = self.rows.get(booking_id, (0, 0, None))
+        before = self.starts[booking_id] if earlier is None else _start_of(earlier)
+        if before is not None and _start_of(record.value) not in {None, before}:
+            move = (record.partition, record.offset, booking_id, before, record.timestamp)
+            self.moves.append(move)
 
 
 def apply(
@@ -104,7 +119,7 @@ def apply(
         ends[record.topic, record.partition] = record.offset + 1
     done = Applied()
     with transaction(writer):
-        _bookings(writer, by_topic.get(topics.bookings, ()), zone, done)
+        _bookings(writer, by_topic.get(topics.bookings, ()), zone, now, done)
         _behind(writer, by_topic.get(topics.behind, ()), done)
         _dead_letters(writer, by_topic.get(topics.dead_letters, ()), done)
         _actions(writer, by_topic.get(topics.signals, ()), done)
@@ -124,14 +139,17 @@ def _text(key: bytes | None) -> str | None:
 # Bookings -------------------------------------------------------------------------------------------------
 
 
-def _bookings(writer: sqlite3.Connection, records: Iterable[Incoming], zone: ZoneInfo, done: Applied) -> None:
-    stretch = _winners(writer, records, done)
+def _bookings(
+    writer: sqlite3.Connection, records: Iterable[Incoming], zone: ZoneInfo, now: datetime, done: Applied
+) -> None:
+    stretch = _winners(writer, records, now - KEPT, done)
     for booking_id, (partition, offset, row) in stretch.rows.items():
         if not _write(writer, booking_id, partition, row, zone, fresh=booking_id in stretch.fresh):
             done.unreadable.append(("bookings", partition, offset))
         done.bookings.add(booking_id)
     writer.executemany("DELETE FROM regressions WHERE booking_id = ?", [(one,) for one in stretch.healed])
     writer.executemany("INSERT OR REPLACE INTO regressions VALUES (?, ?)", stretch.lower.items())
+    writer.executemany("INSERT OR REPLACE INTO moves VALUES (?, ?, ?, ?, ?)", stretch.moves)
     done.regressions += [Regression(*pair) for pair in stretch.lower.items()]
 
 
@@ -163,7 +181,9 @@ def _write(
     return True
 
 
-def _winners(writer: sqlite3.Connection, records: Iterable[Incoming], done: Applied) -> _Stretch:
+def _winners(
+    writer: sqlite3.Connection, records: Iterable[Incoming], moved_after: datetime, done: Applied
+) -> _Stretch:
     """Per booking what counts of these records: the highest row, of equals the later; a tombstone always."""
     found = _Stretch()
     for record in records:
@@ -173,13 +193,14 @@ def _winners(writer: sqlite3.Connection, records: Iterable[Incoming], done: Appl
             done.unreadable.append(("bookings", record.partition, record.offset))
             continue
         if booking_id not in found.ranks:
-            found.ranks[booking_id] = _stored_rank(writer, booking_id)
+            found.ranks[booking_id], found.starts[booking_id] = _stored(writer, booking_id)
             if found.ranks[booking_id] is None:
                 found.fresh.add(booking_id)
         known = found.ranks[booking_id]
         if mine is not None and known is not None and known > mine:
             found.lower[booking_id] = record.partition
             continue
+        found.note_move(booking_id, record, moved_after)
         found.rows[booking_id] = (record.partition, record.offset, record.value)
         found.ranks[booking_id] = mine
         found.lower.pop(booking_id, None)
@@ -195,11 +216,21 @@ def _rank(row: bytes) -> tuple[int, int] | None:
     return found if all(isinstance(part, int) for part in found) else None
 
 
-def _stored_rank(writer: sqlite3.Connection, booking_id: str) -> tuple[int, int] | None:
+def _stored(writer: sqlite3.Connection, booking_id: str) -> tuple[tuple[int, int] | None, int | None]:
+    """The rank of the view's row of a booking, and when its job's visit starts."""
     stored = writer.execute(
-        "SELECT generation, sequence FROM bookings WHERE booking_id = ?", (booking_id,)
+        "SELECT generation, sequence, job_start FROM bookings WHERE booking_id = ?", (booking_id,)
     ).fetchone()
-    return None if stored is None else (stored[0], stored[1])
+    return (None, None) if stored is None else ((stored[0], stored[1]), stored[2])
+
+
+def _start_of(row: bytes) -> int | None:
+    """When the visit of a row's job starts; None without a job, and for what is no row of ours."""
+    try:
+        job = decode(row).job
+    except (ValidationError, ValueError, KeyError, OverflowError):
+        return None
+    return None if job is None else milliseconds(job.start)
 
 
 # Behind ---------------------------------------------------------------------------------------------------

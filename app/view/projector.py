@@ -18,6 +18,7 @@ from app.view import schema
 from app.view.apply import Applied, apply
 from app.view.config import ViewConfig
 from app.view.schema import Stamp
+from app.view.walking import KEPT
 
 _log = get_logger(__name__)
 
@@ -250,6 +251,7 @@ class Projector:
         with schema.transaction(writer):
             for table in ("dead_letters", "actions", "closings", "webhooks"):
                 writer.execute(f"DELETE FROM {table} WHERE at < ?", before)  # noqa: S608 - names of our own
+            writer.execute("DELETE FROM moves WHERE at < ?", (schema.milliseconds(now - KEPT),))
 
     async def _look(self, consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int]) -> None:
         """Note how far the view is, by what the broker said with the last fetches."""

@@ -18,8 +18,6 @@ from app.view.rows import (
     DeadLetter,
     Ended,
     EventFate,
-    JobKey,
-    JobPage,
     OnItsWay,
     Owned,
     WaitingLane,
@@ -66,29 +64,6 @@ def booking_of_job(reader: sqlite3.Connection, job_id: int) -> BookingSeen | Non
         return None
     row = reader.execute("SELECT booking_id FROM bookings WHERE job_id = ?", (job_id,)).fetchone()
     return None if row is None else booking(reader, row["booking_id"])
-
-
-def jobs_between(
-    reader: sqlite3.Connection, start: datetime, end: datetime, *, limit: int, after: JobKey | None = None
-) -> JobPage:
-    """Jobs whose visit starts from `start` to `end`, both inclusive, by start and id."""
-    low, high = milliseconds(start), milliseconds(end)
-    (total,) = reader.execute(
-        "SELECT COUNT(*) FROM bookings WHERE job_id IS NOT NULL AND job_start BETWEEN ? AND ?", (low, high)
-    ).fetchone()
-    key = after or JobKey(start=low, job_id=-1)
-    rows = reader.execute(
-        "SELECT job_start, job_id, row FROM bookings WHERE job_id IS NOT NULL "
-        "AND (job_start, job_id) > (?, ?) AND job_start BETWEEN ? AND ? ORDER BY job_start, job_id LIMIT ?",
-        (key.start, key.job_id, low, high, limit + 1),
-    ).fetchall()
-    shown = rows[:limit]
-    more = len(rows) > limit and shown
-    return JobPage(
-        records=tuple(decode(row["row"]) for row in shown),
-        next_key=JobKey(start=shown[-1]["job_start"], job_id=shown[-1]["job_id"]) if more else None,
-        total=total,
-    )
 
 
 def fate(reader: sqlite3.Connection, booking_id: str, digests: Collection[str]) -> EventFate:

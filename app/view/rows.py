@@ -20,17 +20,21 @@ class BookingSeen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobPage:
-    """A stretch of the jobs by the start of their visits; `next_key` is None at the end of the walk."""
+    """A stretch of the jobs by the start of their visits; `following` is None at the end of the walk."""
 
     records: tuple[Record, ...]
-    next_key: "JobKey | None"
+    following: "Walk | None"
     total: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JobKey:
-    """Where a walk over jobs stands: after this visit's start (epoch milliseconds) and job."""
+class Walk:
+    """Where a walk over jobs stands: after this visit's start (epoch milliseconds) and job.
 
+    `places` is when it began: the next offset of each partition of the changelog.
+    """
+
+    places: tuple[int, ...]
     start: int
     job_id: int
 

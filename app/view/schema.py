@@ -51,6 +51,13 @@ CREATE INDEX bookings_zip ON bookings (zip, state, visit);
 CREATE INDEX bookings_visit ON bookings (visit, booking_id);
 CREATE INDEX bookings_changed ON bookings (changed, booking_id);
 
+-- Where a job's visit started before a row of the changelog moved it; of the last hours.
+CREATE TABLE moves (
+    partition INTEGER NOT NULL, number INTEGER NOT NULL, booking_id TEXT NOT NULL, before INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (partition, number)
+) WITHOUT ROWID;
+
 -- One line for each event that failed for good and may still be acted on; slot '' is a held creation.
 CREATE TABLE attention (
     booking_id TEXT NOT NULL, slot TEXT NOT NULL, reason TEXT NOT NULL, event_id TEXT NOT NULL,
@@ -173,6 +180,16 @@ def connect_reader(path: Path) -> sqlite3.Connection:
     reader.row_factory = sqlite3.Row
     reader.executescript("PRAGMA query_only = ON; PRAGMA temp_store = MEMORY;")
     return reader
+
+
+@contextlib.contextmanager
+def snapshot(reader: sqlite3.Connection) -> Iterator[None]:
+    """All that is read in it is of one moment."""
+    reader.execute("BEGIN")
+    try:
+        yield
+    finally:
+        reader.execute("ROLLBACK")
 
 
 @contextlib.contextmanager

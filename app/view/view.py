@@ -13,7 +13,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 from app.booking.reasons import Reason
 from app.booking.record import State
 from app.telemetry.log import get_logger
-from app.view import queries, schema
+from app.view import queries, schema, walking
 from app.view.apply import Applied, Regression
 from app.view.config import ViewConfig
 from app.view.projector import Progress, Projector
@@ -25,11 +25,11 @@ from app.view.rows import (
     Counts,
     DeadLetter,
     EventFate,
-    JobKey,
     JobPage,
     OnItsWay,
     Owned,
     WaitingLane,
+    Walk,
     WebhookSeen,
 )
 
@@ -39,6 +39,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 _READERS = 4
 _COUNT_SECONDS = 1.0
+_WALK_SECONDS, _WALK_PAUSE_SECONDS = 2.0, 0.05
 
 
 class ViewAway(Exception):  # noqa: N818 - read as a sentence: "view away"
@@ -101,6 +102,11 @@ class View:
         as_of = self.progress.as_of
         return not self.progress.caught_up or as_of is None or self._clock() - as_of > self._config.far_behind
 
+    @property
+    def partitions(self) -> int:
+        """Of each topic that it follows."""
+        return self._config.partitions
+
     async def until_caught_up(self) -> None:
         """Return when the view has all that was there when it started."""
         await self._caught_up.wait()
@@ -116,10 +122,27 @@ class View:
         return await self._ask(queries.booking_of_job, job_id)
 
     async def jobs_between(
-        self, start: datetime, end: datetime, *, limit: int, after: JobKey | None = None
+        self, start: datetime, end: datetime, *, limit: int, after: Walk | None = None
     ) -> JobPage:
-        """Jobs whose visit starts between the two, both inclusive, oldest first."""
-        return await self._ask(queries.jobs_between, start, end, limit=limit, after=after)
+        """Jobs whose visit starts between the two, both inclusive, oldest first: see `walking`."""
+        changelog, partitions = self._config.topics.bookings, self._config.partitions
+        until = time.monotonic() + _WALK_SECONDS
+        while True:
+            try:
+                return await self._ask(
+                    walking.jobs_between,
+                    start,
+                    end,
+                    limit=limit,
+                    changelog=changelog,
+                    partitions=partitions,
+                    after=after,
+                )
+            except walking.NotSoFar:
+                # The page before came from a worker that had read a little more.
+                if time.monotonic() > until:
+                    raise ViewAway("the view is behind the walk's beginning") from None
+                await asyncio.sleep(_WALK_PAUSE_SECONDS)
 
     async def head_row(self, booking_id: str, slot: str) -> bytes | None:
         """An event behind the head or put aside, as it is stored."""

@@ -16,8 +16,8 @@ from app.web.asking import asked
 from app.web.envelope import Problem, Reply, detail, success
 from app.web.pages import ApiView
 from app.web.requests import (
+    Cursor,
     as_model,
-    cursor,
     date_range,
     invalid,
     json_body,
@@ -46,15 +46,18 @@ class JobsView(ApiView):
         serving = services(request)
         start, end = date_range(request, serving.settings.business_time_zone)
         limit = whole_number(request, "limit", low=1, high=500, default=50)
-        after = read_cursor(request)
+        now = serving.clock()
+        came = read_cursor(request, partitions=serving.view.partitions, now=now)
+        began = round(now.timestamp() * 1000) if came is None else came.began
         require_view(serving)
+        after = None if came is None else came.walk
         page = await serving.view.jobs_between(start, end, limit=limit, after=after)
         return success(
             Reply(
                 200,
                 {
                     "jobs": [answers.job(record) for record in page.records],
-                    "next": None if page.next_key is None else cursor(page.next_key),
+                    "next": None if page.following is None else str(Cursor(page.following, began)),
                     "limit": limit,
                     "totalCount": page.total,
                     "asOf": instant(serving.view.as_of or serving.clock()),

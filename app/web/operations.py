@@ -90,7 +90,13 @@ _RANGE = (
         meaning="jobs of one page",
         schema={"type": "integer", "minimum": 1, "maximum": 500, "default": 50},
     ),
-    Parameter(name="cursor", where="query", meaning="`next` of the page before"),
+    Parameter(
+        name="cursor",
+        where="query",
+        meaning="`next` of the page before, for an hour from the first page on. In a walk each job stands "
+        "where it stood when the walk began, and is shown as it is now: none comes twice, none is passed "
+        "over. One that was added meanwhile comes where it stood first, if that is still ahead",
+    ),
 )
 
 OPERATIONS: tuple[Operation, ...] = (

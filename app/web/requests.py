@@ -3,7 +3,7 @@
 import base64
 import binascii
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TypeVar
@@ -14,7 +14,8 @@ from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
 from app.booking.events import FieldError
-from app.view.rows import JobKey
+from app.view.rows import Walk
+from app.view.walking import LONGEST_WALK
 from app.web.envelope import Problem
 from app.web.guard import BODY
 
@@ -181,21 +182,43 @@ def _ends(text: str, zone: ZoneInfo) -> tuple[datetime, datetime] | None:
 # Cursors --------------------------------------------------------------------------------------------------
 
 
-def cursor(key: JobKey) -> str:
-    """Where a walk stands, as a text that means nothing to its holder."""
-    return base64.urlsafe_b64encode(f"{key.start}.{key.job_id}".encode()).decode().rstrip("=")
+_NUMBER_BYTES, _PLACE_BYTES = 8, 5
 
 
-def read_cursor(request: web.Request) -> JobKey | None:
-    """Where the walk goes on; raises Problem 400 for a text that no answer gave."""
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """Where a walk stands, and when it began (epoch milliseconds)."""
+
+    walk: Walk
+    began: int
+
+    def __str__(self) -> str:
+        """A text that means nothing to its holder."""
+        numbers = (self.began, self.walk.start, self.walk.job_id)
+        plain = b"".join(number.to_bytes(_NUMBER_BYTES, signed=True) for number in numbers)
+        plain += b"".join(place.to_bytes(_PLACE_BYTES) for place in self.walk.places)
+        return base64.urlsafe_b64encode(plain).decode().rstrip("=")
+
+
+def read_cursor(request: web.Request, *, partitions: int, now: datetime) -> Cursor | None:
+    """Where the walk goes on; raises Problem 400 for a text that no answer gave, or that is too old."""
     text = request.query.get("cursor")
     if text is None:
         return None
     try:
-        plain = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True).decode()
+        plain = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
-        plain = ""
-    found = re.fullmatch(r"(-?[0-9]{1,15})\.([0-9]{1,18})", plain)
-    if found is None:
+        plain = b""
+    if len(plain) != 3 * _NUMBER_BYTES + partitions * _PLACE_BYTES:
         raise invalid((FieldError(field="cursor", message="must be `next` of an answer", value=text),))
-    return JobKey(start=int(found[1]), job_id=int(found[2]))
+    numbers, places = plain[: 3 * _NUMBER_BYTES], plain[3 * _NUMBER_BYTES :]
+    began, start, job_id = (int.from_bytes(part, signed=True) for part in _parts(numbers, _NUMBER_BYTES))
+    if began < (now - LONGEST_WALK).timestamp() * 1000:
+        message = f"the walk began over {LONGEST_WALK.seconds // 3600} hour ago: begin again without a cursor"
+        raise invalid((FieldError(field="cursor", message=message, value=text),))
+    there = tuple(int.from_bytes(part) for part in _parts(places, _PLACE_BYTES))
+    return Cursor(Walk(places=there, start=start, job_id=job_id), began)
+
+
+def _parts(plain: bytes, size: int) -> Iterator[bytes]:
+    return (plain[at : at + size] for at in range(0, len(plain), size))

@@ -19,7 +19,7 @@ from app.booking.record import Lane, Phase, State, Waits, encode, encode_head
 from app.view import queries, schema
 from app.view.apply import Applied, Regression, apply
 from app.view.config import ViewTopics
-from app.view.rows import Ended, JobKey, OnItsWay
+from app.view.rows import Ended, OnItsWay
 from tests.support.rows import NOW, Read, a_booking, a_failed, a_head, a_record, digest, held, with_job
 
 if TYPE_CHECKING:
@@ -419,45 +419,6 @@ def test_webhooks_are_told_with_their_copies(database: sqlite3.Connection) -> No
     }
 
 
-# Jobs by date ---------------------------------------------------------------------------------------------
-
-
-def walk(database: sqlite3.Connection, limit: int, first: int = 0, last: int = 99) -> list[int]:
-    found: list[int] = []
-    after: JobKey | None = None
-    while True:
-        page = queries.jobs_between(
-            database, NOW + timedelta(hours=first), NOW + timedelta(hours=last), limit=limit, after=after
-        )
-        found += [record.job.id for record in page.records if record.job]
-        if page.next_key is None:
-            return found
-        after = page.next_key
-
-
-def at(number: int, hours: int, **changes: object) -> Read:
-    return row(with_job(f"b-{number}", number, job={"start": NOW + timedelta(hours=hours)}, **changes))
-
-
-def test_jobs_by_date_are_inclusive_and_oldest_first(database: sqlite3.Connection) -> None:
-    put(database, at(1, 3), at(2, 1), at(3, 2), at(4, 4), at(5, 2), row(a_record("none")))
-    assert walk(database, 10) == [2, 3, 5, 1, 4]
-    for limit in (1, 2, 3, 5):
-        assert walk(database, limit) == [2, 3, 5, 1, 4]
-    assert walk(database, 10, 2, 3) == [3, 5, 1]
-    page = queries.jobs_between(database, NOW + timedelta(hours=2), NOW + timedelta(hours=3), limit=2)
-    assert (page.total, page.next_key is None) == (3, False)
-    assert walk(database, 10, 5, 9) == []
-
-
-def test_a_walk_shows_no_job_twice_while_jobs_are_added(database: sqlite3.Connection) -> None:
-    put(database, at(2, 2), at(4, 4))
-    page = queries.jobs_between(database, NOW, NOW + timedelta(days=1), limit=1)
-    put(database, at(1, 1), at(3, 3))
-    rest = queries.jobs_between(database, NOW, NOW + timedelta(days=1), limit=9, after=page.next_key)
-    assert [record.job and record.job.id for record in rest.records] == [3, 4]
-
-
 # What must be fast ----------------------------------------------------------------------------------------
 
 
@@ -490,13 +451,3 @@ def test_no_question_scans_the_bookings(
     for statement in asked:
         plan = database.execute(f"EXPLAIN QUERY PLAN {statement}").fetchall()
         assert [step[3] for step in plan if step[3].endswith("SCAN bookings")] == []
-
-
-def test_jobs_by_date_walk_their_index(database: sqlite3.Connection) -> None:
-    asked: list[str] = []
-    database.set_trace_callback(asked.append)
-    queries.jobs_between(database, NOW, NOW, limit=5, after=JobKey(start=5, job_id=1))
-    database.set_trace_callback(None)
-    plans = [step[3] for one in asked for step in database.execute(f"EXPLAIN QUERY PLAN {one}").fetchall()]
-    assert plans
-    assert all("bookings_start" in step and step.startswith("SEARCH") for step in plans)

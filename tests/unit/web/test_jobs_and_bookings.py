@@ -133,9 +133,8 @@ def on(number: int, start: str) -> Record:
     return with_job(f"b-{number}", number, job={"start": datetime.fromisoformat(start)})
 
 
-async def pages(served: Served, query: str) -> list[list[int]]:
+async def pages(served: Served, query: str, cursor: str | None = "") -> list[list[int]]:
     found: list[list[int]] = []
-    cursor: str | None = ""
     while cursor is not None:
         status, body, _ = await served.ask("GET", f"/jobs?{query}{cursor and f'&cursor={cursor}'}")
         assert status == 200
@@ -173,6 +172,41 @@ async def test_both_ends_count_whatever_their_offset(served: Served, query: str)
         on(4, "2026-03-02T11:00:01+00:00"),
     )
     assert await pages(served, query) == [[2, 3]]
+
+
+async def test_a_job_that_is_moved_during_a_walk_comes_once(served: Served) -> None:
+    day = "startDate=2026-03-02&endDate=2026-03-02&limit=1"
+    served.view.put(*(on(number, f"2026-03-02T{number:02d}:00:00+00:00") for number in (8, 10, 12)))
+    _, body, _ = await served.ask("GET", f"/jobs?{day}")
+    moved = replace(on(8, "2026-03-02T11:00:00+00:00"), sequence=9)
+    served.view.put(moved)
+    assert await pages(served, day, body["data"]["next"]) == [[10], [12]]
+    assert await pages(served, day) == [[10], [8], [12]]
+
+
+async def test_a_walk_that_takes_too_long_must_begin_again(served: Served) -> None:
+    day = "startDate=2026-03-02&endDate=2026-03-02&limit=1"
+    served.view.put(*(on(number, f"2026-03-02T{number:02d}:00:00+00:00") for number in (8, 10, 12)))
+    _, body, _ = await served.ask("GET", f"/jobs?{day}")
+    served.now += timedelta(minutes=59)
+    served.view.set_progress(as_of=served.now)
+    found, body, _ = await served.ask("GET", f"/jobs?{day}&cursor={body['data']['next']}")
+    assert found == 200
+    served.now += timedelta(minutes=2)
+    served.view.set_progress(as_of=served.now)
+    found, body, _ = await served.ask("GET", f"/jobs?{day}&cursor={body['data']['next']}")
+    assert (found, body["details"][0]["field"]) == (400, "cursor")
+    assert "begin again" in body["details"][0]["message"]
+
+
+async def test_a_cursor_of_a_view_that_has_read_more_is_answered_503(served: Served) -> None:
+    """Another worker gave it, and this one does not catch up."""
+    day = "startDate=2026-03-02&endDate=2026-03-02&limit=1"
+    served.view.put(*(on(number, f"2026-03-02T{number:02d}:00:00+00:00") for number in (8, 10, 12)))
+    _, body, _ = await served.ask("GET", f"/jobs?{day}")
+    served.view.database.execute("UPDATE positions SET next = 1")
+    found, body, headers = await served.ask("GET", f"/jobs?{day}&cursor={body['data']['next']}")
+    assert (found, headers["Retry-After"]) == (503, "5")
 
 
 async def test_a_page_says_how_many_there_are(served: Served) -> None:
