@@ -7,6 +7,7 @@ import asyncio
 import logging
 import sys
 import tempfile
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--rate", type=float, default=40.0, help="Events per second.")
     parser.add_argument("--store", choices=("rocksdb", "memory"), default="rocksdb")
+    for name in ("copies", "failing", "behind", "timers"):
+        parser.add_argument(f"--{name}", type=int, default=getattr(Options(), name))
     parser.add_argument("--folder", type=Path, help="Where logs and stores go; a new one by default.")
     given = parser.parse_args(arguments)
     # Each reader says so for every partition that is younger than it.
@@ -33,9 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     names = list(SCENARIOS) if given.scenarios == ["all"] else given.scenarios
     folder = given.folder or Path(tempfile.mkdtemp(prefix="kill-"))
     print(f"seed {given.seed}, logs in {folder}", flush=True)
-    options = Options(
-        seed=given.seed, kills=given.kills, workers=given.workers, rate=given.rate, store=given.store
-    )
+    options = Options(**{one.name: getattr(given, one.name) for one in fields(Options)})
     clean = True
     for name in names:
         place = folder / name

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from app.booking.identity import Progress, look_up
+from app.booking.identity import KEPT, Progress, all_seen, look_up
 from app.booking.reasons import Reason
 from app.booking.record import Phase, State
 
@@ -115,7 +115,12 @@ def compare(
     effects = upstream.by_booking()
     for booking_id, story_events in by_story.items():
         comparison = _Comparison(
-            story_events, kafka.rows.get(booking_id), letters, effects.get(booking_id, []), books
+            story_events,
+            kafka.rows.get(booking_id),
+            letters,
+            effects.get(booking_id, []),
+            books,
+            _events(kafka),
         )
         comparison.run(allowed or Allowed())
         _true(booking_id, kafka, upstream, books)
@@ -143,7 +148,12 @@ def _events(kafka: KafkaBooks) -> str:
 def _known(event: Produced, kafka: KafkaBooks, letters: Mapping[tuple[int, int], Letter]) -> bool:
     row = kafka.rows.get(event.story.booking_id)
     seen = row is not None and look_up(row.seen, event.step.digest) is not None
-    return seen or (event.partition, event.offset) in letters
+    return seen or _forgotten(event, row, _events(kafka)) or (event.partition, event.offset) in letters
+
+
+def _forgotten(event: Produced, row: Record | None, topic: str) -> bool:
+    """Whether a row has taken the event in, and has seen too many since to remember it."""
+    return row is not None and len(all_seen(row.seen)) == KEPT and event.offset <= row.highest(topic)
 
 
 def _by_origin(letters: Iterable[Letter]) -> dict[tuple[int, int], Letter]:
@@ -165,6 +175,7 @@ class _Comparison:
     letters: Mapping[tuple[int, int], Letter]
     done: list[Done]
     books: Books
+    topic: str
 
     def run(self, allowed: Allowed) -> None:
         story = self.events[0].story
@@ -258,6 +269,8 @@ class _Comparison:
         """Whatever was not dead-lettered must have been worked, by its row."""
         became = None if self.row is None else look_up(self.row.seen, event.step.digest)
         held = self.row is not None and self.row.lane.phase is Phase.HELD
+        if became is None and _forgotten(event, self.row, self.topic):
+            return
         if became is not Progress.WORKED and not held and not (event.step.again and became):
             self.books.lost.append(f"{event.step.event_id}: {became} in its row")
 

@@ -1,4 +1,4 @@
-"""Scenarios beyond kills: the disk, poison, clocks, a backlog, and ends in good order."""
+"""Scenarios beyond kills: the disk, clocks, a backlog, and ends in good order."""
 
 from __future__ import annotations
 
@@ -9,16 +9,12 @@ import time
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aiokafka import AIOKafkaProducer
 
 from app.booking.identity import Progress, look_up
-from app.booking.reasons import Reason
-from app.stream.codec import scan_headers
-from tests.kill.books import Produced
 from tests.kill.report import Report, report
-from tests.kill.story import START, Step, Story, booked
 from tests.kill.trial import stories_for, trial
 
 if TYPE_CHECKING:
@@ -123,87 +119,6 @@ async def _full_disk(running: Trial) -> list[str]:
         return [f"on a full disk the worker ended with {status}: {b''.join(said).decode()[:400]}"]
     finally:
         subprocess.run(["umount", "-l", str(place)], check=True)
-
-
-# Poison ---------------------------------------------------------------------------------------------------
-
-
-def _refused(booking_id: str, person: int) -> Story:
-    """A creation that ServiceTitan refuses for its customer."""
-    data = {**booked(person), "email": "error@test.com"}
-    step = Step(f"{booking_id}-0", "booking.created", data, 0.0, letter=Reason.CUSTOMER_CONFLICT)
-    return Story(booking_id, person, (step,))
-
-
-async def _send_all(running: Trial, told: Sequence[tuple[Story, Step]]) -> None:
-    topic = running.kafka.topics.booking_events.name
-    producer = AIOKafkaProducer(bootstrap_servers=running.kafka.servers, linger_ms=5)
-    await producer.start()
-    try:
-        sent = [
-            await producer.send(topic, key=story.booking_id.encode(), value=story.value(step))
-            for story, step in told
-        ]
-        at = time.monotonic()
-        for (story, step), one in zip(told, await asyncio.gather(*sent), strict=True):
-            running.produced.append(Produced(story, step, one.partition, one.offset, at))
-    finally:
-        await producer.stop()
-
-
-async def poison(broker: LocalKafka, folder: Path, options: Options) -> Report:
-    """Many copies of one event; bookings that all fail; a long lane behind a held head; a burst of timers."""
-    async with trial(broker, folder, seed=options.seed, settings={"STORE": options.store}) as running:
-        await running.fleet.start("w0")
-        life = asyncio.create_task(_live(running, 40, options.rate / 2))
-        copied = stories_for(running.random, 1, prefix="copied", extras=False)[0]
-        first = copied.steps[0]
-        await _send_all(running, [(copied, first), *[(copied, replace(first, again=True))] * 20_000])
-        await _send_all(
-            running, [(s, s.steps[0]) for s in (_refused(f"r{n}", 10_000 + n) for n in range(1_000))]
-        )
-        # A row remembers its last 1,000 events, and the comparison asks for each of them.
-        held = _held_lane(990)
-        await _send_all(running, [(held, step) for step in held.steps])
-        await _send_timers(running, copied.booking_id, 10_000)
-        await life
-        seconds = running.seconds_to_job()
-        p99 = seconds[int(len(seconds) * 0.99)]
-        memory = running.fleet.kilobytes("w0") // 1024
-        note = (
-            f"live bookings beside it: {len(seconds)} jobs, p50 {seconds[len(seconds) // 2]:.2f} s, "
-            f"p99 {p99:.2f} s; memory {memory} MB"
-        )
-        running.faults += 4
-        return await report(running, note)
-
-
-async def _live(running: Trial, seconds: float, rate: float) -> None:
-    await running.produce(stories_for(running.random, int(seconds * rate), prefix="live"), rate)
-
-
-def _held_lane(behind: int) -> Story:
-    """A refused creation, so many events behind it, and the cancellation that closes it all."""
-    head = _refused("held", 20_000).steps[0]
-    moved = [
-        Step(f"held-{n}", "booking.rescheduled", {"scheduledDate": START.isoformat()}, 0.0)
-        for n in range(1, behind + 1)
-    ]
-    cancelled = Step("held-end", "booking.cancelled", {}, 0.0, ("job.canceled", ""))
-    return Story("held", 20_000, (head, *moved, cancelled))
-
-
-async def _send_timers(running: Trial, booking_id: str, count: int) -> None:
-    """Timers of a turn that has long passed, all due at once."""
-    topic = running.kafka.topics.retry[0].name
-    producer = AIOKafkaProducer(bootstrap_servers=running.kafka.servers, linger_ms=5)
-    await producer.start()
-    sent: list[Any] = [
-        await producer.send(topic, key=booking_id.encode(), value=b"", headers=list(scan_headers(0, "timer")))
-        for _ in range(count)
-    ]
-    await asyncio.gather(*sent)
-    await producer.stop()
 
 
 # Clocks ---------------------------------------------------------------------------------------------------

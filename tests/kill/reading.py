@@ -123,15 +123,25 @@ class KafkaBooks:
 
     async def lag(self) -> int:
         """Records of the sources that are not committed."""
-        sources = [
+        return _left(await self._ends(self._sources()), await self.commits())
+
+    async def standing(self) -> dict[TopicPartition, int]:
+        """Where the sources end now."""
+        return await self._ends(self._sources())
+
+    async def worked_off(self, ends: dict[TopicPartition, int], seconds: float) -> None:
+        """Return when all that stood in the sources is committed, or raise TimeoutError."""
+        async with asyncio.timeout(seconds):
+            while _left(ends, await self.commits()):
+                await asyncio.sleep(0.3)
+
+    def _sources(self) -> tuple[str, ...]:
+        return (
             self.topics.booking_events.name,
             self.topics.signals.name,
             self.topics.customer_requests.name,
             *(topic.name for topic in self.topics.retry_read),
-        ]
-        commits = await self.commits()
-        ends = await self._ends(sources)
-        return sum(end - commits.get(tp, 0) for tp, end in ends.items())
+        )
 
     def busy(self) -> list[Record]:
         """Rows of lanes that have yet to come to rest."""
@@ -153,6 +163,10 @@ class KafkaBooks:
                     await asyncio.sleep(0.3)
         except TimeoutError:
             return False
+
+
+def _left(ends: dict[TopicPartition, int], commits: dict[TopicPartition, int]) -> int:
+    return sum(max(0, end - commits.get(tp, 0)) for tp, end in ends.items())
 
 
 def _letter(key: str, record: ConsumerRecord[bytes, bytes]) -> Letter:

@@ -21,6 +21,14 @@ class Options:
     workers: int = 2
     rate: float = 40.0
     store: str = "rocksdb"
+    copies: int = 200_000
+    """How often one event is sent again, in `poison`."""
+    failing: int = 10_000
+    """How many bookings fail, in `poison`."""
+    behind: int = 1_000
+    """How many events stand behind a held one, in `poison`; 1,000 at most."""
+    timers: int = 10_000
+    """How many retries are due at once, in `due`."""
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import asyncio
 import shutil
 from typing import TYPE_CHECKING, TypeAlias
 
-from tests.kill import faults, harm, lines
+from tests.kill import faults, harm, lines, poison
 from tests.kill.books import Allowed
 from tests.kill.report import Options, Report, report
 from tests.kill.trial import stories_for, trial
@@ -145,7 +145,8 @@ SCENARIOS: dict[str, Scenario] = {
     "sends": lines.sends,
     "upstream": upstream,
     "disk": harm.disk,
-    "poison": harm.poison,
+    "poison": poison.poison,
+    "due": poison.due,
     "clocks": harm.clocks,
     "backlog": harm.backlog,
     "gap": gap,

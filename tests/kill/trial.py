@@ -59,6 +59,7 @@ class Trial:
     faults: int = 0
     allowed: Allowed = field(default_factory=Allowed)
     settled_after: float = 0.0
+    settle_seconds: float = SETTLE_SECONDS
 
     async def produce(self, stories: Sequence[Story], per_second: float) -> None:
         """Tell the stories side by side, so that about so many events come in a second."""
@@ -91,20 +92,20 @@ class Trial:
         await self.kafka.read_on()
         self.commits_ahead.update(ahead(produced, self.kafka, commits))
 
-    def seconds_to_job(self) -> list[float]:
-        """From each creation to its job, in order of length."""
+    def seconds_to_job(self, prefix: str) -> list[float]:
+        """From each creation of a booking whose id begins so to its job, in order of length."""
         made = {done.booking: done.at for done in self.upstream.log if done.effect[0] == "job.created"}
         told = {
             one.story.booking_id: one.at
             for one in reversed(self.produced)
-            if one.step.effect == ("job.created", "")
+            if one.step.effect == ("job.created", "") and one.story.booking_id.startswith(prefix)
         }
         return sorted(made[booking] - at for booking, at in told.items() if booking in made)
 
     async def finish(self) -> Books:
         """Wait for rest, and compare."""
         begun = time.monotonic()
-        await self.kafka.settle(SETTLE_SECONDS)
+        await self.kafka.settle(self.settle_seconds)
         self.settled_after = time.monotonic() - begun
         await self.look()
         books = compare(self.produced, self.kafka, self.upstream, self.allowed)
