@@ -14,7 +14,7 @@ import click
 
 from app.local.demo_check import customers_made_twice, ended, problems
 from app.local.demo_screen import Figures, Screen
-from app.local.demo_script import LIVING, Script, scripts
+from app.local.demo_script import LIVING, PLAIN, Script, scripts
 from app.local.demo_stage import Stage, StageWrong
 from app.local.demo_tally import Tally
 from app.local.demo_traffic import Traffic
@@ -25,6 +25,8 @@ _BOOKINGS_PER_SECOND = 10.0
 _LATER_PER_SECOND = 0.5
 _PATIENCE_SECONDS = 120.0
 _LOOK_EVERY = 0.5
+_LEFT = 3
+"""Bookings that are left held, for a person to redrive."""
 _EXAMPLES = """\b
 Examples:
   servicetitan-stream demo
@@ -99,11 +101,35 @@ class _Run:
             await self._judge(traffic)
             if once:
                 return
+            await self._leave_a_group(traffic)
             self.screen.say("Bookings keep coming; Ctrl-C ends the demo.")
             sending = asyncio.create_task(traffic.send(self.stream, per_second=_LATER_PER_SECOND))
             with self.screen.live():
                 while True:
                     await self._look(traffic, sending)
+
+    async def _leave_a_group(self, traffic: Traffic) -> None:
+        """What a person may put right at the page: a group to redrive, beside what is held for its data."""
+        await self.stage.refuse_jobs(_LEFT)
+        group = list(islice((one for one in self.stream if one.title == PLAIN), _LEFT))
+        sending = asyncio.create_task(traffic.send(group, per_second=_BOOKINGS_PER_SECOND))
+        begun = time.monotonic()
+        with self.screen.live():
+            while time.monotonic() - begun < _PATIENCE_SECONDS:
+                await self._look(traffic, sending)
+                if all(traffic.tally.is_held(one.booking_id) for one in group):
+                    break
+        self._say_what_is_left(traffic)
+
+    def _say_what_is_left(self, traffic: Traffic) -> None:
+        page = f"{self.stage.web_url}/ops"
+        self.screen.say(f"Left for you at {page}:")
+        held = next((one for one in self.first if traffic.tally.is_held(one.booking_id)), None)
+        if held is not None:
+            self.screen.say(f"  {held.title}: repair it at {page}/bookings/{held.booking_id}")
+        self.screen.say(
+            f"  {_LEFT} bookings came while a scope was missing: redrive them at {page}/reasons/not-permitted"
+        )
 
     def _say_where(self) -> None:
         stage = self.stage

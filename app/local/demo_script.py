@@ -12,6 +12,8 @@ from app.booking.record import State
 from app.booking.status import Status
 from app.local.examples import Examples, Person, Sent
 
+PLAIN = "created"
+"""The title of a booking to which nothing else happens."""
 LIVING = "*-L"
 """How the ids of bookings look whose jobs are worked in ServiceTitan, and whose changes its webhooks tell."""
 TECHNICIANS = (501, 502, 503, 504, 505, 506, 507, 508)
@@ -103,7 +105,7 @@ class _Draft:
 
 def _plain(draft: _Draft) -> Script:
     draft.created()
-    return draft.script("created", Ending(scheduled_date=draft.data["scheduledDate"]))
+    return draft.script(PLAIN, Ending(scheduled_date=draft.data["scheduledDate"]))
 
 
 def _same_customer(draft: _Draft) -> Script:

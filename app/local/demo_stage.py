@@ -23,6 +23,7 @@ from app.stream.topology import Topics
 from app.stream.topology import topics as declared
 
 _OURS = ("KAFKA_", "SERVICETITAN_", "TOPIC_", "WEB_", "WEBHOOK_", "API_")
+_MAKE_JOB = "/jpm/v2/tenant/*/jobs"
 _START_SECONDS = 60
 _STOP_SECONDS = 45
 _POLL_SECONDS = 0.1
@@ -108,6 +109,12 @@ class Stage:
         async with aiohttp.ClientSession(self.simulator_url, raise_for_status=True) as session:
             await session.post("/simulator/webhooks", json=told)
             await session.post("/simulator/life", json=life)
+
+    async def refuse_jobs(self, count: int) -> None:
+        """The next so many jobs are refused as if the app lacked a scope; then it has it."""
+        fault = {"kind": "forbidden", "method": "POST", "path": _MAKE_JOB, "count": count}
+        async with aiohttp.ClientSession(self.simulator_url, raise_for_status=True) as session:
+            await session.post("/simulator/faults", json=fault)
 
     def check(self) -> None:
         """Raises `StageWrong` when a process has ended."""

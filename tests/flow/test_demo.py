@@ -11,6 +11,7 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.request import urlopen
 
 import pytest
 
@@ -82,6 +83,27 @@ def test_it_ends_by_itself_with_0_when_each_booking_ended_as_its_script_says() -
     assert [cell.strip() for cell in living.split("│")[2:4]] == ["1", "1"]
     assert "/ops" in output
     assert "Traceback" not in output
+
+
+@pytest.mark.timeout(PATIENCE_SECONDS + 30)
+def test_it_leaves_a_held_booking_and_a_group_to_put_right() -> None:
+    said: list[str] = []
+    with demo("--bookings", "5") as running:
+        until("Left for you", running, said)
+        held = until("  e-mail error@test.com: repair it at ", running, said).split()[-1]
+        group = until("  3 bookings came while a scope was missing", running, said).split()[-1]
+        assert "customer-conflict" in page(held)
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while page(group).count('name="booking"') != 3:
+            assert time.monotonic() < deadline, page(group)
+            time.sleep(0.1)
+        assert "Plan a redrive" in page(group)
+
+
+def page(address: str) -> str:
+    with urlopen(address, timeout=PATIENCE_SECONDS) as answer:  # noqa: S310 - an address of the demo's own
+        text: str = answer.read().decode()
+        return text
 
 
 @pytest.mark.timeout(PATIENCE_SECONDS + 30)
