@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -47,6 +48,9 @@ class AppConfig:
     catch_up_limit: float = 5.0
     """For how long a drain still starts on what stands before finished messages, to commit these."""
     room: Room = field(default_factory=Room)
+    delayed_room: Room = field(default_factory=partial(Room, unfinished=50))
+    """That of delayed sources. What is due at once, thousands after a bad hour, stands in line for the same
+    calls as what comes new: it is let in a little at a time, as it gets done."""
     web: WebConfig | None = None
 
     @property

@@ -34,7 +34,7 @@ _POLL_SECONDS = 0.1
 _NOWHERE = TP("", -1)
 """Asked for in every fetch: aiokafka takes an empty set for all partitions, and a member without fetches for
 dead."""
-_RELEASED_AT_ONCE = 200
+_RELEASED_AT_ONCE = 50
 _LONGEST_FETCH_MS = 200
 """How long the broker may hold a fetch open. What is asked behind it on its connection waits as long, and a
 recovery asks for the ends and beginnings of changelogs. Faust has 1,500."""
@@ -190,8 +190,15 @@ class LedgerConsumer(driver.Consumer):
 
     def open_ledgers(self, sources: Iterable[TP], epoch: int, delays: Mapping[str, float]) -> None:
         """Begin a new ownership of these partitions where they are committed; nothing may be in flight."""
-        room = self.app.config.room
-        self.ledgers = {tp: Ledger(self._committed_offset[tp], epoch=epoch, room=room) for tp in sources}
+        config = self.app.config
+        self.ledgers = {
+            tp: Ledger(
+                self._committed_offset[tp],
+                epoch=epoch,
+                room=config.delayed_room if tp.topic in delays else config.room,
+            )
+            for tp in sources
+        }
         self._gates = {tp: DelayGate(delays[tp.topic]) for tp in self.ledgers if tp.topic in delays}
 
     def stop_intake(self) -> None:

@@ -171,6 +171,27 @@ async def test_memory_is_bounded_while_handlers_wait(bench: StreamBench) -> None
     await bench.until_committed("in")
 
 
+async def test_what_is_due_at_once_is_let_in_a_little_at_a_time(bench: StreamBench) -> None:
+    await bench.topics("in", "retry")
+    app, let_go, done = bench.app(), asyncio.Event(), 0
+
+    async def handle(_message: Message) -> None:
+        nonlocal done
+        await let_go.wait()
+        done += 1
+
+    app.source(bench.topic("in"), handle)
+    app.source(bench.topic("retry"), handle, delay=0.1)
+    await bench.send_keyed("retry", [f"key-{n}" for n in range(3_000)])
+    await bench.start(app)
+    await until(lambda: app.unfinished() >= 50 * PARTITIONS)
+    await asyncio.sleep(0.5)  # more would be let in by now
+    assert app.unfinished() < 2 * 50 * PARTITIONS
+    let_go.set()
+    await until(lambda: done == 3_000)
+    await bench.until_committed("retry")
+
+
 async def test_a_paused_topic_is_not_fetched(bench: StreamBench) -> None:
     await bench.topics("in", "other")
     app = bench.app()
