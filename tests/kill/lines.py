@@ -54,11 +54,11 @@ async def committed(broker: TrialKafka, folder: Path, options: Options) -> Repor
 async def slow(broker: TrialKafka, folder: Path, options: Options) -> Report:
     """The broker grows slow, stands still for longer than a session, and is narrow; workers die meanwhile."""
     async with _proxied(broker, folder, options) as (running, line):
-        stories = stories_for(running.random, int(40 * options.rate))
+        stories = stories_for(running.random, int(24 * options.rate))
         for name in options.names:
             await running.fleet.start(name)
         telling = asyncio.create_task(running.produce(stories, options.rate))
-        for latency, rate, seconds in ((0.05, 1e6, 8), (0.4, 1e6, 8), (3.0, 1e6, 5), (0.02, 60e3, 8)):
+        for latency, rate, seconds in ((0.05, 1e6, 5), (0.4, 1e6, 5), (3.0, 1e6, 4), (0.02, 60e3, 6)):
             line.latency, line.bytes_per_second = latency, rate
             running.faults += 1
             await asyncio.sleep(seconds)
@@ -76,17 +76,17 @@ async def sends(broker: TrialKafka, folder: Path, options: Options) -> Report:
     async with _proxied(broker, folder, options) as (running, line):
         for name in options.names:
             await running.fleet.start(name)
-        stories = stories_for(running.random, int(40 * options.rate))
+        stories = stories_for(running.random, int(22 * options.rate))
         telling = asyncio.create_task(running.produce(stories, options.rate))
         for name in options.names:
             await running.fleet.living[name].owns()
         line.cut_answers = {Api.PRODUCE: 0.03}
-        await asyncio.sleep(10)
+        await asyncio.sleep(6)
         line.well_again()
         line.doubted_sends, line.refused_sends = 0.1, 0.1
-        await asyncio.sleep(10)
-        line.refused_sends = 1.0
         await asyncio.sleep(6)
+        line.refused_sends = 1.0
+        await asyncio.sleep(4)
         name = running.random.choice(options.names)
         await running.fleet.kill(name)
         await running.fleet.start(name)

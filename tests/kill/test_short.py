@@ -38,3 +38,23 @@ async def test_a_job_that_a_sleeper_made_is_found_and_cancelled(tmp_path: Path) 
         report = await SCENARIOS["gap"](broker, tmp_path, Options(seed=13, kills=60, rate=15.0))
     assert report.clean, report
     assert report.faults == 3, report
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    ("scenario", "options"),
+    [
+        ("committed", Options(seed=14, kills=6, rate=15.0)),
+        ("slow", Options(seed=15, rate=10.0)),
+        ("sends", Options(seed=16, rate=10.0)),
+        ("poison", Options(seed=17, rate=8.0, copies=2_000, failing=100, behind=200)),
+        ("due", Options(seed=18, rate=8.0, timers=200)),
+    ],
+)
+async def test_a_bad_line_to_kafka_and_too_much_at_once_change_nothing(
+    tmp_path: Path, scenario: str, options: Options
+) -> None:
+    with TrialKafka() as broker:
+        report = await SCENARIOS[scenario](broker, tmp_path, options)
+    assert report.clean, report
+    assert report.faults > 0, report
