@@ -48,7 +48,10 @@ _ERROR: dict[str, Any] = {
     },
     "required": ["success", "error", "message", "details"],
 }
-_ID = {"jobId": {"type": "string"}, "bookingId": {"type": "string", "minLength": 1, "maxLength": 100}}
+_ID = {
+    "jobId": {"type": "integer", "format": "int64"},
+    "bookingId": {"type": "string", "minLength": 1, "maxLength": 100},
+}
 
 
 def description(version: str = "1") -> dict[str, Any]:

@@ -63,11 +63,13 @@ _PREFER = Parameter(
     meaning="`respond-async` does not wait, `wait=n` waits up to n seconds (30 at most)",
     schema={"type": "string", "examples": ["respond-async", "wait=5"]},
 )
+KEY_PATTERN = r"^(?:\"[ !#-~]{1,200}\"|[!#-~](?:[ !#-~]{0,198}[!#-~])?)$"
+"""An `Idempotency-Key`: 1 to 200 printable ASCII characters, quoted as in its draft or bare."""
 _IDEMPOTENCY = Parameter(
     name="Idempotency-Key",
     where="header",
     meaning="makes a repeated request the same event",
-    schema={"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[!-~]+$"},
+    schema={"type": "string", "pattern": KEY_PATTERN},
 )
 _EVENT = Parameter(
     name="event", where="query", meaning="an event's id: 202 until it was worked", schema={"type": "string"}

@@ -18,9 +18,10 @@ from app.view.rows import Walk
 from app.view.walking import LONGEST_WALK
 from app.web.envelope import Problem
 from app.web.guard import BODY
+from app.web.operations import KEY_PATTERN
 
 LONGEST_WAIT = 30.0
-_LONGEST_KEY = 200
+_KEY = re.compile(KEY_PATTERN)
 _NUMBER = re.compile(r"[0-9]{1,20}(\.[0-9]{1,30})?(e[+-]?[0-9]{1,3})?")
 M = TypeVar("M", bound=BaseModel)
 
@@ -79,11 +80,10 @@ def idempotency_key(request: web.Request) -> str | None:
     key = request.headers.get("Idempotency-Key")
     if key is None:
         return None
-    bare = key.strip().removeprefix('"').removesuffix('"')
-    if not (0 < len(bare) <= _LONGEST_KEY and bare.isascii() and bare.isprintable()):
-        message = f"must be 1 to {_LONGEST_KEY} printable ASCII characters"
+    if _KEY.fullmatch(key.strip()) is None:
+        message = "must be 1 to 200 printable ASCII characters, quoted or without quotes"
         raise invalid((FieldError(field="Idempotency-Key", message=message),))
-    return bare
+    return key.strip().strip('"')
 
 
 @dataclass(frozen=True, slots=True)

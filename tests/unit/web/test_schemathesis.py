@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from pathlib import Path
 
@@ -11,8 +12,10 @@ import pytest
 from tests.support.rows import held, with_job
 from tests.support.web import serving
 
-CONFIG = Path(__file__).parents[2] / "support" / "schemathesis.toml"
-EXAMPLES = 4
+ROOT = Path(__file__).parents[3]
+CONFIG = ROOT / "tests" / "support" / "schemathesis.toml"
+HOOKS = "tests.support.schemathesis_hooks"
+EXAMPLES = 60
 
 
 @pytest.mark.timeout(600)
@@ -27,11 +30,12 @@ async def test_no_request_that_it_makes_up_finds_a_fault(tmp_path: Path) -> None
             f"--config-file={CONFIG}",
             "run",
             f"{served.address}/openapi.json",
-            "--phases=examples,coverage,fuzzing",
+            "--phases=examples,coverage,fuzzing,stateful",
             f"--max-examples={EXAMPLES}",
             "--header=Authorization: Bearer act-key",
             "--no-color",
             cwd=tmp_path,
+            env={**os.environ, "SCHEMATHESIS_HOOKS": HOOKS, "PYTHONPATH": str(ROOT)},
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
