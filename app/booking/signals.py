@@ -1,6 +1,7 @@
 """What does not queue in the lane: operators' actions, customers' answers, changes seen in ServiceTitan."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import orjson
 
@@ -13,10 +14,24 @@ from app.booking.identity import Progress, look_up, mark
 from app.booking.inputs import Action, CustomerFailed, CustomerResolved, Facts, Observed, Signal, Taken
 from app.booking.lane import Decision, Take, announced, noted, saved, unchanged
 from app.booking.reasons import Reason
-from app.booking.record import Closing, Drop, FailedEvent, Head, Phase, Record, SendDeadLetter, State, Trouble
+from app.booking.record import (
+    Closing,
+    Drop,
+    FailedEvent,
+    Head,
+    Job,
+    Phase,
+    Record,
+    SendDeadLetter,
+    State,
+    Trouble,
+)
 from app.booking.status import Status
 
 _CUSTOMER_MAY_BE_GONE = frozenset({Reason.REFUSED, Reason.CUSTOMER_CONFLICT})
+
+_DATE_PRECISION = timedelta(seconds=1)
+"""HTTP's Date has whole seconds (RFC 9110, section 5.6.7)."""
 
 
 def signalled(record: Record | None, signal: Signal, facts: Facts) -> Decision:
@@ -89,7 +104,7 @@ def _observed(record: Record, signal: Signal, seen: Observed, facts: Facts) -> D
     job = record.job
     if job is None or job.id != seen.job_id or job.reported is seen.status:
         return unchanged(record)
-    if seen.at < max(job.status_at, job.reported_at or job.status_at):
+    if _is_older(seen, job):
         return unchanged(record)
     record = _taken_in(record, signal)
     job = replace(job, reported=seen.status, reported_at=seen.at)
@@ -102,6 +117,18 @@ def _observed(record: Record, signal: Signal, seen: Observed, facts: Facts) -> D
     )
     cancelled = seen.status is Status.CANCELLED
     return saved(announced(record, "job.cancelled" if cancelled else "job.updated", facts, cause))
+
+
+def _is_older(seen: Observed, job: Job) -> bool:
+    """Whether a report is of what was before what is known, or may be.
+
+    The time of a write of our own is its answer's Date, which has whole seconds: a webhook of that second may
+    tell what was before the write. If it does not, the sweep tells it again, which reads what is.
+    """
+    if seen.at < max(job.status_at, job.reported_at or job.status_at):
+        return True
+    is_a_date = job.status_at.microsecond == 0
+    return seen.seen_by == "webhook" and is_a_date and seen.at < job.status_at + _DATE_PRECISION
 
 
 def _act(record: Record, signal: Signal, action: Action, facts: Facts) -> Decision:

@@ -255,6 +255,34 @@ def test_a_report_older_than_the_last_report_is_no_news_even_when_that_changed_n
     assert lane.row.job.status is Status.SCHEDULED
 
 
+@pytest.mark.parametrize(
+    ("seen_by", "seconds", "status"),
+    [
+        ("webhook", 10.5, Status.CANCELLED),
+        ("webhook", 11.0, Status.SCHEDULED),
+        ("sweep", 10.5, Status.SCHEDULED),
+    ],
+)
+def test_a_webhook_of_the_second_of_our_own_write_may_be_older_than_the_write(
+    seen_by: str, seconds: float, status: Status
+) -> None:
+    lane = booked().event(cancelled(1), accepted(None, later(10)))
+
+    lane.signal(Observed(job_id=1001, status=Status.SCHEDULED, at=later(seconds), seen_by=seen_by))
+
+    assert lane.row.job is not None
+    assert lane.row.job.status is status
+
+
+def test_a_webhook_of_the_second_of_an_exact_time_is_judged_by_it() -> None:
+    lane = booked().signal(Observed(job_id=1001, status=Status.DISPATCHED, at=later(10.2), seen_by="webhook"))
+
+    lane.signal(Observed(job_id=1001, status=Status.SCHEDULED, at=later(10.7), seen_by="webhook"))
+
+    assert lane.row.job is not None
+    assert lane.row.job.status is Status.SCHEDULED
+
+
 def test_a_report_of_a_booking_without_a_job_is_no_news() -> None:
     assert creating().signal(shows(Status.DISPATCHED, 1)).owed == []
 
