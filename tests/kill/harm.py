@@ -6,7 +6,7 @@ import asyncio
 import shutil
 import subprocess
 import time
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from app.local.kafka import LocalKafka
     from tests.kill.report import Options
     from tests.kill.trial import Trial
+    from tests.kill.workers import Life
 
 FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
 
@@ -72,19 +73,25 @@ def _cut(data: Path) -> None:
             there.truncate(file.stat().st_size // 2)
 
 
+def _cut_the_manifest(data: Path) -> None:
+    for file in sorted(data.rglob("MANIFEST-*")):
+        with file.open("r+b") as there:
+            there.truncate(file.stat().st_size - 60)
+
+
 def _damage_the_view(data: Path) -> None:
     for file in data.glob("view.sqlite3*"):
         file.write_bytes(b"\x00" * 5000)
 
 
-HARMS = (_lose, _damage, _cut, _lose_one_table, _damage_the_view)
+HARMS = (_lose, _damage, _cut, _cut_the_manifest, _lose_one_table, _damage_the_view)
 
 
 async def disk(broker: LocalKafka, folder: Path, options: Options) -> Report:
     """A worker's folder is lost, cut and damaged between its lives; then it is full for a while."""
     settings = {"STORE": "rocksdb"}
     async with trial(broker, folder, seed=options.seed, settings=settings) as running:
-        stories = stories_for(running.random, int(70 * options.rate))
+        stories = stories_for(running.random, int(80 * options.rate))
         telling = asyncio.create_task(running.produce(stories, options.rate))
         for harm in HARMS:
             life = await running.fleet.start("w0")
@@ -100,25 +107,40 @@ async def disk(broker: LocalKafka, folder: Path, options: Options) -> Report:
 
 
 async def _full_disk(running: Trial) -> list[str]:
-    """The same on a file system that is too small, which is then made larger."""
+    """A disk that fills up under a worker, and is full when it starts again; then room is made."""
     place = running.fleet.data_of("w0")
     shutil.rmtree(place)
     place.mkdir()
-    small = ["mount", "-t", "tmpfs", "-o", "size=1500k", "tmpfs", str(place)]
+    small = ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(place)]
     if subprocess.run(small, check=False, capture_output=True).returncode != 0:
         return ["a full disk was left out: this user cannot mount"]
     try:
         life = await running.fleet.start("w0")
-        status = await running.fleet.wait("w0", 60)
-        said = [line for line in life.said.splitlines() if b'"reason"' in line][-1:]
-        larger = ["mount", "-o", "remount,size=1g", str(place)]
-        subprocess.run(larger, check=True)
-        running.faults += 1
-        if status is None:
-            await running.fleet.kill("w0")
-        return [f"on a full disk the worker ended with {status}: {b''.join(said).decode()[:400]}"]
+        await life.owns()
+        _fill(place)
+        notes = [f"when the disk was full: {await _ended(running, life, 15)}"]
+        life = await running.fleet.start("w0")
+        notes.append(f"started on a full disk: {await _ended(running, life, 30)}")
+        subprocess.run(["mount", "-o", "remount,size=1g", str(place)], check=True)
+        running.faults += 2
+        return notes
     finally:
         subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def _fill(place: Path) -> None:
+    with (place / "filler").open("wb", buffering=0) as file, suppress(OSError):
+        while file.write(b"\x00" * 4096):
+            """Until there is no room for more."""
+
+
+async def _ended(running: Trial, life: Life, seconds: float) -> str:
+    """How a worker ended within that time; one that still works is killed."""
+    status = await running.fleet.wait(life.name, seconds)
+    if status is None:
+        await running.fleet.kill(life.name)
+    said = [line for line in life.said.splitlines() if b"giving up" in line or b"No space" in line][-1:]
+    return f"{'it worked on' if status is None else f'exit {status}'}, {b''.join(said).decode()[:300]}"
 
 
 # Clocks ---------------------------------------------------------------------------------------------------

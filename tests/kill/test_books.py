@@ -12,7 +12,7 @@ from aiokafka import TopicPartition
 from app.booking.admission import head_of
 from app.booking.creation import _adopt
 from app.booking.engine import decide
-from app.booking.identity import NOTHING_SEEN, Progress, mark
+from app.booking.identity import KEPT, NOTHING_SEEN, Identity, Progress, mark
 from app.booking.inputs import Arrived
 from app.booking.reasons import Reason
 from app.servicetitan.wire.jpm import RescheduleAppointment
@@ -211,3 +211,17 @@ async def test_a_commit_ahead_of_its_work_is_found(scene: Scene) -> None:
     assert len(ahead(scene.produced, scene.kafka, {TopicPartition(events, 0): 2})) == 2
     scene.kafka.letters.append(Letter(ID, Reason.REFUSED, (events, 0, 1), ""))
     assert len(ahead(scene.produced, scene.kafka, {TopicPartition(events, 0): 2})) == 1
+
+
+async def test_a_row_that_saw_too_many_since_has_an_event_by_its_offset_and_no_other(scene: Scene) -> None:
+    job = scene.as_it_should()
+    events = scene.kafka.topics.booking_events.name
+    seen = NOTHING_SEEN
+    for number in range(KEPT):
+        seen = mark(seen, Identity(source="/later", id=str(number)).digest(), Progress.WORKED)
+    row = replace(_row(job, scene.story), seen=seen)
+    scene.kafka.rows[ID] = row.took(events, 3)
+    assert scene.wrong() == set()
+    scene.kafka.rows[ID] = replace(row, taken=()).took(events, 1)
+    assert len(scene.books().lost) == 2
+    assert len(ahead(scene.produced, scene.kafka, {TopicPartition(events, 0): 4})) == 2
