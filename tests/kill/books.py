@@ -11,7 +11,7 @@ from app.booking.reasons import Reason
 from app.booking.record import Phase, State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from aiokafka import TopicPartition
 
@@ -60,6 +60,8 @@ class Books:
     overtaken: int = 0
     retried_out: int = 0
     """Events whose attempts a fault used up, where that is expected."""
+    told_late: int = 0
+    """Customers twice, and effects twice or out of order, of which the worker that slept told."""
     redelivered: int = 0
     """Events that were done, and not committed by a worker that ended in good order."""
 
@@ -79,6 +81,18 @@ class Books:
         }
         return {name: found for name, found in named.items() if found}
 
+    def excuse(self, bookings: Collection[str], customers: Collection[str]) -> None:
+        """Take out what a worker that slept before its socket did to these, having told of it."""
+
+        def others(found: list[str], told: Collection[str]) -> list[str]:
+            kept = [line for line in found if line.partition(":")[0] not in told]
+            self.told_late += len(found) - len(kept)
+            return kept
+
+        self.customers_twice = others(self.customers_twice, customers)
+        self.effects_twice = others(self.effects_twice, bookings)
+        self.out_of_order = others(self.out_of_order, bookings)
+
     def __str__(self) -> str:
         counts = (
             f"events {self.events}, lost {len(self.lost)}, jobs twice {len(self.jobs_twice)}, "
@@ -87,7 +101,7 @@ class Books:
             f"commits ahead of work {len(self.commits_ahead)}, untrue {len(self.untrue)}, "
             f"stuck {len(self.stuck)}; idempotent writes again {self.again}, overtaken {self.overtaken}, "
             f"second jobs found and cancelled {self.second_jobs_cancelled}, "
-            f"retries used up {self.retried_out}"
+            f"retries used up {self.retried_out}, told of by a sleeper {self.told_late}"
         )
         shown = [f"  {name}: {line}" for name, found in self.wrong.items() for line in found[:8]]
         return "\n".join([counts, *shown])

@@ -127,6 +127,11 @@ class _Writer:
         self.steps.append(Step(old.event_id, old.type, old.data, gap, again=True))
 
 
+def name_of(person: int) -> str:
+    """The customer's name that this person has in ServiceTitan."""
+    return f"Person Number{person}"
+
+
 def booked(person: int) -> dict[str, Any]:
     """The data of a creation by this person."""
     return {

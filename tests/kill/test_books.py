@@ -225,3 +225,14 @@ async def test_a_row_that_saw_too_many_since_has_an_event_by_its_offset_and_no_o
     scene.kafka.rows[ID] = replace(row, taken=()).took(events, 1)
     assert len(scene.books().lost) == 2
     assert len(ahead(scene.produced, scene.kafka, {TopicPartition(events, 0): 4})) == 2
+
+
+async def test_what_a_sleeper_told_of_is_excused_and_nothing_else(scene: Scene) -> None:
+    job = scene.as_it_should()
+    scene.moved(job, 1)
+    add_customer(scene.upstream.world, name="Person One")
+    books = scene.books()
+    books.excuse({"another"}, {"Person Two"})
+    assert set(books.wrong) == {"out of order", "customers twice"}
+    books.excuse({ID}, {"Person One"})
+    assert (books.wrong, books.told_late) == ({}, 2)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 PATIENCE_SECONDS = 120
 _OWNS = b'"event":"took partitions '
+_SENT_LATE = b'"event":"sent by a worker that had lost the booking'
 
 
 @dataclass(slots=True)
@@ -128,6 +129,15 @@ class Fleet:
         if not life.status.done():
             with suppress(ProcessLookupError):
                 os.kill(life.pid.result(), number)
+
+    def sent_late(self) -> set[str]:
+        """Bookings of which a worker said that it sent something after it had lost them."""
+        return {
+            orjson.loads(line)["booking"]
+            for log in self.folder.glob("*.log")
+            for line in log.read_bytes().splitlines()
+            if _SENT_LATE in line
+        }
 
     async def sleeps(self, name: str) -> None:
         """Return when it has put itself to sleep at its point."""
