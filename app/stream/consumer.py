@@ -7,10 +7,11 @@ tests/flow have to pass before either is raised.
 import asyncio
 import logging
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from aiokafka import TopicPartition
+from aiokafka.errors import ConsumerStoppedError
 from faust.transport.consumer import Fetcher, RecordMap
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
@@ -31,6 +32,10 @@ _log = logging.getLogger(__name__)
 
 _POLL_SECONDS = 0.1
 """The longest a fetch goes on without looking whether other partitions may be fetched."""
+_DELIVERED_AT_ONCE = 32
+"""Messages that are handed over in one round of the event loop."""
+_MOST_TO_REPLAY = 16_384
+"""Changelog records in memory, beyond which no more are fetched."""
 _NOWHERE = TP("", -1)
 """Asked for in every fetch: aiokafka takes an empty set for all partitions, and a member without fetches for
 dead."""
@@ -64,6 +69,32 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         """Fetch these no further, until the next assignment."""
         await self.call_thread(self._pause, [TopicPartition(*tp) for tp in partitions])
 
+    async def seek_to_starts(self, partitions: Iterable[TP]) -> dict[TP, int]:
+        """Have each read on from where the group has committed it; gives these offsets.
+
+        Where nothing is committed, or the broker has deleted what would come next, it is where the log
+        begins. aiokafka's own leaves out partitions of which nothing is committed: a record of theirs that
+        was fetched and dropped would never come again.
+        """
+        starts: dict[TP, int] = await self.call_thread(
+            self._seek_to_starts, [TopicPartition(*tp) for tp in partitions]
+        )
+        return starts
+
+    async def _seek_to_starts(self, partitions: list[TopicPartition]) -> dict[TP, int]:
+        consumer = self._ensure_consumer()
+        # The public `committed` asks for one partition at a time.
+        committed = await consumer._coordinator.fetch_committed_offsets(partitions)  # noqa: SLF001 - as above
+        begins = await consumer.beginning_offsets(partitions)
+        starts: dict[TP, int] = {}
+        for tp in partitions:
+            start = max(committed[tp].offset, 0) if tp in committed else 0
+            if 0 < start < begins[tp]:
+                _log.error("%d records of %s[%d] were deleted unread", begins[tp] - start, *tp)
+            starts[TP(*tp)] = max(start, begins[tp])
+            consumer.seek(tp, starts[TP(*tp)])
+        return starts
+
     async def _pause(self, partitions: list[TopicPartition]) -> None:
         consumer = self._ensure_consumer()
         consumer.pause(*consumer.assignment().intersection(partitions))
@@ -92,17 +123,6 @@ def listen(coordinator: Any, membership: "Membership") -> None:  # noqa: ANN401 
     coordinator.reset_generation = heard_reset
 
 
-class AnyOffset(dict[TP, int | None]):
-    """Faust's memory of what it has read, which forgets.
-
-    Faust drops a fetched record that is not above the last one it saw; what was fetched is to be delivered.
-    """
-
-    def __getitem__(self, tp: TP) -> None:
-        """Nothing was read before."""
-        return
-
-
 class LedgerConsumer(driver.Consumer):
     """Delivers what it fetches, and commits what the ledgers say."""
 
@@ -114,23 +134,37 @@ class LedgerConsumer(driver.Consumer):
         self._at_rest = asyncio.Event()
         self._one_commit = asyncio.Lock()
         super().__init__(*args, **options)
-        self._read_offset = AnyOffset()
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
     # Fetching --------------------------------------------------------------------------------------------
 
-    async def _wait_next_records(self, timeout: float) -> tuple[RecordMap, set[TP]]:  # noqa: ARG002, ASYNC109 - as Faust calls it
+    async def deliver(self, ended: Callable[[], bool]) -> None:
+        """Fetch, and hand over what was fetched, until it has ended.
+
+        Faust's own loop hands over what it fetched before the flow was stopped, and seeks by itself when it
+        finds it stopped. Here nothing is handed over while the flow is stopped, and what was fetched then is
+        dropped: whoever resumes the flow seeks first.
+        """
+        while not ended():
+            records = self.scheduler.iterate(await self._next_records())
+            for number, (tp, record) in enumerate(records):
+                if number % _DELIVERED_AT_ONCE == 0:
+                    await asyncio.sleep(0)
+                if not self.flow_active:
+                    break
+                await self.callback(self._to_message(tp, record))
+
+    async def _next_records(self) -> RecordMap:
         if not self.flow_active:
             await self._rest()
+            return {}
         records = await self._getmany(set(self._to_fetch()), _POLL_SECONDS)
-        if not self.flow_active:
-            # The flow was stopped meanwhile: whoever resumes it seeks first, and these come again.
-            await self._rest()
-            return {}, set()
-        due = dict(self._admit(records))
-        return due, set(due)
+        return dict(self._admit(records)) if self._flows() else {}
+
+    def _flows(self) -> bool:
+        return self.flow_active
 
     async def _rest(self) -> None:
         self._at_rest.set()
@@ -139,17 +173,36 @@ class LedgerConsumer(driver.Consumer):
         finally:
             self._at_rest.clear()
 
-    async def settle(self) -> None:
-        """Return when nothing is on its way from the broker to a stream. The flow has to be stopped."""
+    async def _settle(self) -> None:
+        """Stop the flow, and return when no fetch is under way any more.
+
+        Such a fetch takes records of a new assignment too, if it comes soon enough, and they are dropped: it
+        has to end before a position is set.
+        """
+        self.stop_flow()
         fetcher = self.app._fetcher  # noqa: SLF001 - Faust shows it nowhere else
         if fetcher.started and not fetcher.should_stop:
             await self._at_rest.wait()
 
+    async def seek_wait(self, partitions: Mapping[TP, int]) -> None:
+        """Set the position of each, as Faust's recovery does for changelogs, when no fetch is under way."""
+        await self._settle()
+        await super().seek_wait(partitions)
+
+    async def seek_sources(self, sources: Iterable[TP]) -> dict[TP, int]:
+        """Have each read on from where it is committed, when no fetch is under way; gives these offsets."""
+        await self._settle()
+        return await cast("ConsumerThread", self._thread).seek_to_starts(sources)
+
     def _to_fetch(self) -> Iterator[TP]:
         yield _NOWHERE
+        replay = self.app.tables.changelog_queue.qsize() < _MOST_TO_REPLAY
         for tp in self._get_active_partitions():
             ledger = self.ledgers.get(tp)
-            if ledger is None or not (ledger.crowded or self._held_out(tp)):
+            if ledger is None:
+                if replay:
+                    yield tp
+            elif not (ledger.crowded or self._held_out(tp)):
                 yield tp
 
     async def leave_out(self, changelogs: Iterable[TP]) -> None:
@@ -188,16 +241,16 @@ class LedgerConsumer(driver.Consumer):
 
     # Ownership -------------------------------------------------------------------------------------------
 
-    def open_ledgers(self, sources: Iterable[TP], epoch: int, delays: Mapping[str, float]) -> None:
-        """Begin a new ownership of these partitions where they are committed; nothing may be in flight."""
+    def open_ledgers(self, starts: Mapping[TP, int], epoch: int, delays: Mapping[str, float]) -> None:
+        """Begin a new ownership of these partitions at these offsets; nothing may be in flight."""
         config = self.app.config
         self.ledgers = {
             tp: Ledger(
-                self._committed_offset[tp],
+                start,
                 epoch=epoch,
                 room=config.delayed_room if tp.topic in delays else config.room,
             )
-            for tp in sources
+            for tp, start in starts.items()
         }
         self._gates = {tp: DelayGate(delays[tp.topic]) for tp in self.ledgers if tp.topic in delays}
 
@@ -271,14 +324,18 @@ class LedgerConsumer(driver.Consumer):
 
     def lag(self) -> dict[TP, int]:
         """How many records of each source partition are not done, as far as the broker told."""
-        return {tp: lag for tp, ledger in self.ledgers.items() if (lag := self._lag(tp, ledger)) is not None}
+        ends: dict[TP, int | None] = {tp: self.highwater(tp) for tp in self.ledgers}
+        return {
+            tp: max(0, end - self.ledgers[tp].next_needed()) for tp, end in ends.items() if end is not None
+        }
 
-    def _lag(self, tp: TP, ledger: Ledger) -> int | None:
-        end: int | None = self.highwater(tp)
-        needed = ledger.next_needed()
-        if end is None:
-            return None
-        return end - needed if needed is not None else end
+    def unread(self) -> dict[TP, int]:
+        """The next offset of each source partition that is fetched, and of which the broker has more."""
+        return {
+            tp: self.ledgers[tp].next_needed()
+            for tp, lag in self.lag().items()
+            if lag and self.ledgers[tp].head is None and not self._held_out(tp)
+        }
 
 
 class RestingFetcher(Fetcher):
@@ -287,6 +344,10 @@ class RestingFetcher(Fetcher):
     @Service.task
     async def _fetcher(self) -> None:
         try:
-            await cast("LedgerConsumer", self.app.consumer)._drain_messages(self)  # noqa: SLF001 - as Faust does
+            consumer = cast("LedgerConsumer", self.app.consumer)
+            await consumer.deliver(lambda: consumer.should_stop or self.should_stop)
+        except ConsumerStoppedError:
+            if not self.app.should_stop:
+                raise
         finally:
             self.set_shutdown()

@@ -41,7 +41,9 @@ _log = logging.getLogger(__name__)
 _MAX_REQUEST_BYTES = 3 * 1024 * 1024
 _FETCH_BYTES = 64 * 1024
 _POLL_RECORDS = 200
-_BUFFER_RECORDS = 16_384
+_BUFFER_RECORDS = 2**31
+"""Never full: a message that waited for room would be delivered behind the seek of a rebalance. The ledgers
+and the consumer bound what is fetched."""
 _BEGUN_AT_ONCE = 32
 """Messages handed over in one round of the event loop: each begins a lane, and whatever else waits for the
 round's end, a call to be sent above all, waits as long as they take."""
@@ -247,13 +249,16 @@ class StreamApp(faust.App):
 
     # Owning ----------------------------------------------------------------------------------------------
 
-    async def take_over(self, sources: set[TP], stale: Callable[[], bool]) -> None:
-        """Begin to own these partitions, unless it is too late; called when the tables are complete."""
+    async def take_over(self, starts: Mapping[TP, int], stale: Callable[[], bool]) -> None:
+        """Begin to own these partitions, each read on from its offset, unless it is too late.
+
+        Called when the tables are complete.
+        """
         async with self._handover:
             if stale():
                 return
-            epoch = self.ownership.take(tp.partition for tp in sources)
-            self.consumer.open_ledgers(sources, epoch, self._delays())
+            epoch = self.ownership.take(tp.partition for tp in starts)
+            self.consumer.open_ledgers(starts, epoch, self._delays())
             for callback in self._assigned:
                 await callback()
             _log.info("took partitions %s in generation %d", sorted(self.owned_partitions), self.generation)
@@ -360,6 +365,12 @@ class StreamApp(faust.App):
             for tp, ledger in self._ledgers.items()
             if ledger.head is not None
         }
+
+    def unread(self) -> dict[tuple[str, int], int]:
+        """The next offset of each partition that is fetched, has more, and of which nothing is in memory."""
+        if self._consumer is None:
+            return {}
+        return {(tp.topic, tp.partition): offset for tp, offset in self.consumer.unread().items()}
 
     def commit_age(self) -> float:
         """Seconds since the oldest finished message waits to be committed, 0 when none does."""

@@ -41,7 +41,7 @@ class Room:
 class Ledger:
     """The ledger of one partition for one ownership (`epoch`) of it.
 
-    `committed` is the group's committed offset, None when there is none yet.
+    `start` is the offset at which it is read on: everything below it is committed, or was deleted unread.
     """
 
     __slots__ = (
@@ -62,7 +62,7 @@ class Ledger:
 
     def __init__(
         self,
-        committed: int | None,
+        start: int,
         *,
         epoch: int = 0,
         room: Room | None = None,
@@ -70,9 +70,9 @@ class Ledger:
     ) -> None:
         self.epoch = epoch
         self.intake = Intake.OPEN
-        self.committed = committed
-        self.position = committed
-        """The offset to commit: everything below it is done. None as long as nothing is."""
+        self.committed = start
+        self.position = start
+        """The offset to commit: everything below it is done."""
         self.crowded = False
         """The partition is to be fetched no further; it becomes false again at half the room."""
         self.last = -1
@@ -139,9 +139,7 @@ class Ledger:
     @property
     def committable(self) -> int | None:
         """The offset to commit now, or None when there is nothing new to commit."""
-        if self.position is None or self.position == self.committed:
-            return None
-        return self.position
+        return None if self.position == self.committed else self.position
 
     @property
     def unfinished(self) -> int:
@@ -158,8 +156,8 @@ class Ledger:
         """The offset of the first message that is not done, None without one."""
         return self._order[0] if self._order else None
 
-    def next_needed(self) -> int | None:
-        """The offset of the first message that is not done, None when nothing is known yet."""
+    def next_needed(self) -> int:
+        """The offset of the first message that is not done, fetched or not."""
         return self._order[0] if self._order else self.position
 
     def head_age(self) -> float:

@@ -3,7 +3,8 @@
 Faust resumes the source partitions before it seeks them to their committed offsets, with the fetcher
 running: what is fetched in between makes the refetched records look like ones already read, and they are
 dropped (faust-streaming issue 596; hundreds of events lost by one kill, with `committed()` answering in 5
-ms). Here the fetcher is at rest until the seek is done.
+ms). Here the fetcher is at rest whenever a position is set, of a changelog or a source, and until the flow
+is resumed.
 """
 
 import asyncio
@@ -79,29 +80,26 @@ class SafeRecovery(Recovery):
         app, consumer = self.app, self.app.consumer
         consumer.stop_flow()
         app.flow_control.suspend()
-        await self._wait(consumer.settle(), timeout=app.conf.broker_request_timeout)
-        if self._stale(generation_id):
-            return
         await app.on_rebalance_complete.send()
         assignment = consumer.assignment()
-        if assignment:
-            await self._wait(consumer.perform_seek(), timeout=app.conf.broker_request_timeout)
+        sources = {tp for tp in assignment if not self._is_changelog_tp(tp)}
+        seeking = asyncio.ensure_future(consumer.seek_sources(sources))
+        await self._wait(seeking, timeout=app.conf.broker_request_timeout)
         if self._stale(generation_id):
             return
         app.flow_control.clear()
-        sources = {tp for tp in assignment if not self._is_changelog_tp(tp)}
         await self._wait(consumer.leave_out(assignment - sources), timeout=app.conf.broker_request_timeout)
         if self._stale(generation_id):
             return
-        await app.take_over(sources, lambda: self._stale(generation_id))
+        await app.take_over(seeking.result(), lambda: self._stale(generation_id))
         if self._stale(generation_id):
             return
-        await self._resume(assignment)
+        await self._resume(sources)
 
-    async def _resume(self, assignment: AbstractSet[TP]) -> None:
+    async def _resume(self, sources: AbstractSet[TP]) -> None:
         app, consumer = self.app, self.app.consumer
         self._set_recovery_ended()
-        consumer.resume_partitions({tp for tp in assignment if not self._is_changelog_tp(tp)})
+        consumer.resume_partitions(sources)
         self.completed.set()
         app.flow_control.resume()
         consumer.resume_flow()

@@ -152,6 +152,7 @@ class Runtime:
         return Seen(
             finished=app.dispatcher.progress.finished,
             heads=app.heads(),
+            unread=app.unread(),
             lag=sum(app.lag().values()),
             commit_age=app.commit_age(),
             group_answers=app.ownership.membership.fresh,

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from mode import Service
 
@@ -20,6 +21,9 @@ STATUS = 4
 _LOOK_SECONDS = 5.0
 END_SECONDS = 120.0
 """How long a worker that gave up may take to end by itself."""
+
+_Ages: TypeAlias = dict[tuple[str, int], tuple[int, float]]
+"""By topic and partition the offset at which it stands, and for how many seconds."""
 
 _log = log.get_logger(__name__)
 
@@ -34,6 +38,8 @@ class Limits:
     """There is work, none of it is finished, and nothing outside explains it."""
     head: float = 1800.0
     """One message is not finished while others are; an urgent backlog in front of it may take a while."""
+    unread: float = 300.0
+    """A partition is fetched and the broker has more, and nothing of it comes: a restart seeks anew."""
     recovery: float = 600.0
     """The tables are not complete, and no record of theirs is read."""
     silence: float = 600.0
@@ -48,6 +54,8 @@ class Seen:
     """How many messages were finished since the start."""
     heads: Mapping[tuple[str, int], int]
     """By topic and partition the offset of the first unfinished message."""
+    unread: Mapping[tuple[str, int], int]
+    """The next offset of each partition of which the broker has more, and nothing is in memory."""
     lag: int
     commit_age: float
     group_answers: bool
@@ -67,7 +75,8 @@ class Watchdog:
         self._silent = 0.0
         self._finished = -1
         self._to_replay = -1
-        self._heads: dict[tuple[str, int], tuple[int, float]] = {}
+        self._heads: _Ages = {}
+        self._unread: _Ages = {}
 
     def look(self, seen: Seen, now: float) -> str | None:
         """Why the worker must end, or None. `now` is monotonic; looks may be any time apart."""
@@ -79,6 +88,7 @@ class Watchdog:
             or self._commit(seen)
             or self._idleness(seen, passed)
             or self._head(seen, passed)
+            or self._unreadness(seen, passed)
         )
 
     def _silence(self, seen: Seen, passed: float) -> str | None:
@@ -113,16 +123,28 @@ class Watchdog:
         return f"{seen.lag} messages wait, and none was finished for {self._idle:.0f} s"
 
     def _head(self, seen: Seen, passed: float) -> str | None:
-        heads: dict[tuple[str, int], tuple[int, float]] = {}
-        for where, offset in seen.heads.items():
-            before, age = self._heads.get(where, (-1, 0.0))
-            same = before == offset
-            heads[where] = (offset, age + (passed if _counts(seen) else 0.0) if same else 0.0)
-        self._heads = heads
-        for (topic, partition), (offset, age) in heads.items():
+        self._heads = _aged(self._heads, seen.heads, passed if _counts(seen) else 0.0)
+        for (topic, partition), (offset, age) in self._heads.items():
             if age >= self._limits.head:
                 return f"{topic}[{partition}] at {offset} has not been finished for {age:.0f} s"
         return None
+
+    def _unreadness(self, seen: Seen, passed: float) -> str | None:
+        reads = seen.group_answers and not seen.recovering
+        self._unread = _aged(self._unread, seen.unread, passed if reads else 0.0)
+        for (topic, partition), (offset, age) in self._unread.items():
+            if age >= self._limits.unread:
+                return f"{topic}[{partition}] has not been read on from {offset} for {age:.0f} s"
+        return None
+
+
+def _aged(before: _Ages, now: Mapping[tuple[str, int], int], passed: float) -> _Ages:
+    """How long each partition has stood at its offset, `passed` seconds after it was `before`."""
+    ages: _Ages = {}
+    for where, offset in now.items():
+        stood_at, age = before.get(where, (-1, 0.0))
+        ages[where] = (offset, age + passed if stood_at == offset else 0.0)
+    return ages
 
 
 def _counts(seen: Seen) -> bool:

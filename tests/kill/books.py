@@ -53,7 +53,7 @@ class Books:
     untrue: list[str] = field(default_factory=list)
     """Rows and announcements that say something else than ServiceTitan."""
     stuck: list[str] = field(default_factory=list)
-    """Lanes that did not come to rest."""
+    """Lanes that did not come to rest, and partitions that were not worked off."""
     again: int = 0
     """Idempotent writes sent a second time after an unsure end."""
     second_jobs_cancelled: int = 0

@@ -121,8 +121,8 @@ class KafkaBooks:
         offsets = await self._admin.list_consumer_group_offsets(self.topics.consumer_group)
         return {tp: meta.offset for tp, meta in offsets.items()}
 
-    async def lag(self) -> int:
-        """Records of the sources that are not committed."""
+    async def lag(self) -> dict[TopicPartition, int]:
+        """How many records are not committed, of each source partition that has such."""
         return _left(await self._ends(self._sources()), await self.commits())
 
     async def standing(self) -> dict[TopicPartition, int]:
@@ -165,8 +165,8 @@ class KafkaBooks:
             return False
 
 
-def _left(ends: dict[TopicPartition, int], commits: dict[TopicPartition, int]) -> int:
-    return sum(max(0, end - commits.get(tp, 0)) for tp, end in ends.items())
+def _left(ends: dict[TopicPartition, int], commits: dict[TopicPartition, int]) -> dict[TopicPartition, int]:
+    return {tp: end - commits.get(tp, 0) for tp, end in ends.items() if end > commits.get(tp, 0)}
 
 
 def _letter(key: str, record: ConsumerRecord[bytes, bytes]) -> Letter:

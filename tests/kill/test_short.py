@@ -45,6 +45,7 @@ async def test_a_job_that_a_sleeper_made_is_found_and_cancelled(tmp_path: Path) 
     ("scenario", "options"),
     [
         ("committed", Options(seed=14, kills=6, rate=15.0)),
+        ("slow", Options(seed=15, rate=10.0)),
         ("sends", Options(seed=16, rate=10.0)),
         ("poison", Options(seed=17, rate=8.0, copies=2_000, failing=100, behind=200)),
         ("due", Options(seed=18, rate=8.0, timers=200)),

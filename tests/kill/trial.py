@@ -110,6 +110,9 @@ class Trial:
         await self.look()
         books = compare(self.produced, self.kafka, self.upstream, self.allowed)
         books.commits_ahead = sorted(self.commits_ahead)
+        books.stuck += [
+            f"{tp.topic}[{tp.partition}]: {left}" for tp, left in (await self.kafka.lag()).items()
+        ]
         if self.allowed.second_jobs:
             late = self.fleet.sent_late()
             of = [one.story.person for one in self.produced if one.story.booking_id in late]

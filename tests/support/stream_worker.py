@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
-from aiokafka import AIOKafkaConsumer
+from aiokafka.consumer.group_coordinator import GroupCoordinator
 
 from app.stream.config import AppConfig
 from app.stream.faust_app import StreamApp, build_app
@@ -120,13 +120,13 @@ class Worker:
 
 def delay_committed(seconds: float) -> None:
     """Let every answer about a committed offset come that much later."""
-    answered = AIOKafkaConsumer.committed
+    answered = GroupCoordinator.fetch_committed_offsets
 
-    async def late(self: AIOKafkaConsumer, *args: Any) -> Any:  # noqa: ANN401 - aiokafka has no types
+    async def late(self: GroupCoordinator, *args: Any) -> Any:  # noqa: ANN401 - aiokafka has no types
         await asyncio.sleep(seconds)
         return await answered(self, *args)
 
-    AIOKafkaConsumer.committed = late
+    GroupCoordinator.fetch_committed_offsets = late
 
 
 def main() -> int:

@@ -27,7 +27,7 @@ class Bench:
         self.ownership = Ownership(Membership(1e9))
         self.ownership.membership.joined(1)
         self.ownership.membership.heartbeat_answered(0.0)
-        self.ledger = Ledger(None, epoch=self.ownership.take([0]))
+        self.ledger = Ledger(0, epoch=self.ownership.take([0]))
         self.dispatcher = Dispatcher(self.ownership, self.fail)
         self.handler: Handler = self.handle
 
@@ -114,7 +114,7 @@ async def test_settling_closes_the_holes_before_what_is_done(bench: Bench) -> No
 
 
 async def test_what_is_not_started_is_not_overtaken_by_its_chain(bench: Bench) -> None:
-    other = Ledger(None, epoch=bench.ledger.epoch)
+    other = Ledger(0, epoch=bench.ledger.epoch)
     bench.take(b"a", 0)
     await bench.until([0])
     bench.take(b"a", 1)
@@ -136,7 +136,7 @@ async def test_a_drain_cancels_what_runs_on(bench: Bench) -> None:
     bench.ledger.intake = Intake.CLOSED
     drained = await bench.dispatcher.drain(0.01)
     assert (drained.running, drained.cancelled) == (1, 1)
-    assert (bench.ended, bench.ledger.position) == ([], None)
+    assert (bench.ended, bench.ledger.position) == ([], 0)
     assert bench.dispatcher.chains == 0
 
 
@@ -149,7 +149,7 @@ async def test_an_escaping_exception_is_reported_and_ends_the_chain(bench: Bench
     bench.take(b"a", 1)
     await bench.until_idle()
     assert [where for where, _ in bench.failures] == ["in[0] at 0"]
-    assert bench.ledger.position is None
+    assert bench.ledger.position == 0
 
 
 async def test_what_is_lost_is_dropped_quietly(bench: Bench) -> None:
@@ -161,7 +161,7 @@ async def test_what_is_lost_is_dropped_quietly(bench: Bench) -> None:
     bench.take(b"a", 0)
     await bench.until_idle()
     assert bench.failures == []
-    assert bench.ledger.position is None
+    assert bench.ledger.position == 0
     assert (bench.dispatcher.progress.interrupted, bench.dispatcher.progress.dropped) == (1, 1)
 
 
@@ -193,7 +193,7 @@ async def test_what_is_interrupted_in_a_drain_is_not_handled_again(bench: Bench)
     bench.take(b"a", 1)
     await bench.until_idle()
     assert seen == [0]
-    assert bench.ledger.position is None
+    assert bench.ledger.position == 0
     assert bench.dispatcher.progress.dropped == 2
 
 
@@ -201,7 +201,7 @@ async def test_nothing_starts_for_a_member_that_was_expelled(bench: Bench) -> No
     bench.ownership.membership.reset()
     bench.take(b"a", 0)
     await bench.until_idle()
-    assert (bench.began, bench.ledger.position) == ([], None)
+    assert (bench.began, bench.ledger.position) == ([], 0)
 
 
 async def test_a_handler_and_its_tasks_act_for_their_message(bench: Bench) -> None:

@@ -10,11 +10,12 @@ import pytest
 from app.commands.status import ExitStatus
 from app.worker.watchdog import STATUS, Limits, Seen, Watch, Watchdog
 
-LIMITS = Limits(commit=10, idle=20, head=40, recovery=30, silence=50)
+LIMITS = Limits(commit=10, idle=20, head=40, unread=25, recovery=30, silence=50)
 EVENTS = ("booking-events", 0)
 FINE = Seen(
     finished=5,
     heads={},
+    unread={},
     lag=0,
     commit_age=0.0,
     group_answers=True,
@@ -83,6 +84,20 @@ def test_one_message_that_is_never_finished_ends_the_worker() -> None:
 def test_heads_that_move_on_are_fine() -> None:
     moving = [replace(working(second), heads={EVENTS: second // 30}) for second in range(600)]
     assert after(599, *moving) is None
+
+
+def test_a_partition_that_is_read_no_further_ends_the_worker_though_others_go_on() -> None:
+    stuck = [replace(FINE, finished=second, unread={EVENTS: 7}, lag=3) for second in range(60)]
+    assert after(24, *stuck) is None
+    assert "booking-events[0] has not been read on from 7 for 25 s" in (after(59, *stuck) or "")
+
+
+def test_an_outage_of_servicetitan_does_not_excuse_what_is_not_read_but_one_of_kafka_does() -> None:
+    unread = replace(FINE, unread={EVENTS: 7}, lag=3)
+    assert after(59, replace(unread, excused=True)) is not None
+    assert after(49, replace(unread, group_answers=False)) is None
+    reading = [replace(FINE, finished=second, unread={EVENTS: second // 20}) for second in range(600)]
+    assert after(599, *reading) is None
 
 
 def test_a_recovery_in_which_nothing_is_read_ends_the_worker() -> None:
