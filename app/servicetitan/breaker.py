@@ -2,7 +2,7 @@
 
 Pure: the time (monotonic seconds) is passed in. Three troubles open it:
 
-* outage: most of the latest calls failed, or several in a row and none succeeded for a while;
+* outage: most of the latest calls failed, or nothing but failures came for a while;
 * authentication: no token is to be had, or a fresh one is not taken;
 * refusals: over many lanes the latest events end `refused` or `not-permitted`, so something is wrong with
   this deployment, and the events behind must not be emptied into the dead letter.
@@ -11,8 +11,8 @@ While it is open nothing is called. After a pause one caller may probe (half-ope
 probes fail.
 """
 
+import itertools
 import math
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -22,11 +22,16 @@ ENOUGH_CALLS = 10
 MOST_CALLS_FAILED = 0.8
 IN_A_ROW = 2
 QUIET_SECONDS = 2.0
-"""`IN_A_ROW` failures open the breaker when nothing has succeeded for so long: a service with one booking
-makes few calls, and its attempts must not be used up before the outage is seen."""
+"""`IN_A_ROW` failures open the breaker when they lie so far apart with no success between them: a service
+with one booking makes few calls, and its attempts must not be used up before the outage is seen.
+
+A call that has been under way for less is awaited before calls that began after it are judged: of calls that
+began together the failures are often the first to be answered."""
 LATEST_LANES = 20
 ENOUGH_LANES = 10
 MOST_LANES_REFUSED = 0.5
+_MOST_REMEMBERED = 2_000
+"""Calls: many more than are ever under way."""
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 15.0
 
@@ -67,7 +72,6 @@ class Breaker:
 
     def __init__(
         self,
-        now: float,
         *,
         first_pause: float = FIRST_PAUSE,
         longest_pause: float = LONGEST_PAUSE,
@@ -82,9 +86,11 @@ class Breaker:
         self._open_since = -math.inf
         self._open_until = -math.inf
         self._pause = first_pause
-        self._calls: deque[bool] = deque(maxlen=LATEST_CALLS)
+        self._numbers = itertools.count()
+        self._under_way: dict[int, float] = {}
+        self._calls: dict[int, bool] = {}
         self._in_a_row = 0
-        self._last_success = now
+        self._row_began = math.inf
         self._lanes: dict[str, bool] = {}
 
     @property
@@ -109,16 +115,27 @@ class Breaker:
             open_since=self._open_since,
         )
 
-    def call_succeeded(self, now: float) -> None:
-        """A call was answered, whatever the answer, below 500."""
-        self._last_success = now
-        self._in_a_row = 0
-        self._calls.append(True)
+    def call_begins(self, now: float) -> int:
+        """Note that a call begins; gives its number, for what it comes to."""
+        number = next(self._numbers)
+        self._under_way[number] = now
+        return number
 
-    def call_failed(self, now: float, why: str) -> None:
+    def call_ends(self, number: int) -> None:
+        """Note that a call is no longer under way; what it came to is told next, unless it was cut short."""
+        del self._under_way[number]
+
+    def call_succeeded(self, number: int) -> None:
+        """A call was answered, whatever the answer, below 500."""
+        self._in_a_row = 0
+        self._remember(number, succeeded=True)
+
+    def call_failed(self, number: int, now: float, why: str) -> None:
         """A call had no answer, or one of 500 and more, or none that could be read."""
-        self._calls.append(False)
+        if self._in_a_row == 0:
+            self._row_began = now
         self._in_a_row += 1
+        self._remember(number, succeeded=False)
         if self._trouble is None and self._is_outage(now):
             self._open(Trouble.OUTAGE, why, now, self._first_pause)
 
@@ -169,10 +186,22 @@ class Breaker:
         self._changed()
 
     def _is_outage(self, now: float) -> bool:
-        if self._in_a_row >= IN_A_ROW and now - self._last_success >= QUIET_SECONDS:
+        if self._in_a_row >= IN_A_ROW and now - self._row_began >= QUIET_SECONDS:
             return True
-        failed = self._calls.count(False)
-        return len(self._calls) >= ENOUGH_CALLS and failed >= MOST_CALLS_FAILED * len(self._calls)
+        latest = self._judged(now)[-LATEST_CALLS:]
+        return len(latest) >= ENOUGH_CALLS and latest.count(False) >= MOST_CALLS_FAILED * len(latest)
+
+    def _judged(self, now: float) -> list[bool]:
+        """What calls came to, in the order in which they began, up to the first that may still succeed."""
+        young = (number for number, began in self._under_way.items() if now - began < QUIET_SECONDS)
+        end = next(young, math.inf)
+        return [self._calls[number] for number in sorted(self._calls) if number < end]
+
+    def _remember(self, number: int, *, succeeded: bool) -> None:
+        self._calls[number] = succeeded
+        if len(self._calls) >= _MOST_REMEMBERED:
+            for old in sorted(self._calls)[: _MOST_REMEMBERED // 2]:
+                del self._calls[old]
 
     def _mostly_refused(self, count: int) -> bool:
         return count > MOST_LANES_REFUSED * len(self._lanes)

@@ -139,23 +139,26 @@ class Caller:
                 return Busy(detail="calls are stopped")
             token = self._tokens.current or token
             started = self._clock()
-            sent = await self._connections.send(_ready(call, token, turn))
+            number = self._gate.breaker.call_begins(started)
+            try:
+                sent = await self._connections.send(_ready(call, token, turn))
+            finally:
+                self._gate.breaker.call_ends(number)
             seconds = self._clock() - started
         outcome = _read(call, judge(call.endpoint, sent, datetime.now(UTC)))
         if outcome.http_status == 401:
             self._tokens.reject(token)
-        self._learn(call.endpoint, sent, outcome)
+        self._learn(call.endpoint, number, sent, outcome)
         self._tell(call, outcome, seconds)
         return outcome
 
-    def _learn(self, endpoint: Endpoint, sent: Sent, outcome: Outcome[Any]) -> None:
+    def _learn(self, endpoint: Endpoint, number: int, sent: Sent, outcome: Outcome[Any]) -> None:
         """Tell breaker and pace what the call came to."""
-        now = self._clock()
         match outcome:
             case Failed(detail=detail) | Unsure(detail=detail):
-                self._gate.breaker.call_failed(now, f"{endpoint.template}: {detail}")
+                self._gate.breaker.call_failed(number, self._clock(), f"{endpoint.template}: {detail}")
             case Accepted() | Refused() | Busy():
-                self._gate.breaker.call_succeeded(now)
+                self._gate.breaker.call_succeeded(number)
         if isinstance(outcome, Busy) and isinstance(sent, Answer):
             self._pace.refused(wait_of(sent, datetime.now(UTC)))
         else:

@@ -55,9 +55,7 @@ class Gate:
         clock: Callable[[], float] = monotonic,
     ) -> None:
         self._clock = clock
-        self.breaker = Breaker(
-            clock(), first_pause=first_pause, longest_pause=longest_pause, changed=self._changed
-        )
+        self.breaker = Breaker(first_pause=first_pause, longest_pause=longest_pause, changed=self._changed)
         self._queue: list[tuple[float, int, asyncio.Future[bool]]] = []
         self._order = itertools.count()
         self._timer: asyncio.TimerHandle | None = None

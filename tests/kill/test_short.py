@@ -49,9 +49,13 @@ async def test_a_job_that_a_sleeper_made_is_found_and_cancelled(tmp_path: Path) 
         ("sends", Options(seed=16, rate=10.0)),
         ("poison", Options(seed=17, rate=8.0, copies=2_000, failing=100, behind=200)),
         ("due", Options(seed=18, rate=8.0, timers=200)),
+        ("membership", Options(seed=19, kills=40, rate=10.0)),
+        ("clocks", Options(seed=20, rate=8.0)),
+        ("upstream", Options(seed=21, rate=8.0)),
+        ("disk", Options(seed=22, rate=5.0)),
     ],
 )
-async def test_a_bad_line_to_kafka_and_too_much_at_once_change_nothing(
+async def test_each_kind_of_fault_alone_changes_nothing(
     tmp_path: Path, scenario: str, options: Options
 ) -> None:
     with TrialKafka() as broker:

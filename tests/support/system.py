@@ -15,6 +15,7 @@ NEEDED = {
     "tests/deploy/test_dashboard.py": ("promtool", "prometheus"),
     "tests/flow/test_metrics.py": ("promtool", "prometheus"),
     "tests/flow/test_prometheus.py": ("prometheus", "prometheus"),
+    "tests/kill/test_short.py": ("faketime", "faketime"),
 }
 """By the beginning of a test's path: the program, and the Debian package that brings it."""
 

@@ -5,6 +5,7 @@ import pytest
 from app.servicetitan.breaker import (
     ENOUGH_LANES,
     FIRST_PAUSE,
+    LATEST_CALLS,
     LATEST_LANES,
     LONGEST_PAUSE,
     QUIET_SECONDS,
@@ -14,10 +15,23 @@ from app.servicetitan.breaker import (
 )
 
 
+def call(breaker: Breaker, now: float, *, fails: bool) -> None:
+    """One call that is answered at once."""
+    end(breaker, breaker.call_begins(now), now, fails=fails)
+
+
+def end(breaker: Breaker, number: int, now: float, *, fails: bool) -> None:
+    breaker.call_ends(number)
+    if fails:
+        breaker.call_failed(number, now, "503")
+    else:
+        breaker.call_succeeded(number)
+
+
 def opened_by_outage() -> Breaker:
-    breaker = Breaker(0.0)
+    breaker = Breaker()
     for _ in range(10):
-        breaker.call_failed(0.0, "503")
+        call(breaker, 0.0, fails=True)
     return breaker
 
 
@@ -26,7 +40,7 @@ def state(breaker: Breaker, now: float = 0.0) -> State:
 
 
 def test_it_is_closed_at_first() -> None:
-    assert state(Breaker(0.0)) is State.CLOSED
+    assert state(Breaker()) is State.CLOSED
 
 
 def test_most_of_many_calls_failing_opens_it_at_once() -> None:
@@ -37,29 +51,73 @@ def test_most_of_many_calls_failing_opens_it_at_once() -> None:
 
 
 def test_one_call_in_five_failing_never_opens_it() -> None:
-    breaker = Breaker(0.0)
+    breaker = Breaker()
     for number in range(1000):
-        if number % 5:
-            breaker.call_succeeded(number / 100)
-        else:
-            breaker.call_failed(number / 100, "503")
+        call(breaker, number / 100, fails=number % 5 == 0)
     assert state(breaker) is State.CLOSED
+
+
+@pytest.mark.parametrize("before", [0.0, 1000.0])
+def test_failures_that_are_answered_before_the_successes_that_began_with_them_do_not_open_it(
+    before: float,
+) -> None:
+    breaker = Breaker()
+    for burst in range(3):
+        now = before + burst
+        begun = [breaker.call_begins(now) for _ in range(50)]
+        for number in begun[::5]:
+            end(breaker, number, now + 0.001, fails=True)
+        for number in begun:
+            if number not in begun[::5]:
+                end(breaker, number, now + 0.1, fails=False)
+    assert state(breaker) is State.CLOSED
+
+
+def test_calls_that_hang_do_not_hide_an_outage() -> None:
+    breaker = Breaker()
+    for _ in range(5):
+        breaker.call_begins(0.0)
+    breaker.call_begins(9.5)
+    for _ in range(20):
+        call(breaker, 10.0, fails=True)
+    assert state(breaker) is State.CLOSED
+    call(breaker, 9.5 + QUIET_SECONDS, fails=True)
+    assert state(breaker) is State.OPEN
+
+
+def test_a_call_that_was_cut_short_hides_nothing() -> None:
+    breaker = Breaker()
+    breaker.call_ends(breaker.call_begins(0.0))
+    for _ in range(10):
+        call(breaker, 0.0, fails=True)
+    assert state(breaker) is State.OPEN
+
+
+def test_what_is_remembered_has_an_end() -> None:
+    breaker = Breaker()
+    breaker.call_begins(0.0)
+    for _ in range(10_000):
+        call(breaker, 1.0, fails=False)
+    assert len(breaker._calls) <= 2_000
+    for _ in range(LATEST_CALLS):
+        call(breaker, QUIET_SECONDS, fails=True)
+    assert state(breaker) is State.OPEN
 
 
 def test_a_few_failures_in_a_row_open_it_when_nothing_else_is_called() -> None:
-    breaker = Breaker(0.0)
-    breaker.call_failed(5.0, "refused")
+    breaker = Breaker()
+    call(breaker, 5.0, fails=True)
     assert state(breaker) is State.CLOSED
-    breaker.call_failed(10.0, "refused")
+    call(breaker, 10.0, fails=True)
     assert state(breaker) is State.OPEN
 
 
 def test_one_booking_alone_never_uses_up_its_attempts_in_an_outage() -> None:
-    breaker = Breaker(0.0)
+    breaker = Breaker()
     attempts = [0.0 + 60, 5.0 + 60, 15.0 + 60, 35.0 + 60]
     told = []
     for now in attempts:
-        breaker.call_failed(now, "503")
+        call(breaker, now, fails=True)
         if breaker.trouble is not None:
             break
         told.append(now)
@@ -75,10 +133,11 @@ def test_a_wait_that_is_stated_while_it_is_open_outlasts_the_pause() -> None:
 
 
 def test_a_few_failures_in_a_row_do_not_open_it_when_a_call_has_just_succeeded() -> None:
-    breaker = Breaker(0.0)
-    breaker.call_succeeded(10.0)
+    breaker = Breaker()
+    call(breaker, 10.0, fails=True)
+    call(breaker, 10.0 + QUIET_SECONDS / 2, fails=False)
     for _ in range(3):
-        breaker.call_failed(10.0 + QUIET_SECONDS / 2, "503")
+        call(breaker, 10.0 + QUIET_SECONDS, fails=True)
     assert state(breaker) is State.CLOSED
 
 
@@ -107,7 +166,7 @@ def test_a_probe_that_comes_through_closes_it_and_forgets() -> None:
     breaker.take_probe(FIRST_PAUSE)
     breaker.probe_succeeded()
     assert state(breaker) is State.CLOSED
-    breaker.call_failed(FIRST_PAUSE, "503")
+    call(breaker, FIRST_PAUSE, fails=True)
     assert state(breaker) is State.CLOSED
 
 
@@ -119,20 +178,20 @@ def test_an_abandoned_probe_lets_another_go_at_once() -> None:
 
 
 def test_a_token_that_is_not_to_be_had_opens_it_at_once() -> None:
-    breaker = Breaker(0.0)
+    breaker = Breaker()
     breaker.no_token(Trouble.AUTHENTICATION, 0.0, "invalid_client")
     assert breaker.snapshot(0.0).trouble is Trouble.AUTHENTICATION
 
 
 def test_the_wait_that_the_token_endpoint_states_is_kept() -> None:
-    breaker = Breaker(0.0)
+    breaker = Breaker()
     breaker.no_token(Trouble.OUTAGE, 0.0, "too many", wait=40.0)
     assert not breaker.take_probe(39.0)
     assert breaker.take_probe(40.0)
 
 
 def test_most_lanes_refused_open_it() -> None:
-    breaker = Breaker(0.0)
+    breaker = Breaker()
     for lane in range(ENOUGH_LANES):
         assert state(breaker) is State.CLOSED
         breaker.lane_ended(f"b{lane}", 0.0, refused=True, why="403")
@@ -141,21 +200,21 @@ def test_most_lanes_refused_open_it() -> None:
 
 
 def test_one_lane_refused_often_does_not_open_it() -> None:
-    breaker = Breaker(0.0)
+    breaker = Breaker()
     for _ in range(100):
         breaker.lane_ended("b1", 0.0, refused=True, why="400")
     assert state(breaker) is State.CLOSED
 
 
 def test_refused_lanes_among_as_many_good_ones_do_not_open_it() -> None:
-    breaker = Breaker(0.0)
+    breaker = Breaker()
     for lane in range(100):
         breaker.lane_ended(f"b{lane}", 0.0, refused=bool(lane % 2), why="400")
     assert state(breaker) is State.CLOSED
 
 
 def test_only_the_latest_lanes_count() -> None:
-    breaker = Breaker(0.0)
+    breaker = Breaker()
     for lane in range(100):
         breaker.lane_ended(f"good {lane}", 0.0, refused=False, why="")
     for lane in range(ENOUGH_LANES + 1):
@@ -164,7 +223,7 @@ def test_only_the_latest_lanes_count() -> None:
 
 
 def test_a_lane_that_ends_again_is_among_the_latest() -> None:
-    breaker = Breaker(0.0)
+    breaker = Breaker()
     breaker.lane_ended("first", 0.0, refused=True, why="400")
     for lane in range(LATEST_LANES - 1):
         breaker.lane_ended(f"good {lane}", 0.0, refused=False, why="")
@@ -176,7 +235,7 @@ def test_a_lane_that_ends_again_is_among_the_latest() -> None:
 
 def test_each_opening_and_probe_result_is_announced() -> None:
     changes: list[State] = []
-    breaker = Breaker(0.0, changed=lambda: changes.append(breaker.snapshot(0.0).state))
+    breaker = Breaker(changed=lambda: changes.append(breaker.snapshot(0.0).state))
     breaker.no_token(Trouble.OUTAGE, 0.0, "down")
     breaker.take_probe(FIRST_PAUSE)
     breaker.probe_failed(FIRST_PAUSE, "down")
