@@ -342,7 +342,8 @@ def _refuse_unknown(given: Mapping[str, str]) -> None:
 def _lines(wrong: ValidationError, given: Mapping[str, str]) -> Iterator[str]:
     """One clause for each error; a default that follows a wrong value is not reported beside it."""
     for error in wrong.errors():
-        message = error["msg"].removeprefix("Value error, ")
+        # It may repeat what was given.
+        message = " ".join(error["msg"].removeprefix("Value error, ").splitlines())
         if not error["loc"]:
             yield message
             continue

@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from app.setting_types import Mode
@@ -271,6 +271,7 @@ def test_the_time_zone_can_be_used() -> None:
 
 
 @given(st.sampled_from([name.upper() for name in Settings.model_fields]), st.text(max_size=40))
+@example("BUSINESS_TIME_ZONE", "0\r0")
 def test_any_text_is_taken_or_refused_in_one_line(name: str, text: str) -> None:
     try:
         load({name: text})
