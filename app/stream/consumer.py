@@ -164,6 +164,7 @@ class LedgerConsumer(driver.Consumer):
         return dict(self._admit(records)) if self._flows() else {}
 
     def _flows(self) -> bool:
+        # Asked again behind an await, where mypy takes the attribute for unchanged.
         return self.flow_active
 
     async def _rest(self) -> None:

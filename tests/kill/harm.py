@@ -199,7 +199,7 @@ async def backlog(broker: LocalKafka, folder: Path, options: Options) -> Report:
         for _ in range(6):
             await asyncio.sleep(15)
             seen.append(running.fleet.kilobytes("w0") // 1024)
-        left = await running.kafka.lag()
+        left = sum((await running.kafka.lag()).values())
         await running.fleet.kill("w0")
         jobs = len(running.upstream.world.jobs)
         return Report.of_figures(
