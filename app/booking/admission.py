@@ -50,7 +50,8 @@ def admit(record: Record, head: Head, data: Data | Invalid | None, facts: Facts)
         return _second_creation(record, data, head, facts)
     if is_cancellation(data) and is_creating(record) and not _is_closing(record):
         why = getattr(data, "reason", None) or "Customer request"
-        return _overtakes(record, Closing(head=head, discarded=False, why=why), facts)
+        closing = Closing(head=head, discarded=False, why=why, upto=record.lane.next)
+        return _overtakes(record, closing, facts)
     if record.lane.phase is not Phase.IDLE:
         return _queued(record, head, facts, exempt=is_cancellation(data))
     # What the look for a second job spent is not this event's.

@@ -213,14 +213,14 @@ def _not_there(record: Record, head: Head, given: Answered, facts: Facts) -> Dec
 def close_for(record: Record, closing: Closing, facts: Facts) -> Decision:
     """Close the booking, for the cancellation or the operator that wants it."""
     if not closing.discarded:
-        return close(replace(record, problem=None), facts, closing.head, Progress.WORKED)
+        return close(replace(record, problem=None), facts, closing, Progress.WORKED)
     head = record.lane.head
     detail = f"{closing.by}: {closing.why}"
     problem = Trouble(
         reason=Reason.DISCARDED, detail=detail, attempts=record.lane.attempts, http_status=None, at=facts.now
     )
     seen = record.seen if head is None else mark(record.seen, head.digest, Reason.DISCARDED)
-    return close(replace(record, problem=problem, seen=seen), facts, closing.head, Reason.DISCARDED)
+    return close(replace(record, problem=problem, seen=seen), facts, closing, Reason.DISCARDED)
 
 
 def _adopt(record: Record, head: Head, job: JobSeen, at: datetime, facts: Facts) -> Decision:
@@ -267,7 +267,7 @@ def _adopt(record: Record, head: Head, job: JobSeen, at: datetime, facts: Facts)
         return finish(_worked(record, closing.head), facts, head)
     if status is Status.CANCELLED:
         record = announced(record, "job.cancelled", facts, closing.head)
-    record = overtaken(_worked(record, head), facts, closing.head, Progress.WORKED)
+    record = overtaken(_worked(record, head), facts, closing, Progress.WORKED)
     record = record.with_lane(
         attempts=0, first_failed=None, last=None, waits=None, closing=None, unsettled=None
     )

@@ -74,10 +74,11 @@ def mark(seen: Seen, digest: str, became: Progress | Reason) -> Seen:
     return Seen((seen + digest + letter)[-KEPT * _ENTRY :])
 
 
-def mark_rest(seen: Seen, became: Progress | Reason) -> Seen:
-    """The same with every event that was on its way set."""
-    letter = _letter(became)
-    return Seen("".join(d + (letter if was == _ON_ITS_WAY else was) for d, was in _entries(seen)))
+def mark_before(seen: Seen, digest: str, became: Progress | Reason) -> Seen:
+    """The same with every event set that was on its way when this one came."""
+    letter, at = _letter(became), _position(seen, digest) or 0
+    before = _entries(Seen(seen[:at]))
+    return Seen("".join(d + (letter if was == _ON_ITS_WAY else was) for d, was in before) + seen[at:])
 
 
 def look_up(seen: Seen, digest: str) -> Progress | Reason | None:

@@ -7,13 +7,14 @@ from uuid import NAMESPACE_URL, uuid5
 
 from app.booking.asks import Ask
 from app.booking.events import LONGEST_DETAIL
-from app.booking.identity import Progress, mark, mark_rest
+from app.booking.identity import Progress, mark, mark_before
 from app.booking.inputs import Action, Answered, Facts
 from app.booking.outcomes import Accepted, Busy, Failed, Refused, Unsure
 from app.booking.reasons import Reason
 from app.booking.record import (
     FAILED_KEPT,
     Announce,
+    Closing,
     Drop,
     Entry,
     FailedEvent,
@@ -334,22 +335,26 @@ def owing_recheck(record: Record, facts: Facts) -> Record:
     return record.with_lane(due=due).owing(timer)
 
 
-def close(record: Record, facts: Facts, by: Head, became: Progress | Reason) -> Decision:
-    """No job was or will be made; `by` closed it, and all that was on its way `became` this."""
-    record = overtaken(record, facts, by, became)
+def close(record: Record, facts: Facts, closing: Closing, became: Progress | Reason) -> Decision:
+    """No job was or will be made; what came before the closing `became` this, and the lane goes on."""
+    by = closing.head
+    record = overtaken(record, facts, closing, became)
     record = replace(record, state=State.CLOSED, seen=mark(record.seen, by.digest, Progress.WORKED))
     return go_on(announced(record, "booking.closed", facts, by), facts)
 
 
-def overtaken(record: Record, facts: Facts, by: Head, became: Progress | Reason) -> Record:
-    """The same, without what stood behind: overtaken, in the timeline, no dead letters."""
-    lane = record.lane
-    record = replace(record, seen=mark_rest(record.seen, became))
-    if not lane.behind:
+def overtaken(record: Record, facts: Facts, closing: Closing, became: Progress | Reason) -> Record:
+    """The same, without what stood behind when the closing came: in the timeline, no dead letters.
+
+    What came after it stays, to be judged by what is so then.
+    """
+    record = replace(record, seen=mark_before(record.seen, closing.head.digest, became))
+    slots = tuple(queued(number) for number in range(record.lane.first, closing.upto))
+    if not slots:
         return record
-    slots = tuple(queued(number) for number in range(lane.first, lane.next))
-    record = record.with_lane(first=lane.next).owing(Drop(slots=slots))
-    return noted(record, facts, by, asked="-", outcome="-", decision=f"{len(slots)} behind it overtaken")
+    record = record.with_lane(first=closing.upto).owing(Drop(slots=slots))
+    decision = f"{len(slots)} behind it overtaken"
+    return noted(record, facts, closing.head, asked="-", outcome="-", decision=decision)
 
 
 def _dead_letter(head: Head, problem: Trouble, first_failed: datetime | None) -> SendDeadLetter:

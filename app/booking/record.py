@@ -79,12 +79,16 @@ class Head:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Closing:
-    """What wants an unsure creation closed: a cancellation (its event), or an operator's discard."""
+    """What wants an unsure creation closed: a cancellation (its event), or an operator's discard.
+
+    `upto` is the first place in the lane that is not closed with it: what came later.
+    """
 
     head: Head
     discarded: bool
     why: str
     by: str = ""
+    upto: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -157,7 +157,13 @@ def _act_on_held(record: Record, head: Head, signal: Signal, action: Action, fac
             record = _told(record, signal, action, facts, "discard")
             closing = record.lane.closing
             if closing is None or closing.discarded:
-                closing = Closing(head=_as_head(signal, facts), discarded=True, why=action.why, by=action.by)
+                closing = Closing(
+                    head=_as_head(signal, facts),
+                    discarded=True,
+                    why=action.why,
+                    by=action.by,
+                    upto=record.lane.next,
+                )
             if not may_be_there(record, facts):
                 return close_for(record, closing, facts)
             return _new_turn(record.with_lane(closing=closing), head, action, facts)

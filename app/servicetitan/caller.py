@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from time import monotonic
 from typing import Any, Generic, TypeVar
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 from yarl import URL
 
 from app.booking.outcomes import Accepted, Busy, Failed, Outcome, Refused, Unsure
@@ -23,6 +23,8 @@ from app.servicetitan.http import Answer, Connections, Request, Sent
 from app.servicetitan.pace import Pace, Priority, Turn
 from app.servicetitan.token import NoToken, Token, Tokens
 from app.servicetitan.wire.base import Wire
+
+_ANYTHING = TypeAdapter[object](object)
 
 Model = TypeVar("Model", bound=Wire)
 Value = TypeVar("Value")
@@ -101,7 +103,7 @@ class Caller:
     async def order(
         self, endpoint: Endpoint, errand: Errand, *, row: int | None = None, body: Wire | None = None
     ) -> Outcome[None]:
-        """A call whose answer tells nothing beyond its status."""
+        """A call whose answer tells nothing beyond its status: the vendor's are empty."""
         request = self._request(endpoint, errand, row=row, body=body, query={})
         return await self._exchange(_Call(endpoint, errand, request, _nothing))
 
@@ -243,5 +245,7 @@ def _ready(call: _Call[Any], token: Token, turn: Turn) -> Request:
     return replace(call.request, headers=headers, about_to_send=about_to_send)
 
 
-def _nothing(_: bytes) -> None:
-    return None
+def _nothing(body: bytes) -> None:
+    """Nothing is said, or what is said may be ignored; a proxy's page is no answer of ServiceTitan's."""
+    if body.strip():
+        _ANYTHING.validate_json(body)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.booking.asks import CreateJob, FindJob, Reschedule
+from app.booking.asks import Cancel, Complete, CreateJob, FindJob, Reschedule
 from app.booking.outcomes import Accepted, Failed, Refused, Unsure
 from app.booking.reasons import Reason
 from app.servicetitan.caller import CallMade
@@ -11,7 +11,7 @@ from app.servicetitan.upstream import Upstream
 from app.simulator.faults import FaultKind, FaultRequest
 from app.simulator.server import RunningSimulator
 from tests.client.conftest import MakeUpstream
-from tests.client.orders import LATER, asker, create_job, job_order, value_of
+from tests.client.orders import LATER, START, asker, create_job, job_order, value_of
 
 
 def set_fault(simulator: RunningSimulator, kind: FaultKind, *, count: int | None = 1, **more: object) -> None:
@@ -80,6 +80,22 @@ async def test_a_change_that_is_not_answered_well_is_sent_once(
     assert [call.kind for call in calls] == ["Unsure"]
     total = simulator.state.journal.by_route
     assert total["PATCH /jpm/v2/tenant/{tenant}/appointments/{id}/reschedule"] == 1
+
+
+async def test_a_page_instead_of_an_empty_answer_says_nothing(
+    upstream: Upstream, simulator: RunningSimulator
+) -> None:
+    job = await create_job(upstream)
+    set_fault(simulator, FaultKind.NOT_JSON, count=2, method="PUT")
+    cancel = Cancel(job_id=job.job_id, memo="Customer request")
+    # The one is refused for want of a technician, the other done: neither is told.
+    for ask in (Complete(job_id=job.job_id, completed_on=START), cancel):
+        outcome = await upstream.desk.perform(ask, asker())
+        assert isinstance(outcome, Unsure)
+        assert (outcome.http_status, "cannot be read" in outcome.detail) == (200, True)
+    (found,) = value_of(await upstream.desk.perform(FindJob(booking_id="b1"), asker()))
+    assert found.status == "Canceled"
+    assert isinstance(await upstream.desk.perform(cancel, asker()), Accepted)
 
 
 @pytest.mark.parametrize("retry_after", [True, False])

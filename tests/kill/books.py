@@ -225,7 +225,9 @@ class _Comparison:
             elif allowed.retries_used_up and self._reason(event) == Reason.RETRIES_USED_UP:
                 self.books.retried_out += 1
             else:
-                self.books.lost.append(f"{event.step.event_id}: {event.step.effect} not in {own}")
+                self.books.lost.append(
+                    f"{event.step.event_id}: {event.step.effect} not in {own}; {self._standing(event)}"
+                )
         expected = [event.step.effect for event in wanted if event.step.effect]
         for effect, count in Counter(own).items():
             if count > 1 and effect[0] in IDEMPOTENT:
@@ -264,6 +266,15 @@ class _Comparison:
     def _reason(self, event: Produced) -> str | None:
         letter = self.letters.get((event.partition, event.offset))
         return letter.reason if letter else None
+
+    def _standing(self, event: Produced) -> str:
+        """What the tables and the dead letters say of an event."""
+        letter = self.letters.get((event.partition, event.offset))
+        told = f"letter {letter.reason} {letter.detail}" if letter else "no letter"
+        if self.row is None:
+            return f"{told}, no row"
+        became = look_up(self.row.seen, event.step.digest)
+        return f"{told}, {became} in its row, all done {self.done}, {_lane(self.row)}"
 
     def _letter(self, event: Produced, allowed: Allowed) -> None:
         step, reason = event.step, self._reason(event)

@@ -19,25 +19,25 @@ async def test_whatever_dies_when_every_event_has_its_effect_once_and_in_order(t
     # A broker of its own: it is killed.
     with TrialKafka() as broker:
         report = await SCENARIOS["mixed"](broker, tmp_path, Options(seed=11, kills=10, rate=15.0))
-    assert report.faults >= 14, report
-    assert report.books.events >= 500, report
-    assert report.clean, report
+    assert report.faults >= 14, str(report)
+    assert report.books.events >= 500, str(report)
+    assert report.clean, str(report)
 
 
 @pytest.mark.timeout(600)
 async def test_after_sigterm_nothing_that_was_done_is_delivered_again(tmp_path: Path) -> None:
     with TrialKafka() as broker:
         report = await SCENARIOS["terms"](broker, tmp_path, Options(seed=12, kills=3, rate=15.0))
-    assert report.clean, report
-    assert (report.faults, report.books.redelivered) == (3, 0), report
+    assert report.clean, str(report)
+    assert (report.faults, report.books.redelivered) == (3, 0), str(report)
 
 
 @pytest.mark.timeout(600)
 async def test_a_job_that_a_sleeper_made_is_found_and_cancelled(tmp_path: Path) -> None:
     with TrialKafka() as broker:
         report = await SCENARIOS["gap"](broker, tmp_path, Options(seed=13, kills=60, rate=15.0))
-    assert report.clean, report
-    assert report.faults == 3, report
+    assert report.clean, str(report)
+    assert report.faults == 3, str(report)
 
 
 @pytest.mark.timeout(600)
@@ -60,5 +60,5 @@ async def test_each_kind_of_fault_alone_changes_nothing(
 ) -> None:
     with TrialKafka() as broker:
         report = await SCENARIOS[scenario](broker, tmp_path, options)
-    assert report.clean, report
-    assert report.faults > 0, report
+    assert report.clean, str(report)
+    assert report.faults > 0, str(report)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from app.booking.events import Cancelled, Rescheduled, StatusChanged
 from app.booking.identity import Progress, look_up
 from app.booking.inputs import (
     Action,
@@ -19,7 +20,7 @@ from app.booking.outcomes import Failed, Refused
 from app.booking.protocol import needs_settling
 from app.booking.reasons import Reason
 from app.booking.record import Phase, Record, State
-from app.booking.status import ENDED, FROM_UPSTREAM
+from app.booking.status import ENDED, FROM_UPSTREAM, Status
 from tests.model.lane import Rules, ViolationError, die, landings, settled, view_of, work
 from tests.model.world import World, canonical
 from tests.support.bookings import SIGNALS, signal
@@ -210,6 +211,7 @@ def check_quiet(scenario: Scenario, world: World) -> None:
     if world.live_jobs() > 1:
         raise ViolationError("the booking has two live jobs")
     _check_events(scenario, world, row)
+    _check_last(scenario, row)
     _check_told(world, row)
     _check_upstream(scenario, world, row)
 
@@ -231,6 +233,26 @@ def _check_events(scenario: Scenario, world: World, row: Record) -> None:
     wanted |= {failed.slot for failed in row.failed}
     if not wanted <= slots:
         raise ViolationError(f"rows of behind are lost: {wanted - slots}")
+
+
+def _check_last(scenario: Scenario, row: Record) -> None:
+    """Nothing but an operator overtakes the last event: when it was worked, what it asked for is so."""
+    last = scenario.events[-1]
+    if scenario.actions or look_up(row.seen, last.identity.digest()) is not Progress.WORKED:
+        return
+    status = None if row.job is None else row.job.status
+    match last.data:
+        case StatusChanged(status=wanted):
+            so = status is wanted
+        case Cancelled():
+            so = row.state is State.CLOSED or status is Status.CANCELLED
+        case Rescheduled(scheduled_date=date):
+            so = row.job is not None and row.job.scheduled_date == date
+        case _:
+            so = True
+    if not so:
+        said = f"the booking is {row.state}, its job {status}"
+        raise ViolationError(f"{last.identity.id} was worked, and {said}")
 
 
 def lane_lost(world: World, row: Record) -> bool:

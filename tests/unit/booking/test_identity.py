@@ -13,7 +13,7 @@ from app.booking.identity import (
     all_seen,
     look_up,
     mark,
-    mark_rest,
+    mark_before,
 )
 from app.booking.reasons import Reason
 
@@ -47,14 +47,24 @@ def test_everything_that_can_become_of_an_event_is_kept(became: Progress | Reaso
     assert look_up(mark(NOTHING_SEEN, "abcdefghijkl", became), "abcdefghijkl") is became
 
 
-def test_only_what_was_on_its_way_is_marked_with_the_rest() -> None:
+def test_what_was_on_its_way_when_an_event_came_is_set_at_once() -> None:
     seen = mark(NOTHING_SEEN, "aaaaaaaaaaaa", Progress.ON_ITS_WAY)
     seen = mark(seen, "bbbbbbbbbbbb", Reason.REFUSED)
+    seen = mark(seen, "cccccccccccc", Progress.ON_ITS_WAY)
+    seen = mark(seen, "dddddddddddd", Progress.ON_ITS_WAY)
 
-    assert all_seen(mark_rest(seen, Progress.WORKED)) == [
+    assert all_seen(mark_before(seen, "cccccccccccc", Progress.WORKED)) == [
         ("aaaaaaaaaaaa", Progress.WORKED),
         ("bbbbbbbbbbbb", Reason.REFUSED),
+        ("cccccccccccc", Progress.ON_ITS_WAY),
+        ("dddddddddddd", Progress.ON_ITS_WAY),
     ]
+
+
+def test_nothing_that_is_still_known_came_before_an_event_seen_long_ago() -> None:
+    seen = mark(NOTHING_SEEN, "aaaaaaaaaaaa", Progress.ON_ITS_WAY)
+
+    assert mark_before(seen, "long ago....", Progress.WORKED) == seen
 
 
 def test_only_the_last_thousand_are_kept() -> None:

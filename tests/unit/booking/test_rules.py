@@ -291,6 +291,45 @@ def test_rule_5_closing_waits_for_the_settle_time() -> None:
     assert lane.row.state is State.CLOSED
 
 
+def test_rule_5_what_comes_after_the_cancellation_is_worked_after_it() -> None:
+    lane = creating().customer_is_found(NO_ANSWER).event(rescheduled(1))
+    lane.settle_left = 90
+    lane.event(cancelled(2))
+    lane.event(status_changed("scheduled", 3))
+    lane.event(rescheduled(4))
+    assert lane.row.lane.behind == 3
+
+    lane.timer(accepted((job_seen(),)))
+
+    assert kinds(lane) == ["FindJob", "Cancel", "PutBack", "Reschedule"]
+    assert "1 behind it overtaken" in lane.decisions
+    assert lane.announced == ["job.created", "job.cancelled", "job.updated", "job.updated"]
+    assert (lane.row.state, lane.row.lane.phase, lane.behind) == (State.ACTIVE, Phase.IDLE, {})
+    assert [seen(lane, offset) for offset in range(5)] == [Progress.WORKED] * 5
+
+
+@pytest.mark.parametrize("discards", [False, True])
+def test_rule_5_what_comes_after_the_closing_of_a_booking_without_a_job_is_dead_lettered(
+    *, discards: bool
+) -> None:
+    lane = creating().customer_is_found(NO_ANSWER).event(rescheduled(1))
+    for _ in range(3):
+        lane.timer(FAILED)
+    assert lane.row.lane.phase is Phase.HELD
+    lane.settle_left = 90
+    lane.act("discard") if discards else lane.event(cancelled(2))
+    lane.event(status_changed("scheduled", 3))
+
+    lane.settle_left = 0
+    lane.timer()
+
+    assert (lane.row.state, lane.row.lane.phase, set(lane.behind)) == (State.CLOSED, Phase.IDLE, {"f0"})
+    assert seen(lane, 1) is (Reason.DISCARDED if discards else Progress.WORKED)
+    assert seen(lane, 3) is Reason.ILLEGAL_TRANSITION
+    assert lane.announced == ["booking.closed", "event.dead_lettered"]
+    assert [letter.trouble.reason for letter in lane.letters] == [Reason.ILLEGAL_TRANSITION]
+
+
 def test_rule_5_it_never_counts_for_lane_full() -> None:
     lane = booked()
     lane.event(rescheduled(1), FAILED)
