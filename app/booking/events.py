@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Annotated, Any, ClassVar, TypeAlias
 
 import orjson
@@ -253,6 +254,7 @@ class Unusable:
     raw: RawEvent
 
 
+@lru_cache(maxsize=512)  # the answer to an event's call is judged by what the event says, once more
 def read(raw: RawEvent) -> BookingEvent | Unusable:
     """What a record says. Checks size, key, CloudEvents attributes, type and data; never raises.
 

@@ -25,7 +25,7 @@ from app.stream.message import Message
 from app.stream.ownership import Membership, Ownership
 from app.stream.recovery import SafeTableManager
 from app.stream.sender import Headers, Outgoing, Sender, Written
-from app.stream.tables import CHANGELOG_CONFIG, ChangelogTable, OwnedTable, Rank
+from app.stream.tables import ChangelogTable, OwnedTable, Rank
 from app.stream.transport import LedgerTransport
 
 if TYPE_CHECKING:
@@ -135,13 +135,12 @@ class StreamApp(faust.App):
         self.agent(channel, name=topic, concurrency=1)(agent)
 
     def owned_table(self, name: str, *, rank: Rank | None = None) -> OwnedTable:
-        """Declare a table of raw rows; see OwnedTable."""
+        """Declare a table of raw rows; see OwnedTable. Its changelog is there already (`provision`)."""
         table = ChangelogTable(
             self,
             name=name,
             rank=rank,
             partitions=self.config.partitions,
-            extra_topic_configs=CHANGELOG_CONFIG,
             beacon=self.tables.beacon,
         )
         self.tables.add(table)

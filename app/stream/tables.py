@@ -5,7 +5,7 @@ takes the partition from whatever event is at hand, and nobody looks at the resu
 """
 
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
@@ -23,14 +23,6 @@ if TYPE_CHECKING:
 
 Rank = Callable[[bytes], tuple[int, int]]
 """The (generation, sequence) of a row's bytes."""
-
-CHANGELOG_CONFIG: Mapping[str, str] = {
-    "cleanup.policy": "compact",
-    "min.compaction.lag.ms": "3600000",
-    "segment.ms": "3600000",
-    "segment.bytes": str(16 * 1024 * 1024),
-    "max.message.bytes": str(2 * 1024 * 1024),
-}
 
 
 def winners(

@@ -48,7 +48,7 @@ def changed(value: bytes | None, headers: tuple[tuple[str, bytes], ...] = ()) ->
 def unusable(record: RawEvent) -> Unusable:
     found = read(record)
     assert isinstance(found, Unusable)
-    assert found.raw is record
+    assert found.raw == record
     return found
 
 
