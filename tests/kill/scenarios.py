@@ -24,7 +24,10 @@ Scenario: TypeAlias = "Callable[[TrialKafka, Path, Options], Coroutine[None, Non
 
 async def kills(broker: LocalKafka, folder: Path, options: Options) -> Report:
     """SIGKILL at random times and at every named point, with slow and some failing answers."""
-    async with trial(broker, folder, seed=options.seed, settings={"STORE": options.store}) as running:
+    # An attempt may be two calls, of which one in twenty-five fails: with three retries one event in some
+    # ten thousand would use them up by chance.
+    settings = {"STORE": options.store, "RETRY_DELAYS": "1,2,3,4,5"}
+    async with trial(broker, folder, seed=options.seed, settings=settings) as running:
         running.upstream.fault(kind="slow", rate=0.3, seconds=0.3)
         running.upstream.fault(kind="error_before", rate=0.02)
         running.upstream.fault(kind="error_after", rate=0.02)

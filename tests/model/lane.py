@@ -36,7 +36,7 @@ from app.booking.record import (
     SendTimer,
 )
 from tests.model.paths import Handler, Paths, Place
-from tests.model.world import GONE, ME, Late, Told, World, asked, shown
+from tests.model.world import GONE, ME, Late, Told, World, applied, shown
 from tests.support.bookings import NOW, later
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ def _deaths(effect: Effect, worlds: Worlds, rules: Rules) -> Iterator[World]:
 
 def _cut_off(world: World, ask: Ask) -> Iterator[World]:
     """The worker dies during a call: it was done, or it is running, or a sleeping worker wakes to make it."""
-    yield world._replace(jobs=asked(world.jobs, ask)[0])
+    yield applied(world, ask)[0]
     yield _late(world, ask, answered=False)
     if world.zombies and isinstance(ask, CreateJob):
         yield _late(world._replace(zombies=world.zombies - 1), ask, answered=False, zombie=True)
@@ -239,7 +239,7 @@ def landings(world: World) -> Iterator[World]:
     for late in set(world.late):
         rest = list(world.late)
         rest.remove(late)
-        yield from landings(world._replace(jobs=asked(world.jobs, late.ask)[0], late=tuple(rest)))
+        yield from landings(applied(world, late.ask)[0]._replace(late=tuple(rest)))
 
 
 def _stamped(record: Record) -> Record:
@@ -307,11 +307,12 @@ def _outcomes(ask: Ask, world: World) -> Iterator[tuple[Outcome[Any], World]]:
         return
     # The clock of a creation runs from its send, whatever came of it; that of other writes when unsure.
     runs = world.settling or isinstance(ask, CreateJob)
-    jobs, accepted = asked(world.jobs, ask)
+    reached, accepted = applied(world, ask)
+    jobs, done = reached.jobs, reached.done
     made = shown(jobs[-1]) if isinstance(ask, CreateJob) else None
     sent = world._replace(settling=runs)
     if accepted:
-        yield Accepted(value=made, at=NOW), sent._replace(jobs=jobs)
+        yield Accepted(value=made, at=NOW), sent._replace(jobs=jobs, done=done)
     else:
         yield Refused(reason=Reason.REFUSED, detail="not in this status", http_status=409), sent
     if not world.faults:
@@ -326,5 +327,5 @@ def _outcomes(ask: Ask, world: World) -> Iterator[tuple[Outcome[Any], World]]:
         unsure = Unsure(detail="lost", http_status=status)
         doubtful = unlucky._replace(settling=runs or status is None)
         yield unsure, doubtful
-        yield unsure, doubtful._replace(jobs=jobs)
+        yield unsure, doubtful._replace(jobs=jobs, done=done)
         yield unsure, _late(doubtful, ask, answered=status is not None)

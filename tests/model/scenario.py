@@ -242,10 +242,10 @@ def _check_last(scenario: Scenario, row: Record) -> None:
         return
     status = None if row.job is None else row.job.status
     match last.data:
+        case Cancelled() | StatusChanged(status=Status.CANCELLED):
+            so = row.state is State.CLOSED or status is Status.CANCELLED
         case StatusChanged(status=wanted):
             so = status is wanted
-        case Cancelled():
-            so = row.state is State.CLOSED or status is Status.CANCELLED
         case Rescheduled(scheduled_date=date):
             so = row.job is not None and row.job.scheduled_date == date
         case _:

@@ -75,6 +75,10 @@ class Told:
     ahead: bool
 
 
+Effect: TypeAlias = tuple[str, str]
+"""What was done, and a detail that tells it from another of its kind."""
+
+
 class World(NamedTuple):
     """Everything that outlives a crash, and how many misfortunes may still happen."""
 
@@ -94,6 +98,8 @@ class World(NamedTuple):
     settling: bool = False
     """Whether this worker must still count on a write that is running."""
     touched: bool = False
+    done: tuple[Effect, ...] | None = None
+    """Every write that was accepted upstream, in order; None where it is not remembered."""
     crashes: int = 0
     faults: int = 0
     repeats: int = 0
@@ -104,6 +110,35 @@ class World(NamedTuple):
 
 
 Jobs: TypeAlias = tuple[JobUp, ...]
+
+
+def applied(world: World, ask: Ask) -> tuple[World, bool]:
+    """The world after a write reached ServiceTitan, and whether it was accepted there."""
+    jobs, accepted = asked(world.jobs, ask)
+    if world.done is None or not accepted:
+        return world._replace(jobs=jobs), accepted
+    return world._replace(jobs=jobs, done=(*world.done, effect_of(ask))), accepted
+
+
+def effect_of(ask: Ask) -> Effect:
+    """What a write does, in the booking system's words; a visit is moved to a day."""
+    match ask:
+        case CreateJob():
+            return "created", ""
+        case Reschedule():
+            return "moved", ask.slot.start.date().isoformat()
+        case Cancel():
+            return "cancelled", ""
+        case Complete():
+            return "completed", ""
+        case PutBack():
+            return "scheduled", ""
+        case Dispatch():
+            return "dispatched", ""
+        case Note():
+            return "in_progress", ""
+        case FindJob():
+            raise TypeError("a look-up changes nothing")
 
 
 def asked(jobs: Jobs, ask: Ask) -> tuple[Jobs, bool]:

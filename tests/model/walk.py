@@ -1,0 +1,138 @@
+"""Random walks through long stories: too large to be seen whole, so every write is held against the events.
+
+A walk goes one of the model's steps after another, whichever chance gives, to a quiet end. There each event
+that was worked must have had its effect, in the order of the events, and nothing else may have happened.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+from app.booking.identity import Progress, look_up
+from app.booking.reasons import Reason
+from app.booking.record import Phase
+from tests.model.lane import Rules, ViolationError
+from tests.model.scenario import Scenario, Step, check_quiet, is_quiet, steps
+from tests.support.bookings import cancelled, created, rescheduled, status_changed
+
+if TYPE_CHECKING:
+    from random import Random
+
+    from app.booking.events import BookingEvent
+    from app.booking.record import Record
+    from tests.model.world import Effect, World
+
+LONGEST = 400
+MAY_FOLLOW = {
+    "scheduled": ("moved", "moved", "cancelled", "dispatched", "in_progress", "completed"),
+    "dispatched": ("moved", "scheduled", "cancelled", "in_progress", "completed"),
+    "in_progress": ("cancelled", "completed"),
+    "cancelled": ("scheduled", "scheduled", "moved"),
+    "completed": ("moved",),
+}
+"""What a story goes on with at a status. What is not legal there is dead-lettered."""
+
+Told: TypeAlias = tuple["BookingEvent", "Effect"]
+"""An event, and what it is to do."""
+
+
+def story(random: Random, length: int) -> list[Told]:
+    """A creation and what follows it, each visit on a day of its own."""
+    told: list[Told] = [(created(0), ("created", ""))]
+    status = "scheduled"
+    for offset in range(1, length):
+        kind = random.choice(MAY_FOLLOW[status])
+        day = f"2026-03-{10 + offset:02}"
+        match kind:
+            case "moved":
+                told.append((rescheduled(offset, scheduledDate=f"{day}T00:00:00Z"), (kind, day)))
+                continue
+            case "cancelled" if random.random() < 0.5:
+                event = cancelled(offset)
+            case _:
+                event = status_changed(kind, offset)
+        told.append((event, (kind, "")))
+        status = kind
+    return told
+
+
+def walk(random: Random, rules: Rules) -> int:
+    """Walk through one story; gives how many steps it took. Raises ViolationError with its trace."""
+    told = story(random, random.randint(3, 8))
+    scenario = Scenario(
+        name="a walk",
+        events=tuple(event for event, _ in told),
+        crashes=random.randint(0, 2),
+        faults=random.randint(0, 5),
+        repeats=1,
+    )
+    world = scenario.begins()._replace(done=())
+    trace: list[str] = []
+    try:
+        while not is_quiet(scenario, world):
+            name, world = _chosen(random, list(steps(scenario, world, rules)))
+            trace.append(name)
+            _check_goes_on(trace)
+        check_quiet(scenario, world)
+        _check_effects(told, world)
+    except ViolationError as violation:
+        kinds = [" ".join(effect) for _, effect in told]
+        raise ViolationError(f"{kinds}: {violation}\ndone {world.done}\nafter {trace}") from violation
+    return len(trace)
+
+
+def _chosen(random: Random, ways: list[Step]) -> tuple[str, World]:
+    """What happens next, then one of the ways in which it can: the same for the same seed.
+
+    The ways come out of sets, whose order is another in each process.
+    """
+    name = random.choice(sorted({way.name for way in ways}))
+    return name, random.choice(sorted((way.world for way in ways if way.name == name), key=_in_words))
+
+
+def _in_words(world: World) -> str:
+    return repr([sorted(part) if isinstance(part, frozenset) else part for part in world])
+
+
+def _check_goes_on(trace: list[str]) -> None:
+    if len(trace) > LONGEST:
+        raise ViolationError("it does not come to rest")
+
+
+def _check_effects(told: list[Told], world: World) -> None:
+    row = world.row
+    if row is None or world.done is None:
+        raise ViolationError("there is no row")
+    done = [one for n, one in enumerate(world.done) if n == 0 or one != world.done[n - 1]]
+    matched = _in_order(told, done)
+    became = [_became(row, event) for event, _ in told]
+    if row.lane.phase is Phase.HELD or any(_may_be_done(one) for one in became):
+        # What was given up may have been done or not, and what follows was judged without it.
+        return
+    first = next((n for n, (_, effect) in enumerate(told) if effect[0] == "cancelled"), 0)
+    for n, (event, effect) in enumerate(told):
+        if became[n] is Progress.WORKED and n not in matched and n > first:
+            raise ViolationError(f"{event.identity.id} was worked, and {effect} never happened")
+        if isinstance(became[n], Reason) and n in matched:
+            raise ViolationError(f"{event.identity.id} was turned away, and {effect} happened")
+
+
+def _in_order(told: list[Told], done: list[Effect]) -> set[int]:
+    """The events whose effects were done. What no event after the last one asked for must not happen."""
+    matched: set[int] = set()
+    at = -1
+    for effect in done:
+        place = next((n for n in range(max(at, 0), len(told)) if told[n][1] == effect), None)
+        if place is None:
+            raise ViolationError(f"{effect} was done, and was not to be by then")
+        matched.add(place)
+        at = place
+    return matched
+
+
+def _became(row: Record, event: BookingEvent) -> Progress | Reason | None:
+    return look_up(row.seen, event.identity.digest())
+
+
+def _may_be_done(became: Progress | Reason | None) -> bool:
+    return isinstance(became, Reason) and became is not Reason.ILLEGAL_TRANSITION
