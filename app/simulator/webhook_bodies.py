@@ -104,14 +104,64 @@ def _v2(world: World, effect: Effect, event_type: str, job: JobRow | None) -> by
 
 def _v1(world: World, effect: Effect, webhook_type: str, job: JobRow) -> bytes:
     """The V1 body, as captures have it: the job, deep; times are UTC without a zone."""
-    visits = world.appointments_of(job)
-    customer = world.customers.rows[job.customer_id]
-    location = world.locations.rows[job.location_id]
+    moment = _no_zone(effect.at)
+    told = {"eventId": moment, "webhookId": 1}
+    return orjson.dumps(
+        {
+            **_v1_job(job),
+            **_v1_kind(world, job),
+            **_v1_place(world, job),
+            **_v1_visits(world, job),
+            **_v1_never_used(job),
+            **told,
+            "__eventInfo": {**told, "webhookType": webhook_type},
+            "__tenantInfo": {"id": views.TENANT_ID, "name": views.TENANT_NAME},
+        }
+    )
+
+
+def _v1_job(job: JobRow) -> dict[str, object]:
+    return {
+        "id": job.id,
+        "jobNumber": job.number,
+        "status": job.status,
+        "jobStatus": job.status,
+        "active": job.active,
+        "scheduledOn": _no_zone(job.created_on),
+        "createdOn": _no_zone(job.created_on),
+        "completedOn": _no_zone(job.completed_on),
+        "modifiedOn": _no_zone(job.modified_on),
+        "createdBy": {"id": OFFICE_USER, "name": "API"},
+        "summary": job.summary,
+        "history": [
+            {
+                "id": entry.id,
+                "date": _no_zone(entry.date),
+                "eventType": entry.event_type,
+                "employee": {"id": OFFICE_USER},
+                "usedSchedulingTool": "Manual",
+            }
+            for entry in job.history
+        ],
+        "historyItemId": job.history[-1].id if job.history else 0,
+    }
+
+
+def _v1_kind(world: World, job: JobRow) -> dict[str, object]:
+    """What the job is under: its type, campaign and business unit, by name."""
     job_type = world.catalogue.job_types.rows[job.job_type_id]
     campaign = world.catalogue.campaigns.rows[job.campaign_id]
     unit = world.catalogue.business_units.rows[job.business_unit_id]
-    moment = _no_zone(effect.at)
-    info = {"eventId": moment, "webhookId": 1, "webhookType": webhook_type}
+    return {
+        "type": {"id": job_type.id, "name": job_type.name, "modifiedOn": _no_zone(job_type.modified_on)},
+        "campaign": {"id": campaign.id, "name": campaign.name},
+        "businessUnit": {"id": unit.id, "name": unit.name},
+    }
+
+
+def _v1_place(world: World, job: JobRow) -> dict[str, object]:
+    customer = world.customers.rows[job.customer_id]
+    location = world.locations.rows[job.location_id]
     owner = {
         "id": customer.id,
         "name": customer.name,
@@ -119,27 +169,7 @@ def _v1(world: World, effect: Effect, webhook_type: str, job: JobRow) -> bytes:
         "address": customer.address.model_dump(by_alias=True),
         "contacts": [{"id": c.id, "type": c.type, "value": c.value} for c in customer.contacts],
     }
-    body = {
-        "id": job.id,
-        "jobNumber": job.number,
-        "status": job.status,
-        "jobStatus": job.status,
-        "active": job.active,
-        "start": _no_zone(visits[0].start),
-        "end": _no_zone(visits[-1].end),
-        "duration": int((visits[0].end - visits[0].start).total_seconds()),
-        "arrivalWindowStart": _no_zone(visits[0].arrival_window_start),
-        "arrivalWindowEnd": _no_zone(visits[0].arrival_window_end),
-        "scheduledOn": _no_zone(job.created_on),
-        "createdOn": _no_zone(job.created_on),
-        "completedOn": _no_zone(job.completed_on),
-        "modifiedOn": _no_zone(job.modified_on),
-        "createdBy": {"id": OFFICE_USER, "name": "API"},
-        "type": {"id": job_type.id, "name": job_type.name, "modifiedOn": _no_zone(job_type.modified_on)},
-        "tags": [],
-        "summary": job.summary,
-        "campaign": {"id": campaign.id, "name": campaign.name},
-        "businessUnit": {"id": unit.id, "name": unit.name},
+    return {
         "customer": owner,
         "location": {
             "id": location.id,
@@ -147,9 +177,19 @@ def _v1(world: World, effect: Effect, webhook_type: str, job: JobRow) -> bytes:
             "address": location.address.model_dump(by_alias=True),
             "customer": owner,
         },
-        "invoice": {"id": job.invoice_id, "items": [], "payments": []},
-        "firstAppointment": _v1_appointment(visits[0]),
-        "lastAppointment": _v1_appointment(visits[-1]),
+    }
+
+
+def _v1_visits(world: World, job: JobRow) -> dict[str, object]:
+    """The job's times, which are those of its visits, and who is sent to them."""
+    visits = world.appointments_of(job)
+    first, last = _v1_appointment(visits[0]), _v1_appointment(visits[-1])
+    times = ("start", "duration", "arrivalWindowStart", "arrivalWindowEnd")
+    return {
+        **{name: first[name] for name in times},
+        "end": last["end"],
+        "firstAppointment": first,
+        "lastAppointment": last,
         "appointmentCount": len(visits),
         "jobAssignments": [
             {
@@ -164,16 +204,14 @@ def _v1(world: World, effect: Effect, webhook_type: str, job: JobRow) -> bytes:
             for row in visits
             for item in world.assignments_of(row)
         ],
-        "history": [
-            {
-                "id": entry.id,
-                "date": _no_zone(entry.date),
-                "eventType": entry.event_type,
-                "employee": {"id": OFFICE_USER},
-                "usedSchedulingTool": "Manual",
-            }
-            for entry in job.history
-        ],
+    }
+
+
+def _v1_never_used(job: JobRow) -> dict[str, object]:
+    """What captures have and nothing here fills."""
+    return {
+        "tags": [],
+        "invoice": {"id": job.invoice_id, "items": [], "payments": []},
         "estimates": [],
         "customFields": [],
         "leadCall": None,
@@ -182,13 +220,7 @@ def _v1(world: World, effect: Effect, webhook_type: str, job: JobRow) -> bytes:
         "projectId": job.project_id or 0,
         "noCharge": False,
         "notificationsEnabled": True,
-        "historyItemId": job.history[-1].id if job.history else 0,
-        "eventId": moment,
-        "webhookId": 1,
-        "__eventInfo": info,
-        "__tenantInfo": {"id": views.TENANT_ID, "name": views.TENANT_NAME},
     }
-    return orjson.dumps(body)
 
 
 def _v1_appointment(row: AppointmentRow) -> dict[str, object]:

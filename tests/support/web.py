@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from app.booking.events import Headers
     from app.booking.record import Record
+    from app.stream.faust_app import StreamApp
     from app.web.ops.figures import PaceFacts
 
 TOKEN = "secret-token-text"
@@ -151,59 +152,40 @@ class Served:
             check_answer(method, response.url.raw_path, response.status, body)
             return response.status, body, response.headers
 
+    async def auth_test(self) -> Token | NoToken:
+        return self.token
+
+    async def metrics(self) -> bytes:
+        return b"# nothing happened yet\n"
+
+    def services(self) -> Services:
+        """What the views are given; what a test changes later is seen."""
+        return Services(
+            settings=self.settings,
+            topics=TopicNames(booking_events="events", signals="signals", webhooks="webhooks"),
+            view=self.view,
+            publish=self.publish,
+            stream=lambda: self.stream,
+            upstream=lambda: self.upstream,
+            auth_test=self.auth_test,
+            metrics=self.metrics,
+            answered=self.answered.append,
+            clock=lambda: self.now,
+            started=self.now,
+            version="1.2.3",
+            pace=lambda: self.pace,
+        )
+
 
 @contextlib.asynccontextmanager
 async def serving(folder: Path, **environ: str) -> AsyncIterator[Served]:
     """The views as a worker has them, on a free port of this machine."""
     settings = load({"DATA_DIR": str(folder), "WEB_WAIT_SECONDS": "2", **environ})
-    app = build_app(
-        AppConfig(
-            group="web-test",
-            connection={"bootstrap_servers": ["127.0.0.1:1"]},
-            data_dir=folder / "store",
-            partitions=1,
-            store="memory",
-            web=WebConfig(host="127.0.0.1", port=6066, options=web_options(settings)),
-        )
-    )
+    app = _app(settings, folder)
     async with aiohttp.ClientSession() as session:
         served = Served(session, "", cast("FedView", None), settings, 0)
-        served.view = FedView(
-            ViewConfig(
-                connection={},
-                data_dir=folder,
-                prefix="",
-                topics=TOPICS,
-                partitions=1,
-                zone=settings.business_time_zone,
-            ),
-            clock=lambda: served.now,
-        )
-
-        async def auth_test() -> Token | NoToken:
-            return served.token
-
-        async def metrics() -> bytes:
-            return b"# nothing happened yet\n"
-
-        install(
-            app,
-            Services(
-                settings=settings,
-                topics=TopicNames(booking_events="events", signals="signals", webhooks="webhooks"),
-                view=served.view,
-                publish=served.publish,
-                stream=lambda: served.stream,
-                upstream=lambda: served.upstream,
-                auth_test=auth_test,
-                metrics=metrics,
-                answered=served.answered.append,
-                clock=lambda: served.now,
-                started=served.now,
-                version="1.2.3",
-                pace=lambda: served.pace,
-            ),
-        )
+        served.view = FedView(_view_config(settings, folder), clock=lambda: served.now)
+        install(app, served.services())
         await app.web.wsgi()
         runner = app.web._runner  # type: ignore[attr-defined]  # of the aiohttp driver
         await runner.setup()
@@ -217,6 +199,30 @@ async def serving(folder: Path, **environ: str) -> AsyncIterator[Served]:
         finally:
             await served.view.stop()
             await runner.cleanup()
+
+
+def _app(settings: Settings, folder: Path) -> StreamApp:
+    return build_app(
+        AppConfig(
+            group="web-test",
+            connection={"bootstrap_servers": ["127.0.0.1:1"]},
+            data_dir=folder / "store",
+            partitions=1,
+            store="memory",
+            web=WebConfig(host="127.0.0.1", port=6066, options=web_options(settings)),
+        )
+    )
+
+
+def _view_config(settings: Settings, folder: Path) -> ViewConfig:
+    return ViewConfig(
+        connection={},
+        data_dir=folder,
+        prefix="",
+        topics=TOPICS,
+        partitions=1,
+        zone=settings.business_time_zone,
+    )
 
 
 __all__ = ["PREFIX", "FedView", "Progress", "Sent", "Served", "serving"]
