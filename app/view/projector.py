@@ -24,7 +24,7 @@ _log = get_logger(__name__)
 
 _POLL_MS = 250
 _PAUSE_SECONDS = 1.0
-_GATHER_SECONDS = 0.02
+_GATHER_SECONDS = 0.03
 """After a batch, so that the next is one of many records: a transaction and a fetch cost more than a row."""
 _TIDY_EVERY = timedelta(minutes=10)
 _WRITTEN_EVERY = timedelta(minutes=1)
