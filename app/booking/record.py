@@ -81,7 +81,8 @@ class Head:
 class Closing:
     """What wants an unsure creation closed: a cancellation (its event), or an operator's discard.
 
-    `upto` is the first place in the lane that is not closed with it: what came later.
+    `upto` is the first place in the lane that is not closed with it: what came later. Rows of before it was
+    told have 0: what stands behind is judged by what is so when the closing is done.
     """
 
     head: Head

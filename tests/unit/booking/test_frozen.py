@@ -89,6 +89,13 @@ def test_a_closing_booking() -> None:
     assert (found.lane.closing.discarded, found.lane.closing.why) == (False, "Customer request")
 
 
+def test_a_closing_booking_of_which_more_was_told_meanwhile() -> None:
+    lane = record("record-v1-closing-told-on").lane
+
+    assert lane.closing is not None
+    assert (lane.first, lane.closing.upto, lane.next) == (0, 1, 2)
+
+
 def test_a_repaired_booking_that_looks_for_a_second_job() -> None:
     found = record("record-v1-repaired")
 
