@@ -47,6 +47,7 @@ RUN = {
 }
 DEMO = "uv run servicetitan-stream demo --once --bookings 60"
 BENCH = "uv run python -m tests.bench"
+WALKS = "uv run python -m tests.model --walks 1000"
 PROGRAM = "uv run python book.py"
 TABLES = "uv run python -m tests.readme"  # tests/unit holds the tables and the code together
 
@@ -80,7 +81,7 @@ def by_hand() -> tuple[str, str]:
 
 
 def test_every_command_of_the_readme_is_run_here() -> None:
-    assert {*commands()} == {*SET_UP, *RUN, DEMO, BENCH, PROGRAM, TABLES, posting(), *by_hand()}
+    assert {*commands()} == {*SET_UP, *RUN, DEMO, BENCH, WALKS, PROGRAM, TABLES, posting(), *by_hand()}
 
 
 async def run(*arguments: str, environ: Mapping[str, str] | None = None) -> tuple[int, str]:
@@ -150,6 +151,13 @@ async def test_the_demo_ends_as_its_scripts_say() -> None:
 
 
 @pytest.mark.timeout(300)
+async def test_the_model_walks_through_stories() -> None:
+    status, output = await run(*shlex.split(WALKS))
+
+    assert status == 0, output
+    assert output.startswith("1000 walks, "), output
+
+
 async def test_the_benchmark_measures() -> None:
     """Its shortest part: the whole takes a quarter of an hour, and is no test."""
     status, output = await run(*shlex.split(BENCH), "calls", "--quick")
