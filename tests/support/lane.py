@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from app.booking.customers import customer_digest
+from app.booking.identity import look_up
 from app.booking.inputs import (
     Action,
     Answered,
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 
     from app.booking.asks import Ask
     from app.booking.events import BookingEvent
+    from app.booking.identity import Progress
+    from app.booking.reasons import Reason
 
 POLICY = Policy()
 Came: TypeAlias = Outcome[Any]
@@ -178,3 +181,13 @@ def in_status(status: str) -> Lane:
     if status == "scheduled":
         return lane
     return lane.event(status_changed(status, 1))
+
+
+def kinds(lane: Lane) -> list[str]:
+    """What the last input asked of ServiceTitan, by name."""
+    return [type(ask).__name__ for ask in lane.asks]
+
+
+def seen(lane: Lane, offset: int) -> Progress | Reason | None:
+    """What became of the event that stands at this offset."""
+    return look_up(lane.row.seen, created(offset).identity.digest())

@@ -7,7 +7,7 @@ from app.booking.reasons import Reason
 from app.booking.recheck import SECOND_JOB
 from app.booking.record import Phase
 from tests.support.bookings import accepted, cancelled, job_seen, rescheduled
-from tests.support.lane import Lane, creating
+from tests.support.lane import Lane, creating, kinds
 
 FAILED = Failed(detail="no answer")
 OURS = job_seen(1001)
@@ -20,10 +20,6 @@ def taken_over() -> Lane:
     assert lane.row.lane.recheck
     assert [timer.turn for timer in lane.timers] == [lane.row.lane.turn]
     return lane
-
-
-def kinds(lane: Lane) -> list[str]:
-    return [type(ask).__name__ for ask in lane.asks]
 
 
 def test_it_waits_for_the_settle_time() -> None:
