@@ -166,9 +166,10 @@ def _call(record: Record, ask: Ask, intent: Intent | None) -> Call:
     lane = record.lane
     head = lane.head
     current = intent is not None and intent.turn == lane.turn
+    redriven = head is not None and head.redriven
     return Call(
         ask,
-        again=current or lane.attempts > 0 or lane.waits is Waits.SETTLE,
+        again=current or redriven or lane.attempts > 0 or lane.waits is Waits.SETTLE,
         live=head is None or head.plan is None,
         cause=head.event_id if head else record.caused_by,
         trace_id=head.trace_id if head else None,

@@ -75,6 +75,8 @@ class Head:
     plan: str | None = None
     begun_by: str = ""
     """Which assignment of which process began the creation: a job begun by another is looked up first."""
+    redriven: bool = False
+    """An operator has it worked again: it may have been sent before, whatever its lane remembers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -223,7 +223,7 @@ def worked_again(record: Record, taken: Taken, action: Action, facts: Facts) -> 
         return saved(record)
     if action.kind == "repair":
         head = replace(head, data=orjson.dumps(action.data).decode())
-    head = replace(head, plan=action.plan)
+    head = replace(head, plan=action.plan, redriven=True)
     return admit(record, head, contents(head, record.booking_id), facts)
 
 

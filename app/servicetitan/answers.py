@@ -17,6 +17,9 @@ from app.servicetitan.http import Answer, NoAnswer, NotSent, Sent
 
 MOST_DETAIL = 4000
 LONGEST_STOP = 300.0
+_GATEWAY_GAVE_UP = frozenset({408, 502, 504, *range(520, 525)})
+"""Said by what stands in front of ServiceTitan (the 52x are Cloudflare's): behind it the work may go on, so
+that for a write this is no answer."""
 _TRY_AGAIN = re.compile(r"try again in (\d+(?:\.\d+)?) second", re.IGNORECASE)
 _EMAIL = re.compile(r"[^\s@'\"<>]+@[^\s@'\"<>]+\.[^\s@'\"<>]+")
 _PHONE = re.compile(r"\+?\(?\d(?:[\s().-]*\d){9,}")
@@ -81,6 +84,8 @@ def _judge_problem(endpoint: Endpoint, problem: Problem) -> Outcome[bytes]:
         return Refused(reason=Reason.NOT_PERMITTED, detail=text, http_status=status)
     if 400 <= status < 500 and status != 408:
         return Refused(reason=_reason(endpoint, problem), detail=text, http_status=status)
+    if endpoint.writes and status in _GATEWAY_GAVE_UP:
+        return Unsure(detail=f"HTTP {status} of a gateway: {text}")
     if endpoint.writes:
         return Unsure(detail=text, http_status=status)
     return Failed(detail=text, http_status=status)

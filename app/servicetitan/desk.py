@@ -3,8 +3,8 @@
 What is no booking's fault is waited out here, in memory, and never reaches a lane: a 429, a token that is
 not to be had, an outage. While the breaker is open, one ask at a time probes: first with the cheapest read,
 since that may fail without harm, then with the real ask. A failure while the breaker is open counts for
-nobody: the ask waits and is asked again. One thing cannot be taken back so: a creation that was sent and
-not answered is told as Unsure, because it must be looked up.
+nobody: the ask waits and is asked again. Two things cannot be taken back so: a creation or a note that was
+sent and not answered is told as Unsure, because it must be looked up once it cannot be running any more.
 """
 
 from collections.abc import Callable
@@ -187,7 +187,7 @@ class Desk:
                 return not self._gate.is_open
             case Unsure(detail=detail):
                 passage.failed(detail)
-                return not self._gate.is_open or _creates(ask)
+                return not self._gate.is_open or not _may_come_twice(ask)
             case Refused(reason=reason, detail=detail):
                 refused = reason in DEPLOYMENT_REASONS
                 return self._count(ask, passage, asker, refused=refused, why=detail)
@@ -205,8 +205,15 @@ class Desk:
         return True
 
 
-def _creates(ask: AnyAsk) -> bool:
-    return isinstance(ask, CreateJob | CreateCustomer | CreateLocation)
+def _may_come_twice(ask: AnyAsk) -> bool:
+    """Whether an ask that may still be running does no harm when it is sent again."""
+    match ask:
+        case CreateJob() | CreateCustomer() | CreateLocation() | Note():
+            return False
+        case Dispatch():
+            return bool(ask.technician_ids)  # without them it is a note
+        case _:
+            return True
 
 
 def _priority(ask: AnyAsk) -> Priority:

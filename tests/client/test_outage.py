@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from app.booking.asks import CreateJob, FindJob, JobSeen, Reschedule
+from app.booking.asks import CreateJob, Dispatch, FindJob, JobSeen, Note, Reschedule
 from app.booking.outcomes import Accepted, Failed, Refused, Unsure
 from app.booking.reasons import Reason
 from app.servicetitan.breaker import ENOUGH_LANES, LATEST_CALLS, State, Trouble
@@ -82,6 +82,33 @@ async def test_an_outage_uses_up_nobodys_attempts(
     assert max(attempts) <= FEW_ATTEMPTS
     assert len(jobs_of(simulator, job)) == LANES + 1
     assert upstream.gate.snapshot().state is State.CLOSED
+
+
+@pytest.mark.parametrize("technicians", [None, ()])
+async def test_a_note_that_was_not_answered_is_not_asked_again_by_itself(
+    upstream: Upstream, simulator: RunningSimulator, technicians: tuple[int, ...] | None
+) -> None:
+    job = await create_job(upstream)
+    break_calls(simulator, FaultKind.ERROR_AFTER, method="POST")
+    lanes: dict[str, asyncio.Task[object]] = {}
+    for n in range(LANES):
+        text = f"note {n}"
+        ask = (
+            Note(job_id=job.job_id, text=text)
+            if technicians is None
+            else Dispatch(
+                job_id=job.job_id, appointment_id=job.appointment_id, technician_ids=technicians, note=text
+            )
+        )
+        lanes[text] = asyncio.create_task(upstream.desk.perform(ask, asker(f"b{n}")))
+    # The breaker opens over these, and would let them be written once more after a probe.
+    await some_probes(simulator, upstream)
+    told = {text: lane.result() for text, lane in lanes.items() if lane.done()}
+    for lane in lanes.values():
+        lane.cancel()
+    written = [note.text for note in simulator.state.world.jobs.rows[job.job_id].notes]
+    assert sorted(told) == sorted(written)
+    assert all(isinstance(outcome, Unsure) for outcome in told.values())
 
 
 async def test_changes_wait_through_an_outage_and_are_made_once(

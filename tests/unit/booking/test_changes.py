@@ -7,6 +7,7 @@ from app.booking.changes import applied
 from app.booking.events import Rescheduled
 from app.booking.identity import Progress, look_up
 from app.booking.outcomes import Failed, Refused, Unsure
+from app.booking.protocol import Call
 from app.booking.reasons import Reason
 from app.booking.record import Phase, State, Waits
 from app.booking.status import ENDED, MAY_BE_RESCHEDULED, MAY_BECOME, Status
@@ -163,6 +164,19 @@ def test_four_attempts_of_a_change_then_dead_lettered() -> None:
     assert worked(lane, 1) is Reason.RETRIES_USED_UP
     assert [(letter.trouble.attempts, letter.first_failed) for letter in lane.letters] == [(4, NOW)]
     assert lane.row.lane.phase is Phase.IDLE
+
+
+@pytest.mark.parametrize("last", [NO_ANSWER, FAILED])
+def test_a_note_that_an_operator_has_written_again_may_have_been_sent_before(last: Unsure | Failed) -> None:
+    lane = booked().event(status_changed("in_progress", 1), NO_ANSWER)
+    lane.timer(FAILED).timer(FAILED).timer(last)
+    lane.settle_left = 0
+    assert worked(lane, 1) is Reason.RETRIES_USED_UP
+
+    lane.act("retry")
+
+    (call,) = (effect for effect in lane.effects if isinstance(effect, Call))
+    assert (type(call.ask), call.again) == (Note, True)
 
 
 def test_an_unsure_change_is_sent_again_without_waiting() -> None:

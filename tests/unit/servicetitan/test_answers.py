@@ -43,12 +43,21 @@ def test_a_read_without_an_answer_is_failed_and_a_write_unsure() -> None:
     assert isinstance(judge(WRITE, NoAnswer("lost"), NOW), Unsure)
 
 
-@pytest.mark.parametrize("status", [301, 302, 408, 500, 502, 503, 504])
+@pytest.mark.parametrize("status", [301, 302, 500, 503])
 def test_what_may_have_been_done_is_unsure_for_a_write_and_failed_for_a_read(status: int) -> None:
     write, read = judge(WRITE, answer(status), NOW), judge(READ, answer(status), NOW)
     assert isinstance(write, Unsure)
     assert isinstance(read, Failed)
     assert write.http_status == read.http_status == status
+
+
+@pytest.mark.parametrize("status", [408, 502, 504, 520, 524])
+def test_what_a_gateway_gave_up_may_still_be_running_so_a_write_has_no_answer(status: int) -> None:
+    write, read = judge(WRITE, answer(status), NOW), judge(READ, answer(status), NOW)
+    assert isinstance(write, Unsure)
+    assert (write.http_status, f"HTTP {status}" in write.detail) == (None, True)
+    assert isinstance(read, Failed)
+    assert read.http_status == status
 
 
 @pytest.mark.parametrize("endpoint", [READ, WRITE])
