@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 from app.booking.events import STORED, Booking, RawEvent
 from app.booking.identity import NOTHING_SEEN, Seen
 from app.booking.reasons import Reason
-from app.booking.status import Status
+from app.booking.status import ENDED, SETTABLE, Status
 
 VERSION = 1
 TIMELINE_KEPT = 50
@@ -166,6 +166,15 @@ class Job:
     updated_at: datetime
     reported: Status | None = None
     reported_at: datetime | None = None
+
+    def known_since(self, seen: Status) -> datetime:
+        """From when on it is known that the job is not `seen`: a report of before is old news.
+
+        Of dispatched and in progress ServiceTitan takes no more than a note, also on a job that has ended.
+        """
+        if seen in ENDED and self.status not in SETTABLE:
+            return self.reported_at or self.created_at
+        return self.status_at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -125,10 +125,11 @@ def _is_older(seen: Observed, job: Job) -> bool:
     The time of a write of our own is its answer's Date, which has whole seconds: a webhook of that second may
     tell what was before the write. If it does not, the sweep tells it again, which reads what is.
     """
-    if seen.at < max(job.status_at, job.reported_at or job.status_at):
+    since = job.known_since(seen.status)
+    if seen.at < max(since, job.reported_at or since):
         return True
-    is_a_date = job.status_at.microsecond == 0
-    return seen.seen_by == "webhook" and is_a_date and seen.at < job.status_at + _DATE_PRECISION
+    is_a_date = since.microsecond == 0
+    return seen.seen_by == "webhook" and is_a_date and seen.at < since + _DATE_PRECISION
 
 
 def _act(record: Record, signal: Signal, action: Action, facts: Facts) -> Decision:

@@ -104,7 +104,7 @@ class Sweep:
 
 
 def _is_news(glimpse: Glimpse, job: Job) -> bool:
-    if glimpse.status is job.reported or glimpse.modified_on < job.status_at:
+    if glimpse.status is job.reported or glimpse.modified_on < job.known_since(glimpse.status):
         return False
     # A list shows a job as under way from its dispatching on: what a webhook told of that moment is better.
     on_the_way = job.reported is Status.DISPATCHED and glimpse.status is Status.IN_PROGRESS

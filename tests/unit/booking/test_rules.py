@@ -350,6 +350,22 @@ def seen_in(status: Status, seconds: float, job_id: int = 1001) -> Observed:
     return Observed(job_id=job_id, status=status, at=later(seconds), seen_by="webhook")
 
 
+@pytest.mark.parametrize("ended", [Status.CANCELLED, Status.COMPLETED])
+def test_rule_9_a_note_says_nothing_of_whether_the_job_had_ended_by_then(ended: Status) -> None:
+    lane = booked()
+    lane.now = later(12)
+    lane.event(status_changed("in_progress", 1), accepted(None, at=later(12)))
+    assert lane.row.job is not None
+    assert lane.row.job.status is Status.IN_PROGRESS
+
+    lane.signal(seen_in(Status.DISPATCHED, 11))
+    assert lane.row.job.status is Status.IN_PROGRESS
+    lane.signal(seen_in(ended, 10))
+
+    assert (lane.row.job.status, lane.row.state) == (ended, State.ENDED)
+    assert lane.announced == ["job.cancelled" if ended is Status.CANCELLED else "job.updated"]
+
+
 def test_rule_9_a_later_report_is_followed_announced_and_causes_no_call() -> None:
     lane = booked().signal(seen_in(Status.DISPATCHED, 10))
 
