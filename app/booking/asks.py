@@ -181,3 +181,8 @@ class LocationSeen:
     location_id: int
     street: str
     zip: str
+
+
+def is_a_note(ask: Ask | CustomerAsk) -> bool:
+    """Whether an ask writes a note: sent twice, it stands there twice."""
+    return isinstance(ask, Note) or (isinstance(ask, Dispatch) and not ask.technician_ids)

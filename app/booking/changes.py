@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeAlias
 
-from app.booking.asks import Ask, Cancel, Complete, Dispatch, Note, PutBack, Reschedule
+from app.booking.asks import Ask, Cancel, Complete, Dispatch, Note, PutBack, Reschedule, is_a_note
 from app.booking.events import Cancelled, Change, Rescheduled, StatusChanged
 from app.booking.house import appointment
 from app.booking.inputs import Answered, Facts
@@ -132,15 +132,10 @@ def work(record: Record, head: Head, change: Change, facts: Facts) -> Decision:
             record = noted(record, facts, head, asked="-", outcome="already so", decision="nothing to do")
             return finish(record, facts, head)
         case _:
-            if record.lane.unsettled is not None and not (again and _is_repeatable(verdict)):
+            if record.lane.unsettled is not None and not (again and not is_a_note(verdict)):
                 # An earlier write may still land, and would undo this one: wait until it cannot.
                 return saved(wait_settled(record, facts))
             return Decision(record=record, then=Perform(verdict))
-
-
-def _is_repeatable(ask: Ask) -> bool:
-    """Whether sending it while it may still be running does no harm: a note would stand there twice."""
-    return not (isinstance(ask, Note) or (isinstance(ask, Dispatch) and not ask.technician_ids))
 
 
 def answered(record: Record, head: Head, change: Change, given: Answered, facts: Facts) -> Decision:

@@ -30,6 +30,7 @@ from app.booking.asks import (
     Note,
     PutBack,
     Reschedule,
+    is_a_note,
 )
 from app.booking.outcomes import Accepted, Busy, Failed, Outcome, Refused, Unsure
 from app.booking.reasons import Reason
@@ -187,7 +188,7 @@ class Desk:
                 return not self._gate.is_open
             case Unsure(detail=detail):
                 passage.failed(detail)
-                return not self._gate.is_open or not _may_come_twice(ask)
+                return not self._gate.is_open or _creates(ask) or is_a_note(ask)
             case Refused(reason=reason, detail=detail):
                 refused = reason in DEPLOYMENT_REASONS
                 return self._count(ask, passage, asker, refused=refused, why=detail)
@@ -205,15 +206,8 @@ class Desk:
         return True
 
 
-def _may_come_twice(ask: AnyAsk) -> bool:
-    """Whether an ask that may still be running does no harm when it is sent again."""
-    match ask:
-        case CreateJob() | CreateCustomer() | CreateLocation() | Note():
-            return False
-        case Dispatch():
-            return bool(ask.technician_ids)  # without them it is a note
-        case _:
-            return True
+def _creates(ask: AnyAsk) -> bool:
+    return isinstance(ask, CreateJob | CreateCustomer | CreateLocation)
 
 
 def _priority(ask: AnyAsk) -> Priority:
