@@ -190,7 +190,7 @@ def applied(record: Record, change: Change, at: datetime, facts: Facts) -> Recor
     status = wanted or job.status
     if status in SETTABLE:
         # What ServiceTitan will report now is what it accepted: only another word is news.
-        job = replace(job, reported=status, reported_at=at)
+        job = replace(job, reported=status, reported_at=at, written_at=at)
     return with_status(record, job, status, at)
 
 

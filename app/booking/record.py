@@ -147,7 +147,10 @@ class Customer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """The job in ServiceTitan. `status_at` and `reported_at` are the upstream's own times."""
+    """The job in ServiceTitan. `status_at` and `reported_at` are the upstream's own times.
+
+    `written_at` is the Date, in whole seconds, of the answer to the last write that set the job's status.
+    """
 
     id: int
     number: str
@@ -166,6 +169,7 @@ class Job:
     updated_at: datetime
     reported: Status | None = None
     reported_at: datetime | None = None
+    written_at: datetime | None = None
 
     def known_since(self, seen: Status) -> datetime:
         """From when on it is known that the job is not `seen`: a report of before is old news.

@@ -128,7 +128,7 @@ def _is_older(seen: Observed, job: Job) -> bool:
     since = job.known_since(seen.status)
     if seen.at < max(since, job.reported_at or since):
         return True
-    is_a_date = since.microsecond == 0
+    is_a_date = since == job.written_at
     return seen.seen_by == "webhook" and is_a_date and seen.at < since + _DATE_PRECISION
 
 

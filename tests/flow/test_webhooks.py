@@ -22,13 +22,9 @@ LIFE = ["scheduled", "dispatched", "in_progress", "completed"]
 
 @asynccontextmanager
 async def told(
-    kafka: str, prefix: str, folder: Path, *, secret: str = SECRET, seconds: float = 0.5, **webhooks: object
+    kafka: str, prefix: str, folder: Path, *, secret: str = SECRET, **webhooks: object
 ) -> AsyncIterator[Flow]:
-    """A worker, and a simulator in which technicians act every so many `seconds` and which tells it so.
-
-    What is told of the second in which the job was made counts as older than the job. The four steps take
-    half of `seconds` each at the least, so that the last one is always news.
-    """
+    """A worker, and a simulator in which technicians act quickly and which tells it so."""
     async with (
         simulated() as simulator,
         flow_on(kafka, prefix, folder, simulator, WEBHOOK_SECRETS=f"an old secret,{SECRET}") as flow,
@@ -38,7 +34,7 @@ async def told(
         settings = {"url": url, "secret": secret, **webhooks}
         simulator.state.sender.settings = WebhookSettings.model_validate(settings)
         life = simulator.state.life
-        life.seconds, life.second_thoughts = seconds, 0
+        life.seconds, life.second_thoughts = 0.3, 0
         yield flow
 
 
@@ -69,8 +65,7 @@ def answers(flow: Flow) -> set[int]:
 async def test_a_job_is_seen_going_through_its_life_by_itself(
     kafka: str, unique_prefix: str, tmp_path: Path, sent: dict[str, str]
 ) -> None:
-    # A technician is assigned, then dispatched: the second step has to be news too.
-    async with told(kafka, unique_prefix, tmp_path, seconds=1.0, **sent) as flow:
+    async with told(kafka, unique_prefix, tmp_path, **sent) as flow:
         await flow.send("created", "b-1")
         await flow.view("b-1", state="ended", status="completed")
         assert statuses(flow, "b-1") == LIFE

@@ -3,6 +3,7 @@
 A file here is never changed. A new version adds rows of its own beside them.
 """
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,13 @@ def test_a_booking_with_its_job_and_a_dead_letter() -> None:
     assert (found.job.id, found.job.status, found.state) == (1001, Status.SCHEDULED, State.ACTIVE)
     assert [failed.slot for failed in found.failed] == ["f0"]
     assert found.taken == (("booking-signals", 1), ("booking-events", 1))
+
+
+def test_a_booking_whose_job_we_cancelled() -> None:
+    job = record("record-v1-cancelled").job
+
+    assert job is not None
+    assert (job.status, job.status_at, job.written_at) == (Status.CANCELLED, *[NOW + timedelta(seconds=10)] * 2)
 
 
 def test_a_closing_booking() -> None:

@@ -1,6 +1,7 @@
 """Customers' answers, operators' acts, and what is seen in ServiceTitan."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -274,13 +275,34 @@ def test_a_webhook_of_the_second_of_our_own_write_may_be_older_than_the_write(
     assert lane.row.job.status is status
 
 
-def test_a_webhook_of_the_second_of_an_exact_time_is_judged_by_it() -> None:
-    lane = booked().signal(Observed(job_id=1001, status=Status.DISPATCHED, at=later(10.2), seen_by="webhook"))
+@pytest.mark.parametrize("seconds", [10, 10.2])
+def test_a_webhook_of_the_second_of_another_report_is_judged_by_it(seconds: float) -> None:
+    lane = booked().signal(
+        Observed(job_id=1001, status=Status.DISPATCHED, at=later(seconds), seen_by="webhook")
+    )
 
     lane.signal(Observed(job_id=1001, status=Status.SCHEDULED, at=later(10.7), seen_by="webhook"))
 
     assert lane.row.job is not None
     assert lane.row.job.status is Status.SCHEDULED
+
+
+def test_a_webhook_of_the_second_in_which_the_job_was_made_is_news() -> None:
+    lane = booked()
+    made = lane.row.job
+    assert made is not None
+
+    lane.signal(
+        Observed(
+            job_id=1001,
+            status=Status.DISPATCHED,
+            at=made.status_at + timedelta(milliseconds=300),
+            seen_by="webhook",
+        )
+    )
+
+    assert lane.row.job is not None
+    assert lane.row.job.status is Status.DISPATCHED
 
 
 def test_a_report_of_a_booking_without_a_job_is_no_news() -> None:
