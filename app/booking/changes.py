@@ -62,8 +62,11 @@ def is_cancellation(change: object) -> bool:
     return isinstance(change, (StatusChanged, Cancelled)) and target(change) is Status.CANCELLED
 
 
-def judge(record: Record, change: Change, head: Head, facts: Facts) -> Verdict:
-    """What a change asks of ServiceTitan, given the job's last known status (contract section 2)."""
+def judge(record: Record, change: Change, head: Head, facts: Facts, *, doubted: bool = False) -> Verdict:
+    """What a change asks of ServiceTitan, given the job's last known status (contract section 2).
+
+    With `doubted` another write was given up and may have been done: what was so may not be so any more.
+    """
     job = record.job
     if job is None or record.state is State.CLOSED:
         return Illegal("the booking is closed: it has no job")
@@ -74,7 +77,7 @@ def judge(record: Record, change: Change, head: Head, facts: Facts) -> Verdict:
         slot = appointment(change.scheduled_date, change.time_slot, job.minutes, facts.policy.zone)
         return Reschedule(job_id=job.id, appointment_id=job.appointment_id, slot=slot)
     if wanted is job.status:
-        return Same()
+        return _ask(job, change, head) if doubted and wanted in SETTABLE else Same()
     if wanted not in MAY_BECOME[job.status]:
         return Illegal(f"a job that is {job.status} cannot become {wanted}")
     return _ask(job, change, head)
@@ -108,13 +111,14 @@ def _ask(job: Job, change: StatusChanged | Cancelled, head: Head) -> Ask:
 
 def work(record: Record, head: Head, change: Change, facts: Facts) -> Decision:
     """Begin, or begin again, to work a change at the front of its lane."""
-    record = settling(record, facts)
     again = sent_before(record, head, facts)
+    doubted = record.lane.unsettled is not None and not again
+    record = settling(record, facts)
     record = record.with_lane(head=head, phase=Phase.WORKING)
     wanted = target(change)
     if wanted is not None:
         record = replace(record, wants=wanted)
-    verdict = judge(record, change, head, facts)
+    verdict = judge(record, change, head, facts, doubted=doubted)
     match verdict:
         case Illegal():
             problem = Trouble(

@@ -5,7 +5,8 @@ import pytest
 from app.booking.asks import Cancel, Complete, Dispatch, Note, PutBack, Reschedule
 from app.booking.changes import applied
 from app.booking.events import Rescheduled
-from app.booking.identity import Progress, look_up
+from app.booking.identity import Progress
+from app.booking.inputs import Observed
 from app.booking.outcomes import Failed, Refused, Unsure
 from app.booking.protocol import Call
 from app.booking.reasons import Reason
@@ -22,7 +23,7 @@ from tests.support.bookings import (
     rescheduled,
     status_changed,
 )
-from tests.support.lane import Lane, booked, creating, in_status
+from tests.support.lane import Lane, booked, creating, in_status, kinds, seen
 
 # Contract section 2, row by row.
 TABLE = {
@@ -39,10 +40,6 @@ NO_ANSWER = Unsure(detail="time-out")
 FAILED = Failed(detail="connection refused")
 
 
-def worked(lane: Lane, offset: int) -> Progress | Reason | None:
-    return look_up(lane.row.seen, created(offset).identity.digest())
-
-
 def status_of(lane: Lane) -> str:
     assert lane.row.job is not None
     return lane.row.job.status.value
@@ -55,13 +52,13 @@ def test_every_step_of_the_contract_s_table(now: str, wanted: str) -> None:
     lane.event(rescheduled(9) if wanted == "rescheduled" else status_changed(wanted, 9))
 
     if wanted == now:
-        assert (lane.asks, worked(lane, 9), status_of(lane)) == ([], Progress.WORKED, now)
+        assert (lane.asks, seen(lane, 9), status_of(lane)) == ([], Progress.WORKED, now)
     elif wanted in TABLE[now]:
         after = now if wanted == "rescheduled" else wanted
-        assert (len(lane.asks), worked(lane, 9), status_of(lane)) == (1, Progress.WORKED, after)
+        assert (len(lane.asks), seen(lane, 9), status_of(lane)) == (1, Progress.WORKED, after)
         assert lane.row.state is (State.ENDED if Status(after) in ENDED else State.ACTIVE)
     else:
-        assert (lane.asks, worked(lane, 9), status_of(lane)) == ([], Reason.ILLEGAL_TRANSITION, now)
+        assert (lane.asks, seen(lane, 9), status_of(lane)) == ([], Reason.ILLEGAL_TRANSITION, now)
         assert lane.announced == ["event.dead_lettered"]
     assert lane.row.lane.phase is Phase.IDLE
 
@@ -81,13 +78,13 @@ def test_after_closed_everything_is_illegal(event: object) -> None:
 
     lane.event(event)  # type: ignore[arg-type]  # an event
 
-    assert (lane.asks, worked(lane, 9)) == ([], Reason.ILLEGAL_TRANSITION)
+    assert (lane.asks, seen(lane, 9)) == ([], Reason.ILLEGAL_TRANSITION)
 
 
 def test_after_closed_another_creation_is_illegal_too() -> None:
     lane = creating().event(cancelled(1)).event(created(2, firstName="Grace"))
 
-    assert worked(lane, 2) is Reason.ILLEGAL_TRANSITION
+    assert seen(lane, 2) is Reason.ILLEGAL_TRANSITION
 
 
 def test_what_each_change_asks_for() -> None:
@@ -145,7 +142,7 @@ def test_what_the_booking_system_wants_is_kept_beside_what_is() -> None:
     lane = booked().event(status_changed("completed", 1), refused)
 
     assert (lane.row.wants, status_of(lane)) == (Status.COMPLETED, "scheduled")
-    assert worked(lane, 1) is Reason.NO_TECHNICIAN
+    assert seen(lane, 1) is Reason.NO_TECHNICIAN
 
 
 @pytest.mark.parametrize("reason", [Reason.REFUSED, Reason.NOT_PERMITTED, Reason.NO_TECHNICIAN])
@@ -161,7 +158,7 @@ def test_four_attempts_of_a_change_then_dead_lettered() -> None:
     lane.now = later(60)
     lane.timer(FAILED).timer(NO_ANSWER).timer(FAILED)
 
-    assert worked(lane, 1) is Reason.RETRIES_USED_UP
+    assert seen(lane, 1) is Reason.RETRIES_USED_UP
     assert [(letter.trouble.attempts, letter.first_failed) for letter in lane.letters] == [(4, NOW)]
     assert lane.row.lane.phase is Phase.IDLE
 
@@ -171,7 +168,7 @@ def test_a_note_that_an_operator_has_written_again_may_have_been_sent_before(las
     lane = booked().event(status_changed("in_progress", 1), NO_ANSWER)
     lane.timer(FAILED).timer(FAILED).timer(last)
     lane.settle_left = 0
-    assert worked(lane, 1) is Reason.RETRIES_USED_UP
+    assert seen(lane, 1) is Reason.RETRIES_USED_UP
 
     lane.act("retry")
 
@@ -199,12 +196,36 @@ def test_the_next_write_waits_until_an_unsure_one_cannot_land() -> None:
     assert lane.row.lane.unsettled is None
 
 
-def test_a_status_that_is_so_already_needs_no_settled_lane() -> None:
-    lane = booked().event(rescheduled(1), NO_ANSWER)
+def test_a_status_that_was_so_is_asked_for_again_after_a_write_that_was_given_up_and_may_be_done() -> None:
+    lane = booked().event(cancelled(1), NO_ANSWER)
+    for _ in range(3):
+        lane.timer(NO_ANSWER)
+    assert seen(lane, 1) is Reason.RETRIES_USED_UP
     lane.settle_left = 90
+    lane.event(status_changed("scheduled", 2))
+    assert (lane.asks, lane.row.lane.waits) == ([], Waits.SETTLE)
+    lane.settle_left = 0
+
     lane.timer()
 
-    assert worked(lane.event(status_changed("scheduled", 2)), 2) is Progress.WORKED
+    assert (kinds(lane), seen(lane, 2)) == (["PutBack"], Progress.WORKED)
+    assert lane.event(status_changed("scheduled", 3)).asks == []
+
+
+def test_a_status_that_only_a_note_tells_is_not_told_twice() -> None:
+    lane = in_status("in_progress").event(cancelled(2), NO_ANSWER)
+    for _ in range(3):
+        lane.timer(NO_ANSWER)
+
+    assert seen(lane.event(status_changed("in_progress", 3)), 3) is Progress.WORKED
+    assert lane.asks == []
+
+
+def test_what_a_report_told_meanwhile_is_not_sent_again() -> None:
+    lane = booked().event(cancelled(1), NO_ANSWER)
+    lane.signal(Observed(job_id=1001, status=Status.CANCELLED, at=later(20), seen_by="webhook"))
+
+    assert (lane.timer().asks, seen(lane, 1)) == ([], Progress.WORKED)
 
 
 def test_an_answered_error_delays_the_next_write_by_one_timer() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from app.booking.asks import CreateJob, Reschedule
 from app.booking.customers import customer_digest
-from app.booking.identity import Progress, look_up
+from app.booking.identity import Progress
 from app.booking.inputs import CustomerFailed, CustomerResolved, Observed
 from app.booking.outcomes import Busy, Failed, Refused, Unsure
 from app.booking.reasons import Reason
@@ -26,15 +26,11 @@ from tests.support.bookings import (
     rescheduled,
     signal,
 )
-from tests.support.lane import Lane, booked, creating
+from tests.support.lane import Lane, booked, creating, seen
 
 FAILED = Failed(detail="connection refused")
 REFUSED = Refused(reason=Reason.REFUSED, detail="no", http_status=400)
 NO_ANSWER = Unsure(detail="time-out")
-
-
-def became(lane: Lane, offset: int) -> Progress | Reason | None:
-    return look_up(lane.row.seen, created(offset).identity.digest())
 
 
 def last(lane: Lane) -> tuple[str, str]:
@@ -114,12 +110,12 @@ def test_an_act_on_the_held_event_by_its_id() -> None:
 def test_a_discard_does_not_lose_the_cancellation_that_a_held_lane_could_not_work() -> None:
     lane = creating().customer_is_found(NO_ANSWER).event(cancelled(1), FAILED)
     lane.timer(FAILED).timer(FAILED).timer(FAILED)
-    assert (lane.row.state, became(lane, 1)) == (State.HELD, Progress.ON_ITS_WAY)
+    assert (lane.row.state, seen(lane, 1)) == (State.HELD, Progress.ON_ITS_WAY)
 
     lane.act("discard", accepted((job_seen(),)))
 
     assert [type(ask).__name__ for ask in lane.asks] == ["FindJob", "Cancel"]
-    assert (lane.row.state, became(lane, 1)) == (State.ENDED, Progress.WORKED)
+    assert (lane.row.state, seen(lane, 1)) == (State.ENDED, Progress.WORKED)
 
 
 def test_a_second_cancellation_closes_what_the_first_left_held() -> None:
@@ -129,7 +125,7 @@ def test_a_second_cancellation_closes_what_the_first_left_held() -> None:
 
     lane.event(cancelled(2))
 
-    assert (lane.row.state, became(lane, 1), became(lane, 2)) == (
+    assert (lane.row.state, seen(lane, 1), seen(lane, 2)) == (
         State.CLOSED,
         Progress.WORKED,
         Progress.WORKED,
@@ -158,7 +154,7 @@ def test_a_dead_lettered_change_is_retried() -> None:
     lane = dead_lettered().act("retry", event="e1", plan="p1")
 
     assert [type(ask) for ask in lane.asks] == [Reschedule]
-    assert (lane.row.failed, lane.behind, became(lane, 1)) == ((), {}, Progress.WORKED)
+    assert (lane.row.failed, lane.behind, seen(lane, 1)) == ((), {}, Progress.WORKED)
 
 
 def test_it_is_repaired() -> None:
@@ -186,7 +182,7 @@ def test_a_repair_of_an_unknown_type_is_refused() -> None:
 def test_it_is_discarded() -> None:
     lane = dead_lettered().act("discard")
 
-    assert (lane.row.failed, lane.behind, became(lane, 1)) == ((), {}, Reason.DISCARDED)
+    assert (lane.row.failed, lane.behind, seen(lane, 1)) == ((), {}, Reason.DISCARDED)
 
 
 def test_a_retry_stands_behind_what_waits() -> None:
@@ -208,7 +204,7 @@ def test_a_retry_whose_row_was_lost_changes_nothing() -> None:
 def test_a_retried_event_that_still_cannot_be_worked_is_dead_lettered_again() -> None:
     lane = booked().event(event("booking.rescheduled", {}, offset=1)).act("retry")
 
-    assert (became(lane, 1), len(lane.row.failed), list(lane.behind)) == (Reason.INVALID, 1, ["f1"])
+    assert (seen(lane, 1), len(lane.row.failed), list(lane.behind)) == (Reason.INVALID, 1, ["f1"])
 
 
 def test_a_dead_letter_of_an_event_that_was_never_the_head_does_not_carry_the_head_s_failure() -> None:
@@ -232,7 +228,7 @@ def test_only_the_last_dead_letters_can_be_worked_again() -> None:
 def test_an_invalid_second_creation_can_be_repaired_into_a_duplicate() -> None:
     lane = booked().event(created(1, phone="1")).act("repair", data=BOOKED)
 
-    assert became(lane, 1) is Progress.WORKED
+    assert seen(lane, 1) is Progress.WORKED
 
 
 # What ServiceTitan shows
