@@ -3,10 +3,12 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+import orjson
+
 from app.booking.asks import CreateJob, FindJob, JobOrder, JobSeen
 from app.booking.changes import work
 from app.booking.customers import customer_digest
-from app.booking.events import Booking, Cancelled
+from app.booking.events import Booking, Cancelled, Rescheduled
 from app.booking.house import PROBLEMS, appointment, business_unit, summary
 from app.booking.identity import Progress, mark
 from app.booking.inputs import Answered, CustomerFailed, CustomerResolved, Facts
@@ -189,7 +191,7 @@ def found(record: Record, head: Head, given: Answered, facts: Facts) -> Decision
             record = record.with_lane(recheck=True)
         text = f"job {chosen.job_id} was there" + (f", of {len(jobs)}" if len(jobs) > 1 else "")
         told = answer_noted(record, facts, head, given, text)
-        return _adopt(told, head, chosen, outcome.at, facts)
+        return _adopt(told, head, chosen, outcome.at, facts, made_from=record.original)
     if not is_settled(record, facts):
         text = "nothing yet, but it may still be under way: look again"
         return saved(wait_settled(answer_noted(record, facts, head, given, text), facts))
@@ -223,9 +225,17 @@ def close_for(record: Record, closing: Closing, facts: Facts) -> Decision:
     return close(replace(record, problem=problem, seen=seen), facts, closing, Reason.DISCARDED)
 
 
-def _adopt(record: Record, head: Head, job: JobSeen, at: datetime, facts: Facts) -> Decision:
-    """The booking has its job."""
-    booking = record.booking
+def _adopt(
+    record: Record,
+    head: Head,
+    job: JobSeen,
+    at: datetime,
+    facts: Facts,
+    *,
+    made_from: Booking | None = None,
+) -> Decision:
+    """The booking has its job. `made_from` is given when a repair came since, and may not be in the job."""
+    booking = made_from or record.booking
     minutes = PROBLEMS[booking.problem_type].minutes
     slot = appointment(booking.scheduled_date, booking.time_slot, minutes, facts.policy.zone)
     status = FROM_UPSTREAM.get(job.status, Status.SCHEDULED)
@@ -259,12 +269,12 @@ def _adopt(record: Record, head: Head, job: JobSeen, at: datetime, facts: Facts)
     )
     record = announced(record, "job.created", facts, head)
     closing = record.lane.closing
-    if closing is None:
-        return finish(record, facts, head)
-    if closing.discarded:
+    if closing is not None and closing.discarded:
         text = f"not discarded: job {job.job_id} is there"
         record = noted(record, facts, closing.head, asked="discard", outcome="refused", decision=text)
-        return finish(_worked(record, closing.head), facts, head)
+        record, closing = _worked(record, closing.head), None
+    if closing is None:
+        return finish(record, facts, head) if made_from is None else _repair(record, head, facts)
     if status is Status.CANCELLED:
         record = announced(record, "job.cancelled", facts, closing.head)
     record = overtaken(_worked(record, head), facts, closing, Progress.WORKED)
@@ -275,6 +285,20 @@ def _adopt(record: Record, head: Head, job: JobSeen, at: datetime, facts: Facts)
     # The doubt is about this very cancellation: it may come twice, but nothing right after it.
     after = decision.record or record
     return replace(decision, record=after.with_lane(unsettled=doubt))
+
+
+def _repair(record: Record, head: Head, facts: Facts) -> Decision:
+    """A job that was there before the repair is moved to the repaired time; its customer stays."""
+    booking, was = record.booking, record.original or record.booking
+    wanted = Rescheduled(scheduled_date=booking.scheduled_date, time_slot=booking.time_slot)
+    text = "it may be as before the repair: move it"
+    if customer_digest(booking) != customer_digest(was):
+        text += "; its customer and address cannot be changed from here"
+    record = noted(record, facts, head, asked="repair", outcome="late", decision=text)
+    data = {"scheduledDate": wanted.scheduled_date, "timeSlot": wanted.time_slot}
+    head = replace(head, type="booking.rescheduled", data=orjson.dumps(data).decode())
+    record = record.with_lane(attempts=0, first_failed=None, last=None, waits=None, closing=None)
+    return work(record, head, wanted, replace(facts, intent=None))
 
 
 def _of_another_event(record: Record, head: Head, facts: Facts) -> Unsettled | None:

@@ -32,6 +32,7 @@ from app.servicetitan.wire.jpm import AppointmentStatus, JobStatus
 BOOKING_KEY = "bookingId"
 """The key under which a job carries its booking's id in its external data."""
 OPEN_STATUSES = (JobStatus.SCHEDULED, JobStatus.DISPATCHED, JobStatus.IN_PROGRESS, JobStatus.HOLD)
+_OVER = (AppointmentStatus.DONE, AppointmentStatus.CANCELED)
 
 Said = TypeVar("Said")
 Told = TypeVar("Told")
@@ -114,7 +115,13 @@ class Jobs:
         body = office.AssignTechnicians(
             job_appointment_id=ask.appointment_id, technician_ids=tuple(sorted(assigned.value))
         )
-        return await self._client.unassign(errand, body)
+        unassigned = await self._client.unassign(errand, body)
+
+        async def is_so() -> Outcome[bool]:
+            left = await self._assigned(ask.job_id, ask.appointment_id, errand)
+            return _told(left, lambda ids: not ids)
+
+        return await _or_already(unassigned, is_so)
 
     async def dispatch(self, ask: Dispatch, errand: Errand, *, again: bool) -> Outcome[None]:
         """Assign the technicians, or write the note when none are named."""
@@ -127,7 +134,11 @@ class Jobs:
 
         async def is_so() -> Outcome[bool]:
             there = await self._assigned(ask.job_id, ask.appointment_id, errand)
-            return _told(there, lambda ids: ids.issuperset(ask.technician_ids))
+            if not isinstance(there, Accepted) or not there.value.issuperset(ask.technician_ids):
+                return _told(there, lambda _: False)
+            # Technicians stay on a visit that the office cancelled.
+            visit = await self._client.read_appointment(errand, ask.appointment_id)
+            return _told(visit, lambda row: row.status is not AppointmentStatus.CANCELED)
 
         return await _or_already(_told(assigned, _nothing), is_so)
 
@@ -191,9 +202,20 @@ class Jobs:
     async def _release(self, appointment_id: int, errand: Errand) -> Outcome[None]:
         """Take the visit off hold if it is on hold: most are not, so reading first costs fewer calls."""
         visit = await self._client.read_appointment(errand, appointment_id)
-        if not isinstance(visit, Accepted) or visit.value.status is not AppointmentStatus.HOLD:
+        if not isinstance(visit, Accepted):
+            return visit
+        if visit.value.status in _OVER:
+            # Nothing would be left to do, and the job is not scheduled for it.
+            return Refused(reason=Reason.REFUSED, detail=f"the visit is {visit.value.status}")
+        if visit.value.status is not AppointmentStatus.HOLD:
             return _told(visit, _nothing)
-        return await self._client.remove_hold(errand, appointment_id)
+        released = await self._client.remove_hold(errand, appointment_id)
+
+        async def is_so() -> Outcome[bool]:
+            read = await self._client.read_appointment(errand, appointment_id)
+            return _told(read, lambda row: row.status not in {AppointmentStatus.HOLD, *_OVER})
+
+        return await _or_already(released, is_so)
 
     async def _assigned(self, job_id: int, appointment_id: int, errand: Errand) -> Outcome[frozenset[int]]:
         page = await self._client.list_assignments(errand, job_id)

@@ -5,7 +5,7 @@ from time import monotonic
 
 import pytest
 
-from app.servicetitan.caller import CallMade
+from app.servicetitan.caller import CallMade, Observe
 from app.servicetitan.config import UpstreamConfig
 from app.servicetitan.upstream import Upstream
 from app.simulator.server import RunningSimulator, start
@@ -41,10 +41,12 @@ def calls() -> list[CallMade]:
 
 @pytest.fixture
 async def make_upstream(simulator: RunningSimulator, calls: list[CallMade]) -> AsyncIterator[MakeUpstream]:
-    """Makes a client of the simulator; settings may be changed."""
+    """Makes a client of the simulator; settings may be changed. `observe` is told of each call as it ends."""
     made: list[Upstream] = []
 
-    def make(*, clock: Callable[[], float] = monotonic, **changes: object) -> Upstream:
+    def make(
+        *, clock: Callable[[], float] = monotonic, observe: Observe = calls.append, **changes: object
+    ) -> Upstream:
         values: dict[str, object] = {
             "api_url": simulator.url,
             "auth_url": simulator.url,
@@ -60,7 +62,7 @@ async def make_upstream(simulator: RunningSimulator, calls: list[CallMade]) -> A
         }
         upstream = Upstream(
             UpstreamConfig(**(values | changes)),  # type: ignore[arg-type]  # the tests' own values
-            observe=calls.append,
+            observe=observe,
             clock=clock,
         )
         upstream.pace.set_share(1.0)

@@ -22,7 +22,7 @@ from app.servicetitan.caller import CallMade
 from app.servicetitan.upstream import Upstream
 from app.servicetitan.wire.jpm import AppointmentStatus, JobStatus, Priority, ReasonAndMemo
 from app.simulator.server import RunningSimulator
-from app.simulator.state import visits
+from app.simulator.state import jobs, visits
 from tests.client.conftest import GUID, MakeUpstream
 from tests.client.orders import LATER, SLOT, asker, create_job, customer_order, job_order, value_of
 
@@ -62,10 +62,14 @@ async def test_a_job_is_found_by_its_booking(upstream: Upstream, calls: list[Cal
     assert len(calls) == 1
 
 
-async def test_two_jobs_of_one_booking_are_given_oldest_first(upstream: Upstream) -> None:
-    first, second = await create_job(upstream), await create_job(upstream)
+async def test_two_jobs_of_one_booking_are_given_oldest_first(
+    upstream: Upstream, simulator: RunningSimulator
+) -> None:
+    one, other = await create_job(upstream), await create_job(upstream)
+    rows = simulator.state.world.jobs.rows
+    rows[other.job_id].created_on = rows[one.job_id].created_on - timedelta(minutes=1)
     found = value_of(await upstream.desk.perform(FindJob(booking_id="b1"), asker()))
-    assert [row.job_id for row in found] == [first.job_id, second.job_id]
+    assert [row.job_id for row in found] == [other.job_id, one.job_id]
 
 
 async def test_a_strangers_job_is_never_taken_for_the_bookings(upstream: Upstream) -> None:
@@ -158,6 +162,76 @@ async def test_a_job_on_hold_with_technicians_is_put_back_to_scheduled(
         value_of(await upstream.desk.perform(ask, asker()))
     assert visit.status is AppointmentStatus.SCHEDULED
     assert [row for row in world.assignments_of(visit) if row.active] == []
+
+
+@pytest.mark.parametrize("held", [True, False], ids=["hold", "assignment"])
+async def test_a_job_that_is_put_back_by_another_meanwhile_is_put_back(
+    make_upstream: MakeUpstream, simulator: RunningSimulator, *, held: bool
+) -> None:
+    world = simulator.state.world
+
+    def lands_late(call: CallMade) -> None:
+        """What an earlier attempt of ours asked for is done right after we looked."""
+        if held and call.endpoint.endswith("/appointments/{id}") and visit.status is AppointmentStatus.HOLD:
+            assert visits.remove_hold(world, visit) is None
+        if call.endpoint.endswith("/appointment-assignments") and world.assignments_of(visit):
+            assert visits.unassign_technicians(world, visit, (507,)) is visit
+
+    upstream = make_upstream(observe=lands_late)
+    job = await create_job(upstream)
+    visit = world.appointments.rows[job.appointment_id]
+    if held:
+        assert visits.hold(world, visit, ReasonAndMemo(reason_id=451, memo="parts")) is None
+    else:
+        await _dispatch(upstream, job.job_id, job.appointment_id, (507,))
+
+    ask = PutBack(job_id=job.job_id, appointment_id=job.appointment_id, cancelled=False)
+    value_of(await upstream.desk.perform(ask, asker()))
+
+    assert (visit.status, world.assignments_of(visit)) == (AppointmentStatus.SCHEDULED, [])
+
+
+async def test_a_put_back_that_is_refused_and_not_so_stays_refused(
+    make_upstream: MakeUpstream, simulator: RunningSimulator
+) -> None:
+    world = simulator.state.world
+
+    def begins(call: CallMade) -> None:
+        if call.endpoint.endswith("/appointment-assignments"):
+            visit.status = AppointmentStatus.WORKING
+
+    upstream = make_upstream(observe=begins)
+    job = await create_job(upstream)
+    visit = world.appointments.rows[job.appointment_id]
+    await _dispatch(upstream, job.job_id, job.appointment_id, (507,))
+
+    ask = PutBack(job_id=job.job_id, appointment_id=job.appointment_id, cancelled=False)
+    outcome = await upstream.desk.perform(ask, asker())
+
+    assert isinstance(outcome, Refused)
+    assert outcome.http_status == 400
+
+
+@pytest.mark.parametrize("technicians", [(), (507,)])
+async def test_a_job_that_the_office_cancelled_is_neither_scheduled_nor_dispatched(
+    upstream: Upstream, simulator: RunningSimulator, technicians: tuple[int, ...]
+) -> None:
+    job = await create_job(upstream)
+    if technicians:
+        await _dispatch(upstream, job.job_id, job.appointment_id, technicians)
+    world = simulator.state.world
+    cancelled = jobs.cancel_job(
+        world, world.jobs.rows[job.job_id], ReasonAndMemo(reason_id=401, memo="by the office")
+    )
+    assert cancelled is None
+
+    where = {"job_id": job.job_id, "appointment_id": job.appointment_id}
+    put_back = await upstream.desk.perform(PutBack(**where, cancelled=False), asker())
+    dispatched = await upstream.desk.perform(Dispatch(**where, technician_ids=(507,), note=""), asker())
+
+    assert isinstance(put_back, Refused)
+    assert (put_back.reason, put_back.detail) == (Reason.REFUSED, "the visit is Canceled")
+    assert isinstance(dispatched, Refused)
 
 
 async def test_technicians_are_assigned_and_again_without_harm(

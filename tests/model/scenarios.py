@@ -20,7 +20,12 @@ class Fixed(dict[str, Any]):
 
 
 RETRY = Action(kind="retry", by="op", why="again")
-REPAIR = Action(kind="repair", by="op", why="mended", data=Fixed(BOOKED | {"problemType": "other"}))
+REPAIR = Action(
+    kind="repair",
+    by="op",
+    why="mended",
+    data=Fixed(BOOKED | {"problemType": "other", "scheduledDate": "2026-03-08T00:00:00Z"}),
+)
 OTHER_CUSTOMER = Action(kind="repair", by="op", why="mended", data=Fixed(BOOKED | {"firstName": "Grace"}))
 DISCARD = Action(kind="discard", by="op", why="not wanted")
 
@@ -58,6 +63,13 @@ def scenarios(*, deep: bool) -> Iterator[Scenario]:
         actions=(REPAIR, RETRY),
         crashes=more,
         faults=1 + more,
+    )
+    yield Scenario(
+        name="made unseen, held, repaired",
+        events=(CREATED,),
+        actions=(REPAIR,),
+        crashes=more,
+        faults=3 + more,
     )
     yield Scenario(name="another customer", events=(CREATED,), actions=(OTHER_CUSTOMER,), crashes=1, faults=1)
     yield Scenario(

@@ -87,7 +87,10 @@ def test_a_booking_whose_job_we_cancelled() -> None:
     job = record("record-v1-cancelled").job
 
     assert job is not None
-    assert (job.status, job.status_at, job.written_at) == (Status.CANCELLED, *[NOW + timedelta(seconds=10)] * 2)
+    assert (job.status, job.status_at, job.written_at) == (
+        Status.CANCELLED,
+        *[NOW + timedelta(seconds=10)] * 2,
+    )
 
 
 def test_a_closing_booking() -> None:

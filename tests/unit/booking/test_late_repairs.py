@@ -1,0 +1,89 @@
+"""A held creation is repaired, and its job turns out to be there: made before the repair, or after it."""
+
+from typing import Any
+
+from app.booking.asks import Reschedule
+from app.booking.identity import Progress
+from app.booking.outcomes import Failed, Refused, Unsure
+from app.booking.reasons import Reason
+from app.booking.record import Phase, State
+from tests.support.bookings import BOOKED, NOW, accepted, cancelled, job_seen
+from tests.support.lane import Lane, creating, kinds, seen
+
+FAILED = Failed(detail="connection refused")
+NO_ANSWER = Unsure(detail="time-out")
+REFUSED = Refused(reason=Reason.REFUSED, detail="no", http_status=409)
+THERE = accepted((job_seen(),))
+WAS, WANTED = BOOKED["scheduledDate"], "2026-03-09T00:00:00Z"
+
+
+def repaired(*outcomes: Any, **data: Any) -> Lane:  # noqa: ANN401 - outcomes and fields of a booking
+    """A creation that was held because nobody could tell whether its job was made; then it was repaired."""
+    lane = creating().customer_is_found(NO_ANSWER)
+    lane.timer(FAILED).timer(FAILED).timer(FAILED)
+    assert lane.row.state is State.HELD
+    return lane.act("repair", *outcomes, data=BOOKED | {"scheduledDate": WANTED} | data)
+
+
+def test_the_job_is_moved_to_the_repaired_time() -> None:
+    lane = repaired(THERE, accepted(None, NOW))
+
+    assert kinds(lane) == ["FindJob", "Reschedule"]
+    job = lane.row.job
+    assert job is not None
+    assert isinstance(lane.asks[1], Reschedule)
+    assert (job.scheduled_date, job.start) == (WANTED, lane.asks[1].slot.start)
+    assert (lane.announced, seen(lane, 0)) == (["job.created", "job.updated"], Progress.WORKED)
+    assert lane.decisions[-2:] == ["it may be as before the repair: move it", "rescheduled"]
+
+
+def test_an_operator_is_told_what_no_call_can_change() -> None:
+    lane = repaired(THERE, accepted(None, NOW), firstName="Grace")
+
+    assert lane.decisions[-2].endswith("its customer and address cannot be changed from here")
+
+
+def test_a_move_that_is_refused_waits_for_an_operator_and_the_record_says_how_it_is() -> None:
+    lane = repaired(THERE, REFUSED)
+
+    assert lane.row.job is not None
+    assert (lane.row.job.scheduled_date, lane.row.lane.phase) == (WAS, Phase.IDLE)
+    assert [(failed.type, failed.event_id) for failed in lane.row.failed] == [("booking.rescheduled", "e0")]
+
+    lane.act("retry", accepted(None, NOW))
+
+    assert (kinds(lane), lane.row.failed) == (["Reschedule"], ())
+    assert lane.row.job.scheduled_date == WANTED
+
+
+def test_a_move_that_failed_comes_again() -> None:
+    lane = repaired(THERE, FAILED)
+    assert [timer.turn for timer in lane.timers] == [lane.row.lane.turn]
+
+    lane.timer(accepted(None, NOW))
+
+    assert (kinds(lane), lane.row.lane.phase) == (["Reschedule"], Phase.IDLE)
+
+
+def test_what_was_not_discarded_is_moved_too() -> None:
+    lane = repaired(FAILED).timer(FAILED).timer(FAILED).timer(FAILED)
+    assert lane.announced == ["booking.held"]
+
+    lane.act("discard", THERE, accepted(None, NOW))
+
+    assert (kinds(lane), lane.row.state) == (["FindJob", "Reschedule"], State.ACTIVE)
+
+
+def test_what_is_cancelled_is_not_moved_first() -> None:
+    lane = repaired(FAILED).event(cancelled(1), THERE, accepted(None, NOW))
+
+    assert kinds(lane) == ["FindJob", "Cancel"]
+    assert lane.row.state is State.ENDED
+
+
+def test_a_job_made_of_the_repair_is_right_as_it_is() -> None:
+    lane = repaired(accepted(()))
+
+    assert kinds(lane) == ["FindJob", "CreateJob"]
+    assert lane.row.job is not None
+    assert lane.row.job.scheduled_date == WANTED
