@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import TypeAlias
 
 from app.booking.asks import Ask, Cancel, Complete, Dispatch, Note, PutBack, Reschedule, is_a_note
-from app.booking.events import Cancelled, Change, Rescheduled, StatusChanged
+from app.booking.events import CUSTOMER_REQUEST, Cancelled, Change, Rescheduled, StatusChanged
 from app.booking.house import appointment
 from app.booking.inputs import Answered, Facts
 from app.booking.lane import (
@@ -85,7 +85,7 @@ def judge(record: Record, change: Change, head: Head, facts: Facts, *, doubted: 
 
 def _ask(job: Job, change: StatusChanged | Cancelled, head: Head) -> Ask:
     if isinstance(change, Cancelled):
-        return Cancel(job_id=job.id, memo=change.reason)
+        return Cancel(job_id=job.id, memo=change.reason or CUSTOMER_REQUEST)
     because = f": {change.reason}" if change.reason else ""
     match change.status:
         case Status.SCHEDULED:
@@ -106,7 +106,7 @@ def _ask(job: Job, change: StatusChanged | Cancelled, head: Head) -> Ask:
         case Status.COMPLETED:
             return Complete(job_id=job.id, completed_on=head.time)
         case Status.CANCELLED:
-            return Cancel(job_id=job.id, memo=change.reason or "Customer request")
+            return Cancel(job_id=job.id, memo=change.reason or CUSTOMER_REQUEST)
 
 
 def work(record: Record, head: Head, change: Change, facts: Facts) -> Decision:

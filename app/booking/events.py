@@ -181,10 +181,14 @@ class StatusChanged(EventData):
     reason: Annotated[str, StringConstraints(max_length=1000)] | None = None
 
 
+CUSTOMER_REQUEST = "Customer request"
+"""Why a job is cancelled when nobody said (contract section 2)."""
+
+
 class Cancelled(EventData):
     """`booking.cancelled`: the visit is not wanted any more."""
 
-    reason: Annotated[str, StringConstraints(max_length=1000)] = "Customer request"
+    reason: Annotated[str, StringConstraints(max_length=1000)] = CUSTOMER_REQUEST
 
 
 Change: TypeAlias = Rescheduled | StatusChanged | Cancelled

@@ -93,6 +93,7 @@ def test_what_each_change_asks_for() -> None:
     assert isinstance(moved, Reschedule)
     assert moved.slot.start.isoformat() == "2026-03-06T20:00:00+00:00"
     assert booked().event(cancelled(1)).asks == [Cancel(job_id=1001, memo="Customer request")]
+    assert booked().event(cancelled(1, reason="")).asks == [Cancel(job_id=1001, memo="Customer request")]
     assert booked().event(status_changed("cancelled", 1)).asks == [
         Cancel(job_id=1001, memo="Customer request")
     ]
