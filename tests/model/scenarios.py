@@ -19,12 +19,13 @@ class Fixed(dict[str, Any]):
         return hash(frozenset(self.items()))
 
 
+REPAIRED_DAY = "2026-03-08"
 RETRY = Action(kind="retry", by="op", why="again")
 REPAIR = Action(
     kind="repair",
     by="op",
     why="mended",
-    data=Fixed(BOOKED | {"problemType": "other", "scheduledDate": "2026-03-08T00:00:00Z"}),
+    data=Fixed(BOOKED | {"problemType": "other", "scheduledDate": f"{REPAIRED_DAY}T00:00:00Z"}),
 )
 OTHER_CUSTOMER = Action(kind="repair", by="op", why="mended", data=Fixed(BOOKED | {"firstName": "Grace"}))
 DISCARD = Action(kind="discard", by="op", why="not wanted")

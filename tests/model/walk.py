@@ -13,7 +13,7 @@ from app.booking.reasons import Reason
 from app.booking.record import Phase
 from tests.model.lane import Rules, ViolationError
 from tests.model.scenario import Scenario, Step, check_quiet, is_quiet, steps
-from tests.model.scenarios import DISCARD, RETRY
+from tests.model.scenarios import DISCARD, REPAIR, REPAIRED_DAY, RETRY
 from tests.support.bookings import cancelled, created, rescheduled, status_changed
 
 if TYPE_CHECKING:
@@ -63,10 +63,11 @@ def walk(random: Random, rules: Rules) -> int:
     scenario = Scenario(
         name="a walk",
         events=tuple(event for event, _ in told),
-        actions=random.choice(((), (), (RETRY,), (DISCARD,))),
+        actions=random.choice(((), (), (RETRY,), (DISCARD,), (REPAIR,), (REPAIR, RETRY))),
         crashes=random.randint(0, 2),
         faults=random.randint(0, 5),
         repeats=1,
+        zombies=random.randint(0, 1),
     )
     world = scenario.begins()._replace(done=())
     trace: list[str] = []
@@ -109,6 +110,9 @@ def _check_effects(scenario: Scenario, told: list[Told], world: World) -> None:
         # An operator has a change worked again, after those that came behind it.
         return
     done = [one for n, one in enumerate(world.done) if n == 0 or one != world.done[n - 1]]
+    if done[1:2] == [("moved", REPAIRED_DAY)]:
+        # A repair came after the creation it repairs: the job follows it.
+        del done[1]
     matched = _in_order(told, done)
     became = [_became(row, event) for event, _ in told]
     if row.lane.phase is Phase.HELD or any(_may_be_done(one) for one in became):
