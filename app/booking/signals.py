@@ -102,9 +102,7 @@ def _dead_letter(signal: Signal, reason: Reason, detail: str, facts: Facts) -> D
 def _observed(record: Record, signal: Signal, seen: Observed, facts: Facts) -> Decision:
     """ServiceTitan was seen in a status: it counts when it differs and is later, and never causes a call."""
     job = record.job
-    if job is None or job.id != seen.job_id or job.reported is seen.status:
-        return unchanged(record)
-    if _is_older(seen, job):
+    if job is None or not is_news(seen, job):
         return unchanged(record)
     record = _taken_in(record, signal)
     job = replace(job, reported=seen.status, reported_at=seen.at)
@@ -117,6 +115,11 @@ def _observed(record: Record, signal: Signal, seen: Observed, facts: Facts) -> D
     )
     cancelled = seen.status is Status.CANCELLED
     return saved(announced(record, "job.cancelled" if cancelled else "job.updated", facts, cause))
+
+
+def is_news(seen: Observed, job: Job) -> bool:
+    """Whether a report tells of this job what is not known of it, and is not older than what is."""
+    return job.id == seen.job_id and job.reported is not seen.status and not _is_older(seen, job)
 
 
 def _is_older(seen: Observed, job: Job) -> bool:

@@ -1,7 +1,7 @@
 """What ServiceTitan shows of jobs: read for the sweep, and for webhooks of unknown jobs."""
 
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from time import monotonic
 
@@ -12,7 +12,7 @@ from app.servicetitan.client import Client
 from app.servicetitan.jobs import BOOKING_KEY
 from app.servicetitan.pace import Priority
 from app.servicetitan.wire.dates import print_instant
-from app.servicetitan.wire.jpm import Job
+from app.servicetitan.wire.jpm import AppointmentStatus, Job
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +23,7 @@ class Glimpse:
     booking_id: str | None
     status: Status
     modified_on: datetime
+    appointment_id: int | None = None
 
 
 class Away(Exception):  # noqa: N818 - it says what is the case
@@ -63,6 +64,20 @@ class Watch:
             case Busy() | Failed() | Unsure() | Refused():
                 raise Away(answer.detail)
 
+    async def closer(self, glimpse: Glimpse) -> Glimpse:
+        """The same, dispatched told apart from in progress, as only the job's visit shows. Raises Away."""
+        if glimpse.status is not Status.IN_PROGRESS or glimpse.appointment_id is None:
+            return glimpse
+        answer = await self._client.read_appointment(self._errand(), glimpse.appointment_id)
+        match answer:
+            case Accepted(value=visit):
+                on_the_way = visit.status is AppointmentStatus.DISPATCHED
+                return replace(glimpse, status=Status.DISPATCHED) if on_the_way else glimpse
+            case Refused():
+                return glimpse
+            case Busy() | Failed() | Unsure():
+                raise Away(answer.detail)
+
     def _errand(self) -> Errand:
         return Errand(priority=Priority.LOW, since=self._clock(), lane="watch")
 
@@ -74,4 +89,5 @@ def _glimpse(row: Job) -> Glimpse:
         booking_id=next(carried, None),
         status=FROM_UPSTREAM[row.job_status.value],
         modified_on=row.modified_on,
+        appointment_id=row.first_appointment_id,
     )

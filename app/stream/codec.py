@@ -346,8 +346,10 @@ def encode_note(
 
 def encode_observed(booking_id: str, seen: Observed, *, now: datetime) -> bytes:
     """A status seen in ServiceTitan as a signal; the same sight again has the same id."""
-    name = f"{booking_id}/{seen.job_id}/{seen.status}/{instant(seen.at)}"
-    data = {"jobId": seen.job_id, "status": seen.status, "at": instant(seen.at), "seenBy": seen.seen_by}
+    # Not to the millisecond only: two sights are compared, and one of them may not have come this way.
+    at = seen.at.isoformat()
+    name = f"{booking_id}/{seen.job_id}/{seen.status}/{at}"
+    data = {"jobId": seen.job_id, "status": seen.status, "at": at, "seenBy": seen.seen_by}
     return cloud_event(
         event_id=str(uuid5(NAMESPACE_URL, name)),
         event_type="job.observed",

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from app.booking.inputs import Observed
-from app.booking.record import Job, State
+from app.booking.record import State
+from app.booking.signals import is_news
 from app.booking.status import Status
 from app.servicetitan.watch import Away, Glimpse, Watch
 from app.telemetry import log
@@ -56,7 +57,7 @@ class Sweep:
         before = replace(self.counts)
         try:
             async for glimpse in watch.modified_since(since - OVERLAP):
-                await self._compare(glimpse)
+                await self._compare(glimpse, watch)
         except Away as away:
             _log.warning("the sweep was cut short", why=str(away))
             return None
@@ -73,19 +74,19 @@ class Sweep:
         )
         return differences
 
-    async def _compare(self, glimpse: Glimpse) -> None:
+    async def _compare(self, glimpse: Glimpse, watch: Watch) -> None:
         self.counts.read += 1
         seen = await self._view.booking_of_job(glimpse.job_id)
         job = None if seen is None else seen.record.job
         if seen is None or job is None:
             await self._unknown(glimpse)
             return
-        if not _is_news(glimpse, job):
+        if not is_news(_observed(glimpse), job):
+            return
+        observed = _observed(await watch.closer(glimpse))
+        if not is_news(observed, job):
             return
         self.counts.differences += 1
-        observed = Observed(
-            job_id=glimpse.job_id, status=glimpse.status, at=glimpse.modified_on, seen_by="sweep"
-        )
         await self._report(seen.record.booking_id, observed)
 
     async def _unknown(self, glimpse: Glimpse) -> None:
@@ -103,9 +104,5 @@ class Sweep:
             _log.error("second job of a booking", job=glimpse.job_id, booking=glimpse.booking_id)
 
 
-def _is_news(glimpse: Glimpse, job: Job) -> bool:
-    if glimpse.status is job.reported or glimpse.modified_on < job.known_since(glimpse.status):
-        return False
-    # A list shows a job as under way from its dispatching on: what a webhook told of that moment is better.
-    on_the_way = job.reported is Status.DISPATCHED and glimpse.status is Status.IN_PROGRESS
-    return not (on_the_way and glimpse.modified_on == job.status_at)
+def _observed(glimpse: Glimpse) -> Observed:
+    return Observed(job_id=glimpse.job_id, status=glimpse.status, at=glimpse.modified_on, seen_by="sweep")

@@ -30,6 +30,10 @@ class Jobs(Protocol):
         """The job, or None. Raises Away."""
         ...
 
+    async def closer(self, glimpse: Glimpse) -> Glimpse:
+        """The same with the status that its visit shows. Raises Away."""
+        ...
+
 
 class Webhooks:
     """Reads `servicetitan-webhooks`. `give_up` raises when a wait must end, since the partition goes."""
@@ -79,6 +83,8 @@ class Webhooks:
         glimpse = None
         if known is None or report.status is None:
             glimpse = await jobs.job(report.job_id)
+        if report.status is None and glimpse is not None:
+            glimpse = await jobs.closer(glimpse)
         booking_id = known.booking_id if known is not None else glimpse.booking_id if glimpse else None
         status = report.status or (glimpse.status if glimpse else None)
         if booking_id is None or status is None:

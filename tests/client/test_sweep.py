@@ -12,6 +12,7 @@ import pytest
 
 from app.booking.status import Status
 from app.simulator.control import Outage, outage
+from app.simulator.faults import FaultRequest
 from app.simulator.life import Act, play
 from app.view.config import ViewConfig
 from app.worker.sweep import Sweep
@@ -95,7 +96,7 @@ async def test_a_change_that_no_webhook_told_is_reported(
 async def test_what_we_know_better_is_not_reported(
     simulator: RunningSimulator, upstream: Upstream, view: FedView
 ) -> None:
-    """Our own change may be newer than the list; and the list does not know dispatched from in progress."""
+    """Our own change may be newer than the list; and the list shows what is dispatched as in progress."""
     cancelled, sent = job_of(simulator, "b-1"), job_of(simulator, "b-2")
     assert play(simulator.state.world, sent, Act.DISPATCH) is None
     later = now() + timedelta(minutes=1)
@@ -105,9 +106,50 @@ async def test_what_we_know_better_is_not_reported(
     )
     told = Told(view)
     assert await told.sweep.look(upstream.watch) == 0
+    # Somebody changed something else of it.
+    simulator.state.world.jobs.touch(sent, now() + timedelta(seconds=1))
+    assert await told.sweep.look(upstream.watch) == 0
     assert play(simulator.state.world, sent, Act.WORK) is None
     assert await told.sweep.look(upstream.watch) == 1
     assert told.statuses() == [("b-2", Status.IN_PROGRESS)]
+
+
+async def test_a_job_on_whose_way_somebody_is_is_told_as_dispatched(
+    simulator: RunningSimulator, upstream: Upstream, view: FedView
+) -> None:
+    sent, begun = job_of(simulator, "b-1"), job_of(simulator, "b-2")
+    view.put(known(sent, "b-1"), known(begun, "b-2"))
+    assert play(simulator.state.world, sent, Act.DISPATCH) is None
+    assert play(simulator.state.world, begun, Act.WORK) is None
+    told = Told(view)
+    assert await told.sweep.look(upstream.watch) == 2
+    assert sorted(told.statuses()) == [("b-1", Status.DISPATCHED), ("b-2", Status.IN_PROGRESS)]
+
+
+async def test_a_sweep_is_cut_short_when_a_visit_cannot_be_read(
+    simulator: RunningSimulator, upstream: Upstream, view: FedView
+) -> None:
+    job = job_of(simulator, "b-1")
+    view.put(known(job, "b-1"))
+    assert play(simulator.state.world, job, Act.DISPATCH) is None
+    told = Told(view)
+    visits = "/jpm/v2/tenant/*/appointments/*"
+    fault = FaultRequest.model_validate({"kind": "error_before", "path": visits})
+    simulator.state.faults.add(fault, simulator.state.monotonic())
+    assert await told.sweep.look(upstream.watch) is None
+    assert told.reported == []
+
+
+async def test_a_visit_that_is_gone_tells_nothing_better_than_its_job(
+    simulator: RunningSimulator, upstream: Upstream
+) -> None:
+    job = job_of(simulator, "b-1")
+    assert play(simulator.state.world, job, Act.DISPATCH) is None
+    (glimpse,) = [seen async for seen in upstream.watch.modified_since(job.created_on - timedelta(minutes=1))]
+    assert (await upstream.watch.closer(glimpse)).status is Status.DISPATCHED
+    for without in (None, 9999):
+        gone = replace(glimpse, appointment_id=without)
+        assert await upstream.watch.closer(gone) == gone
 
 
 async def test_jobs_without_a_booking_and_second_jobs_are_counted(

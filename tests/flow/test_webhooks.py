@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import orjson
 import pytest
 
+from app.simulator.life import Act, play
 from app.simulator.webhooks import WebhookSettings
 from app.web.operations import PREFIX
 from tests.support.flow import Flow, booking, flow_on, simulated
@@ -22,12 +24,19 @@ LIFE = ["scheduled", "dispatched", "in_progress", "completed"]
 
 @asynccontextmanager
 async def told(
-    kafka: str, prefix: str, folder: Path, *, secret: str = SECRET, **webhooks: object
+    kafka: str, prefix: str, folder: Path, *, secret: str = SECRET, sweep: int = 300, **webhooks: object
 ) -> AsyncIterator[Flow]:
     """A worker, and a simulator in which technicians act quickly and which tells it so."""
     async with (
         simulated() as simulator,
-        flow_on(kafka, prefix, folder, simulator, WEBHOOK_SECRETS=f"an old secret,{SECRET}") as flow,
+        flow_on(
+            kafka,
+            prefix,
+            folder,
+            simulator,
+            WEBHOOK_SECRETS=f"an old secret,{SECRET}",
+            SERVICETITAN_SWEEP_SECONDS=str(sweep),
+        ) as flow,
         worker_here(flow.settings),
     ):
         url = f"http://127.0.0.1:{flow.settings.web_port}{PREFIX}/webhook"
@@ -63,7 +72,7 @@ def answers(flow: Flow) -> set[int]:
     ],
 )
 async def test_a_job_is_seen_going_through_its_life_by_itself(
-    kafka: str, unique_prefix: str, tmp_path: Path, sent: dict[str, str]
+    kafka: str, unique_prefix: str, tmp_path: Path, sent: dict[str, Any]
 ) -> None:
     async with told(kafka, unique_prefix, tmp_path, **sent) as flow:
         await flow.send("created", "b-1")
@@ -109,3 +118,47 @@ async def test_what_is_signed_with_another_secret_changes_nothing(
         assert answers(flow) == {401}
         assert statuses(flow, "b-1") == ["scheduled"]
         assert flow.of(flow.topics.webhooks.name) == []
+
+
+async def test_a_sweep_does_not_take_back_what_a_webhook_told_better(
+    kafka: str, unique_prefix: str, tmp_path: Path
+) -> None:
+    """ServiceTitan's list shows a job as in progress from its dispatching on."""
+    async with told(kafka, unique_prefix, tmp_path, sweep=2) as flow:
+
+        async def swept() -> None:
+            listed = "/jpm/v2/tenant/{tenant}/jobs"
+            before = flow.calls("GET", listed)
+            await flow.until(lambda: flow.calls("GET", listed) > before)
+
+        flow.simulator.state.life.seconds = 0
+        await flow.send("created", "b-1")
+        view = await flow.view("b-1", state="active")
+        world = flow.simulator.state.world
+        await swept()
+        assert play(world, world.jobs.rows[view["job"]["id"]], Act.DISPATCH) is None
+        flow.simulator.state.sender.publish()
+        await flow.view("b-1", status="dispatched")
+        await swept()
+        await swept()
+        # A job in progress would not be moved.
+        await flow.send("rescheduled", "b-1")
+        await flow.until(lambda: "appointment.rescheduled" in flow.effects("b-1"))
+        assert statuses(flow, "b-1")[:2] == ["scheduled", "dispatched"]
+
+
+async def test_a_webhook_that_only_names_its_job_makes_us_look(
+    kafka: str, unique_prefix: str, tmp_path: Path
+) -> None:
+    async with told(kafka, unique_prefix, tmp_path) as flow:
+        flow.simulator.state.life.seconds = 0
+        await flow.send("created", "b-1")
+        job_id = (await flow.view("b-1", state="active"))["job"]["id"]
+        world = flow.simulator.state.world
+        # What is told by itself here is never sent on: only the hint below is.
+        flow.simulator.state.sender.settings = WebhookSettings()
+        assert play(world, world.jobs.rows[job_id], Act.DISPATCH) is None
+        hint = orjson.dumps({"eventType": "appointment.updated", "data": {"jobId": job_id}})
+        await flow.send_raw(str(job_id).encode(), hint, topic=flow.topics.webhooks.name)
+        await flow.view("b-1", status="dispatched")
+        assert statuses(flow, "b-1") == ["scheduled", "dispatched"]

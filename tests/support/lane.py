@@ -131,8 +131,7 @@ class Lane:
                 self.removed = True
         return None
 
-    @staticmethod
-    def _usual(ask: Ask) -> Accepted[Any]:
+    def _usual(self, ask: Ask) -> Accepted[Any]:
         value = {"CreateJob": job_seen(), "FindJob": ()}.get(type(ask).__name__)
         return Accepted(value=value, at=NOW)
 
