@@ -13,7 +13,8 @@ T_co = TypeVar("T_co", covariant=True)
 class Accepted(Generic[T_co]):
     """The upstream did it, or it was done already.
 
-    `at` is the upstream's own time (the answer's Date header), by which later and earlier are decided.
+    `at` is the upstream's own time, by which later and earlier are decided: the answer's Date header, or
+    since when it was done already.
     """
 
     value: T_co

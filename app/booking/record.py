@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 from app.booking.events import STORED, Booking, RawEvent
 from app.booking.identity import NOTHING_SEEN, Seen
 from app.booking.reasons import Reason
-from app.booking.status import ENDED, SETTABLE, Status
+from app.booking.status import SETTABLE, Status
 
 VERSION = 1
 TIMELINE_KEPT = 50
@@ -149,7 +149,8 @@ class Customer:
 class Job:
     """The job in ServiceTitan. `status_at` and `reported_at` are the upstream's own times.
 
-    `written_at` is the Date, in whole seconds, of the answer to the last write that set the job's status.
+    `written_at` is the time of the last write that set the job's status: its answer's Date, in whole seconds,
+    or since when it was so already.
     """
 
     id: int
@@ -171,14 +172,13 @@ class Job:
     reported_at: datetime | None = None
     written_at: datetime | None = None
 
-    def known_since(self, seen: Status) -> datetime:
-        """From when on it is known that the job is not `seen`: a report of before is old news.
+    @property
+    def known_since(self) -> datetime:
+        """From when on ServiceTitan's own status is known: a report of before is old news.
 
-        Of dispatched and in progress ServiceTitan takes no more than a note, also on a job that has ended.
+        Of dispatched and in progress it takes no more than a note, which says nothing of its own status.
         """
-        if seen in ENDED and self.status not in SETTABLE:
-            return self.reported_at or self.created_at
-        return self.status_at
+        return self.status_at if self.status in SETTABLE else self.reported_at or self.created_at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

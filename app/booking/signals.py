@@ -26,7 +26,7 @@ from app.booking.record import (
     State,
     Trouble,
 )
-from app.booking.status import Status
+from app.booking.status import ENDED, Status
 
 _CUSTOMER_MAY_BE_GONE = frozenset({Reason.REFUSED, Reason.CUSTOMER_CONFLICT})
 
@@ -102,11 +102,15 @@ def _dead_letter(signal: Signal, reason: Reason, detail: str, facts: Facts) -> D
 def _observed(record: Record, signal: Signal, seen: Observed, facts: Facts) -> Decision:
     """ServiceTitan was seen in a status: it counts when it differs and is later, and never causes a call."""
     job = record.job
-    if job is None or not is_news(seen, job):
+    if job is None:
         return unchanged(record)
+    if not is_news(seen, job):
+        return _seen_again(record, signal, seen, job)
     record = _taken_in(record, signal)
     job = replace(job, reported=seen.status, reported_at=seen.at)
-    if job.status is seen.status:
+    told_later = seen.status not in ENDED and seen.at < job.status_at
+    if job.status is seen.status or told_later:
+        # The booking system told of it what came after.
         return saved(replace(record, job=job))
     cause = _as_head(signal, facts)
     record = with_status(record, job, seen.status, seen.at)
@@ -115,6 +119,14 @@ def _observed(record: Record, signal: Signal, seen: Observed, facts: Facts) -> D
     )
     cancelled = seen.status is Status.CANCELLED
     return saved(announced(record, "job.cancelled" if cancelled else "job.updated", facts, cause))
+
+
+def _seen_again(record: Record, signal: Signal, seen: Observed, job: Job) -> Decision:
+    """What is known was so later still: what was between, and comes after this, is old news then."""
+    still = job.id == seen.job_id and job.reported is seen.status
+    if not still or job.reported_at is None or seen.at <= job.reported_at:
+        return unchanged(record)
+    return saved(replace(_taken_in(record, signal), job=replace(job, reported_at=seen.at)))
 
 
 def is_news(seen: Observed, job: Job) -> bool:
@@ -128,10 +140,10 @@ def _is_older(seen: Observed, job: Job) -> bool:
     The time of a write of our own is its answer's Date, which has whole seconds: a webhook of that second may
     tell what was before the write. If it does not, the sweep tells it again, which reads what is.
     """
-    since = job.known_since(seen.status)
+    since = job.known_since
     if seen.at < max(since, job.reported_at or since):
         return True
-    is_a_date = since == job.written_at
+    is_a_date = since == job.written_at and since.microsecond == 0
     return seen.seen_by == "webhook" and is_a_date and seen.at < since + _DATE_PRECISION
 
 

@@ -163,7 +163,7 @@ class Jobs:
         if not isinstance(job, Accepted):
             return job
         if job.value.job_status is JobStatus.COMPLETED:
-            return Accepted(value=None, at=job.at)
+            return Accepted(value=None, at=job.value.modified_on)
         if completed.http_status == 409 and job.value.job_status is not JobStatus.CANCELED:
             return Refused(reason=Reason.NO_TECHNICIAN, detail=completed.detail, http_status=409)
         return completed
@@ -233,7 +233,10 @@ class Jobs:
     ) -> Callable[[], Awaitable[Outcome[bool]]]:
         async def is_so() -> Outcome[bool]:
             read = await self._client.read_job(errand, job_id)
-            return _told(read, lambda job: job.job_status in wanted)
+            if not isinstance(read, Accepted):
+                return read
+            # So since then, and not only since we looked: what came between counts as later.
+            return Accepted(value=read.value.job_status in wanted, at=read.value.modified_on)
 
         return is_so
 

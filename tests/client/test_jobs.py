@@ -16,7 +16,7 @@ from app.booking.asks import (
     PutBack,
     Reschedule,
 )
-from app.booking.outcomes import Refused
+from app.booking.outcomes import Accepted, Refused
 from app.booking.reasons import Reason
 from app.servicetitan.caller import CallMade
 from app.servicetitan.upstream import Upstream
@@ -282,6 +282,20 @@ async def test_a_job_is_completed_and_again_without_harm(
         value_of(await upstream.desk.perform(Complete(job_id=job.job_id, completed_on=NOW), asker()))
     row = simulator.state.world.jobs.rows[job.job_id]
     assert (row.status, row.completed_on) == (JobStatus.COMPLETED, NOW)
+
+
+async def test_what_was_so_already_is_so_since_it_became_so(
+    upstream: Upstream, simulator: RunningSimulator
+) -> None:
+    first, second = await create_job(upstream), await create_job(upstream, "b2")
+    await _dispatch(upstream, first.job_id, first.appointment_id, (507,))
+    rows = simulator.state.world.jobs.rows
+    for ask in (Complete(job_id=first.job_id, completed_on=NOW), Cancel(job_id=second.job_id, memo="x")):
+        value_of(await upstream.desk.perform(ask, asker()))
+        rows[ask.job_id].modified_on = since = NOW - timedelta(days=1)
+        again = await upstream.desk.perform(ask, asker())
+        assert isinstance(again, Accepted)
+        assert again.at == since
 
 
 async def test_a_job_that_nobody_is_assigned_to_cannot_be_completed(upstream: Upstream) -> None:

@@ -358,9 +358,9 @@ def test_rule_9_a_note_says_nothing_of_whether_the_job_had_ended_by_then(ended: 
     assert lane.row.job is not None
     assert lane.row.job.status is Status.IN_PROGRESS
 
-    lane.signal(seen_in(Status.DISPATCHED, 11))
-    assert lane.row.job.status is Status.IN_PROGRESS
-    lane.signal(seen_in(ended, 10))
+    lane.signal(seen_in(Status.DISPATCHED, 10))
+    assert (lane.row.job.status, lane.announced) == (Status.IN_PROGRESS, [])
+    lane.signal(seen_in(ended, 11))
 
     assert (lane.row.job.status, lane.row.state) == (ended, State.ENDED)
     assert lane.announced == ["job.cancelled" if ended is Status.CANCELLED else "job.updated"]
@@ -383,7 +383,7 @@ def test_rule_9_a_cancellation_seen_there_ends_the_booking() -> None:
 
 @pytest.mark.parametrize(
     "report",
-    [seen_in(Status.DISPATCHED, -1), seen_in(Status.DISPATCHED, 10, job_id=5), seen_in(Status.SCHEDULED, 10)],
+    [seen_in(Status.DISPATCHED, -1), seen_in(Status.DISPATCHED, 10, job_id=5), seen_in(Status.SCHEDULED, 0)],
     ids=["older", "another job", "no news"],
 )
 def test_rule_9_what_is_no_news_changes_nothing(report: Observed) -> None:
@@ -393,6 +393,16 @@ def test_rule_9_what_is_no_news_changes_nothing(report: Observed) -> None:
     lane.signal(report)
 
     assert (lane.row.job, lane.owed) == (before, [])
+
+
+def test_rule_9_what_is_so_still_makes_what_was_between_old_news() -> None:
+    lane = booked().signal(seen_in(Status.SCHEDULED, 20))
+    assert lane.announced == []
+
+    lane.signal(seen_in(Status.CANCELLED, 10))
+
+    assert lane.row.job is not None
+    assert (lane.row.job.status, lane.announced) == (Status.SCHEDULED, [])
 
 
 # 10: what cannot be worked ------------------------------------------------------------------------
