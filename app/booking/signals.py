@@ -107,10 +107,9 @@ def _observed(record: Record, signal: Signal, seen: Observed, facts: Facts) -> D
     if not is_news(seen, job):
         return _seen_again(record, signal, seen, job)
     record = _taken_in(record, signal)
+    behind = _is_behind(seen, job)
     job = replace(job, reported=seen.status, reported_at=seen.at)
-    told_later = seen.status not in ENDED and seen.at < job.status_at
-    if job.status is seen.status or told_later:
-        # The booking system told of it what came after.
+    if job.status is seen.status or behind:
         return saved(replace(record, job=job))
     cause = _as_head(signal, facts)
     record = with_status(record, job, seen.status, seen.at)
@@ -119,6 +118,14 @@ def _observed(record: Record, signal: Signal, seen: Observed, facts: Facts) -> D
     )
     cancelled = seen.status is Status.CANCELLED
     return saved(announced(record, "job.cancelled" if cancelled else "job.updated", facts, cause))
+
+
+def _is_behind(seen: Observed, job: Job) -> bool:
+    """Whether the booking system told more of a job that goes on than this report: its notes stand."""
+    if job.status is job.reported or seen.status in ENDED:
+        return False
+    on_the_way = (job.status, seen.status) == (Status.IN_PROGRESS, Status.DISPATCHED)
+    return on_the_way or seen.at < job.status_at
 
 
 def _seen_again(record: Record, signal: Signal, seen: Observed, job: Job) -> Decision:

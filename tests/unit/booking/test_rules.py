@@ -366,6 +366,17 @@ def test_rule_9_a_note_says_nothing_of_whether_the_job_had_ended_by_then(ended: 
     assert lane.announced == ["job.cancelled" if ended is Status.CANCELLED else "job.updated"]
 
 
+def test_rule_9_who_is_on_the_way_does_not_take_back_that_the_work_is_told_to_go_on() -> None:
+    lane = booked().event(status_changed("in_progress", 1), accepted(None, at=later(12)))
+
+    lane.signal(seen_in(Status.DISPATCHED, 13))
+
+    assert lane.row.job is not None
+    assert (lane.row.job.status, lane.announced) == (Status.IN_PROGRESS, [])
+    lane.signal(seen_in(Status.SCHEDULED, 14))
+    assert lane.row.job.status is Status.SCHEDULED
+
+
 def test_rule_9_a_later_report_is_followed_announced_and_causes_no_call() -> None:
     lane = booked().signal(seen_in(Status.DISPATCHED, 10))
 
