@@ -58,6 +58,12 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         await super().on_start()
         listen(self._ensure_consumer()._coordinator, self._membership)  # noqa: SLF001 - aiokafka shows it nowhere else
 
+    async def _gather_remaining_tasks(self) -> None:
+        """Close what a question to the broker, asked while the consumer was closing, has opened again."""
+        await super()._gather_remaining_tasks()
+        if self._consumer is not None:
+            await self._consumer._client.close()  # noqa: SLF001 - the consumer counts as closed, and does no more
+
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         """Ask for the first heartbeat at once, so that no work has to wait for one."""
         _log.info("%d partitions were assigned in generation %d", len(assigned), generation_id)

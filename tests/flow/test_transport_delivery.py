@@ -8,12 +8,13 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 import pytest
+from aiokafka.client import ConnectionGroup
 
 from app.stream.errors import NotMine
 from app.stream.ledger import Room
 from app.stream.sender import Outgoing
 from tests.support.stream_bench import PARTITIONS, StreamBench, stream_bench, until
-from tests.support.topics import ToSend, consume_until
+from tests.support.topics import PATIENCE_SECONDS, ToSend, consume_until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -359,3 +360,23 @@ def watch(app: StreamApp, number: int, changes: list[tuple[int, str, frozenset[i
 
     app.on_assigned(assigned)
     app.on_revoked(revoked)
+
+
+async def test_what_is_opened_while_the_consumer_closes_is_closed_too(bench: StreamBench) -> None:
+    await bench.topics("in")
+    app = bench.app()
+    app.source(bench.topic("in"), collect([]))
+    await bench.start(app)
+    thread = app.consumer._thread
+    client = thread._ensure_consumer()._client
+
+    async def asks_late() -> None:
+        try:
+            await asyncio.sleep(PATIENCE_SECONDS)
+        finally:
+            (broker,) = client.cluster.brokers()
+            assert await client.ready(broker.nodeId, group=ConnectionGroup.COORDINATION)
+
+    asyncio.run_coroutine_threadsafe(asks_late(), thread.thread_loop)
+    await app.stop()
+    assert [conn for conn in client._conns.values() if conn.connected()] == []
