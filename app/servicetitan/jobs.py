@@ -206,7 +206,7 @@ class Jobs:
             return visit
         if visit.value.status in _OVER:
             # Nothing would be left to do, and the job is not scheduled for it.
-            return Refused(reason=Reason.REFUSED, detail=f"the visit is {visit.value.status}")
+            return Refused(reason=Reason.ILLEGAL_TRANSITION, detail=f"the visit is {visit.value.status}")
         if visit.value.status is not AppointmentStatus.HOLD:
             return _told(visit, _nothing)
         released = await self._client.remove_hold(errand, appointment_id)

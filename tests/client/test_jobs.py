@@ -230,7 +230,8 @@ async def test_a_job_that_the_office_cancelled_is_neither_scheduled_nor_dispatch
     dispatched = await upstream.desk.perform(Dispatch(**where, technician_ids=(507,), note=""), asker())
 
     assert isinstance(put_back, Refused)
-    assert (put_back.reason, put_back.detail) == (Reason.REFUSED, "the visit is Canceled")
+    assert put_back.reason is Reason.ILLEGAL_TRANSITION
+    assert put_back.detail == "the visit is Canceled"
     assert isinstance(dispatched, Refused)
 
 
