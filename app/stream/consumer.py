@@ -8,6 +8,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
 from aiokafka import TopicPartition
@@ -58,8 +59,13 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         await super().on_start()
         listen(self._ensure_consumer()._coordinator, self._membership)  # noqa: SLF001 - aiokafka shows it nowhere else
 
+    async def on_thread_stop(self) -> None:
+        """Stop to the end: aiokafka's own stop goes no further than to a fetch that waits for its broker."""
+        with suppress(asyncio.CancelledError):
+            await super().on_thread_stop()
+
     async def _gather_remaining_tasks(self) -> None:
-        """Close what a question to the broker, asked while the consumer was closing, has opened again."""
+        """Close what is left open, also by a question that was asked while the consumer was closing."""
         await super()._gather_remaining_tasks()
         if self._consumer is not None:
             await self._consumer._client.close()  # noqa: SLF001 - the consumer counts as closed, and does no more

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from aiokafka.client import ConnectionGroup
 
+from app.local.kafka import LocalKafka
 from app.stream.errors import NotMine
 from app.stream.ledger import Room
 from app.stream.sender import Outgoing
@@ -380,3 +381,22 @@ async def test_what_is_opened_while_the_consumer_closes_is_closed_too(bench: Str
     asyncio.run_coroutine_threadsafe(asks_late(), thread.thread_loop)
     await app.stop()
     assert [conn for conn in client._conns.values() if conn.connected()] == []
+
+
+async def test_a_worker_whose_broker_is_away_stops_to_the_end(unique_prefix: str, tmp_path: Path) -> None:
+    with LocalKafka() as own:
+        async with stream_bench(own.bootstrap_servers, unique_prefix, tmp_path / "bench") as bench:
+            await bench.topics("in")
+            app = bench.app(drain_limit=1.0)
+            app.source(bench.topic("in"), collect([]))
+            await bench.start(app)
+            thread = app.consumer._thread
+            consumer = thread._ensure_consumer()
+            await asyncio.to_thread(own.kill)
+            await until(lambda: not app.still_mine(0))
+            # Its fetches fail by now, and each waits a little before the next.
+            await app.stop()
+            assert thread._thread is not None
+            assert not thread._thread.is_alive()
+            assert consumer._fetcher._closed
+            assert [conn for conn in consumer._client._conns.values() if conn.connected()] == []
