@@ -266,7 +266,8 @@ def read(raw: RawEvent) -> BookingEvent | Unusable:
     """
     if raw.value is None:
         return Unusable(reason=Reason.UNREADABLE, detail="the value is null", raw=raw)
-    size = len(raw.value)
+    around = len(raw.key or b"") + sum(len(name) + len(text) for name, text in raw.headers)
+    size = max(len(raw.value), around)
     if size > LARGEST_EVENT:
         return Unusable(
             reason=Reason.TOO_LARGE, detail=f"{size} bytes; at most {LARGEST_EVENT} are taken", raw=raw

@@ -150,8 +150,9 @@ class BookingLanes:
                 await self._work(signal.booking_id, signal, message)
 
     def forget(self) -> None:
-        """The partitions went: every row is touched for the first time again."""
+        """The partitions went: every row is touched for the first time again, by whoever worked it last."""
         self._touched.clear()
+        self._parts.settling.start_over()
 
     def _misplaced(self, message: Message) -> bool:
         return message.partition != partition_for(message.key or b"", self._topics.booking_events.partitions)

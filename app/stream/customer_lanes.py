@@ -131,10 +131,11 @@ class _PhoneLane:
         if creates and not self.parts.app.still_mine(self.partition):
             self.parts.narrator.sent_late(self.request.booking_id, call.ask)
         if creates and isinstance(came.outcome, Unsure) and came.sent_at is not None:
-            # An answered 5xx has settled by the next retry; no answer may still be running.
-            answered = came.outcome.http_status is not None
-            seconds = float(self.parts.policy.retry_delays[0]) if answered else None
-            self.parts.settling.sent(self._lane, came.sent_at, seconds=seconds)
+            if came.outcome.http_status is None:
+                self.parts.settling.sent(self._lane, came.sent_at)
+            else:
+                # It has settled by the next retry.
+                self.parts.settling.answered(self._lane, float(self.parts.policy.retry_delays[0]))
         return came.outcome
 
     def _traceparent(self) -> str | None:

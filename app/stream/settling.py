@@ -12,9 +12,13 @@ class Settling:
         self._clock = clock
         self._until: dict[str, float] = {}
 
-    def sent(self, lane: str, at: float, *, seconds: float | None = None) -> None:
+    def sent(self, lane: str, at: float) -> None:
         """A write was sent at monotonic `at` and its outcome is unknown."""
-        self._until[lane] = at + (self._seconds if seconds is None else seconds)
+        self._until[lane] = at + self._seconds
+
+    def answered(self, lane: str, seconds: float) -> None:
+        """A write was answered with an error just now: it may go on for so long, and no longer."""
+        self._until[lane] = self._clock() + seconds
 
     def left(self, lane: str) -> float:
         """Seconds that a write of this lane may still be running; counted from now when it is news."""
@@ -23,3 +27,7 @@ class Settling:
     def forget(self, lane: str) -> None:
         """Nothing of this lane is running: the next that may be starts anew."""
         self._until.pop(lane, None)
+
+    def start_over(self) -> None:
+        """Partitions came: what another worker sent meanwhile is not counted from what was sent here."""
+        self._until.clear()

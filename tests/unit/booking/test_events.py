@@ -1,5 +1,6 @@
 """Reading booking events: contract section 2, and what breaks it (rule 10)."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -161,6 +162,13 @@ def test_a_binary_header_that_is_no_text_is_unreadable() -> None:
 def test_a_large_event_is_too_large_on_sight() -> None:
     assert unusable(changed(b"x" * (LARGEST_EVENT + 1))).reason is Reason.TOO_LARGE
     assert unusable(changed(b"x" * LARGEST_EVENT)).reason is Reason.UNREADABLE
+
+
+def test_what_stands_around_a_large_event_is_as_large() -> None:
+    large = b"x" * (LARGEST_EVENT + 1)
+
+    assert unusable(replace(raw(), headers=(("x-large", large),))).reason is Reason.TOO_LARGE
+    assert unusable(raw(key=large)).reason is Reason.TOO_LARGE
 
 
 @pytest.mark.parametrize("key", [None, b"another"])
