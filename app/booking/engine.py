@@ -32,6 +32,7 @@ from app.booking.lane import (
     Take,
     back_from_timer,
     go_on,
+    missing,
     remembering,
     restated,
     saved,
@@ -40,7 +41,6 @@ from app.booking.lane import (
 from app.booking.recheck import extra_cancelled, look_again, look_later, looked_again
 from app.booking.record import (
     Drop,
-    Entry,
     Head,
     Phase,
     Record,
@@ -51,8 +51,6 @@ from app.booking.record import (
     queued,
 )
 from app.booking.signals import signalled, worked_again
-
-ROW_MISSING = "skipped: its row was lost"
 
 
 def decide(record: Record | None, given: Given, facts: Facts) -> Decision:
@@ -129,16 +127,11 @@ def _taken(record: Record, taken: Taken, facts: Facts) -> Decision:
         return worked_again(record, taken, taken.action, facts)
     record = record.with_lane(first=record.lane.first + 1).owing(Drop(slots=(taken.slot,)))
     if taken.head is None:
-        return go_on(record.noted(_missing(taken.slot, facts)), facts)
+        return go_on(record.noted(missing(taken.slot, facts)), facts)
     data = contents(taken.head, record.booking_id)
     if isinstance(data, (Rescheduled, StatusChanged, Cancelled)):
         return work(record, taken.head, data, facts)
     return turned_away(record, taken.head, data, facts, from_lane=True)
-
-
-def _missing(slot: str, facts: Facts) -> Entry:
-    """A row that the record counts on is not there: said loudly, since only a lost changelog explains it."""
-    return Entry(at=facts.now, event=slot, asked="-", outcome="row missing", decision=ROW_MISSING)
 
 
 def _answered(record: Record, given: Answered, facts: Facts) -> Decision:

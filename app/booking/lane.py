@@ -56,6 +56,9 @@ class Take:
     action: Action | None = None
 
 
+ROW_MISSING = "skipped: its row was lost"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """What the engine decided: the record from now on, whether it must be saved, and what comes next.
@@ -145,6 +148,11 @@ def announced(record: Record, kind: AnnounceType, facts: Facts, head: Head) -> R
         type=kind, id=str(uuid5(NAMESPACE_URL, name)), caused_by=head.event_id, trace_id=head.trace_id
     )
     return replace(record.owing(owed), changed_at=facts.now, caused_by=head.event_id)
+
+
+def missing(slot: str, facts: Facts) -> Entry:
+    """A row that the record counts on is not there: said loudly, since only a lost changelog explains it."""
+    return Entry(at=facts.now, event=slot, asked="-", outcome="row missing", decision=ROW_MISSING)
 
 
 def restated(record: Record) -> Record:

@@ -12,7 +12,7 @@ from app.booking.customers import customer_digest
 from app.booking.events import Booking, Invalid, validate
 from app.booking.identity import Progress, look_up, mark
 from app.booking.inputs import Action, CustomerFailed, CustomerResolved, Facts, Observed, Signal, Taken
-from app.booking.lane import Decision, Take, announced, noted, saved, unchanged
+from app.booking.lane import Decision, Take, announced, missing, noted, saved, unchanged
 from app.booking.reasons import Reason
 from app.booking.record import (
     Closing,
@@ -238,12 +238,16 @@ def _act_on_failed(
 
 
 def worked_again(record: Record, taken: Taken, action: Action, facts: Facts) -> Decision:
-    """A dead-lettered event that an operator wants worked again is judged as if it came now."""
+    """A dead-lettered event that an operator wants worked again is judged as if it came now.
+
+    A row that came late from a worker which had lost the partition may stand where its own was.
+    """
+    head = taken.head
+    meant = next((failed.digest for failed in record.failed if failed.slot == taken.slot), None)
     record = replace(record, failed=tuple(f for f in record.failed if f.slot != taken.slot))
     record = record.owing(Drop(slots=(taken.slot,)))
-    head = taken.head
-    if head is None:
-        return saved(record)
+    if head is None or head.digest != meant:
+        return saved(record.noted(missing(taken.slot, facts)))
     if action.kind == "repair":
         head = replace(head, data=orjson.dumps(action.data).decode())
     head = replace(head, plan=action.plan, redriven=True)

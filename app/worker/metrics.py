@@ -5,9 +5,8 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from app.booking.customer_lane import CustomerRequest, Known
-from app.booking.engine import ROW_MISSING
 from app.booking.events import Unusable
-from app.booking.lane import Unhappy
+from app.booking.lane import ROW_MISSING, Unhappy
 from app.booking.recheck import SECOND_JOB
 from app.booking.record import Entry, Record, SendDeadLetter, State
 from app.servicetitan.caller import CallMade

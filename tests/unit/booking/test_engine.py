@@ -6,10 +6,10 @@ from datetime import timedelta
 import pytest
 
 from app.booking.asks import Ask, Cancel
-from app.booking.engine import ROW_MISSING, decide
+from app.booking.engine import decide
 from app.booking.identity import Progress, look_up
 from app.booking.inputs import Answered, Arrived, Expire, Fired, Given, Overdue, Restate, Resumed, Taken
-from app.booking.lane import CUSTOMER_PATIENCE, Rest
+from app.booking.lane import CUSTOMER_PATIENCE, ROW_MISSING, Rest
 from app.booking.outcomes import Failed, Refused
 from app.booking.reasons import Reason
 from app.booking.record import Phase, RequestCustomer, State, Waits

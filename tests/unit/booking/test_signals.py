@@ -9,6 +9,7 @@ from app.booking.asks import CreateJob, Reschedule
 from app.booking.customers import customer_digest
 from app.booking.identity import Progress
 from app.booking.inputs import CustomerFailed, CustomerResolved, Observed
+from app.booking.lane import ROW_MISSING
 from app.booking.outcomes import Busy, Failed, Refused, Unsure
 from app.booking.reasons import Reason
 from app.booking.record import FAILED_KEPT, Phase, State, Waits
@@ -192,13 +193,18 @@ def test_a_retry_stands_behind_what_waits() -> None:
     assert len(lane.timer().asks) == 2
 
 
-def test_a_retry_whose_row_was_lost_changes_nothing() -> None:
+@pytest.mark.parametrize("instead", [None, "e7"])
+def test_a_retry_whose_row_was_lost_changes_nothing(instead: str | None) -> None:
     lane = dead_lettered()
-    lane.behind.clear()
+    if instead is None:
+        lane.behind.clear()
+    else:
+        lane.behind = {slot: replace(head, digest=instead) for slot, head in lane.behind.items()}
 
     lane.act("retry")
 
     assert (lane.asks, lane.row.failed) == ([], ())
+    assert last(lane) == ("row missing", ROW_MISSING)
 
 
 def test_a_retried_event_that_still_cannot_be_worked_is_dead_lettered_again() -> None:

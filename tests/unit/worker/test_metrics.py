@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from app.booking.engine import ROW_MISSING
 from app.booking.events import RawEvent, Unusable
+from app.booking.lane import ROW_MISSING
 from app.booking.reasons import Reason
 from app.booking.recheck import SECOND_JOB
 from app.booking.record import Entry, Lane, Record, SendDeadLetter, State, Trouble
