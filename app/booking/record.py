@@ -338,6 +338,11 @@ def rank(row: bytes) -> tuple[int, int]:
     return document.get("generation", 0), document.get("sequence", 0)
 
 
+def with_generation(row: bytes, generation: int) -> bytes:
+    """A row that is no record, with the generation that writes it: by that `rank` knows what came late."""
+    return orjson.dumps({**orjson.loads(row), "generation": generation})
+
+
 def encode_head(head: Head) -> bytes:
     """A row of the table `behind`: JSON, the event's bytes as base64."""
     return _HEAD.dump_json(head, exclude_defaults=True)

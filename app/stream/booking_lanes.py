@@ -39,6 +39,7 @@ from app.booking.reasons import Reason
 from app.booking.record import (
     Announce,
     Drop,
+    Head,
     Owed,
     Record,
     RequestCustomer,
@@ -48,6 +49,7 @@ from app.booking.record import (
     decode_head,
     encode,
     encode_head,
+    with_generation,
 )
 from app.stream import codec, faults
 from app.stream.cache import Recent
@@ -221,18 +223,24 @@ class _Lane:
             case Publish(record=record, owed=owed):
                 return await self._publish(record, owed)
             case Keep(rows=rows):
-                kept = {self._slot(slot): encode_head(head) for slot, head in rows}
+                kept = {self._slot(slot): self._kept(slot, head) for slot, head in rows}
                 return await self._tables.behind.put_many(self._partition, kept)
             case Read(slot=slot):
                 row = self._tables.behind.get(self._partition, self._slot(slot))
                 return None if row is None else decode_head(row)
             case Intend(intent=intent):
-                row = codec.encode_intent(intent)
-                return await self._tables.intents.put(self._partition, b"b/" + self._key, row)
+                key = b"b/" + self._key
+                generation = self._tables.intents.generation(self._partition, key)
+                row = with_generation(codec.encode_intent(intent), generation)
+                return await self._tables.intents.put(self._partition, key, row)
             case Call():
                 return await self._call(effect)
             case Remove(record=record):
                 return await self._remove(record)
+
+    def _kept(self, slot: str, head: Head) -> bytes:
+        generation = self._tables.behind.generation(self._partition, self._slot(slot))
+        return with_generation(encode_head(head), generation)
 
     def _facts(self, record: Record | None) -> Facts:
         parts = self._parts

@@ -23,6 +23,7 @@ from app.booking.customer_lane import (
 from app.booking.events import Unusable
 from app.booking.inputs import Intent
 from app.booking.outcomes import Unsure
+from app.booking.record import with_generation
 from app.stream import codec
 from app.stream.booking_lanes import LaneParts, dead_letter
 from app.stream.message import Message
@@ -111,7 +112,8 @@ class _PhoneLane:
             case IntendCustomer(digest=digest):
                 at = after_row(self.parts.now(), self._row(digest))
                 intent = Intent(turn=0, what=digest, at=at)
-                row = codec.encode_intent(intent)
+                generation = self.parts.tables.intents.generation(self.partition, self._intent_key)
+                row = with_generation(codec.encode_intent(intent), generation)
                 return await self.parts.tables.intents.put(self.partition, self._intent_key, row)
             case SaveCustomer(digest=digest, customer_id=customer, location_id=location):
                 return await self._save(digest, customer, location)

@@ -144,7 +144,7 @@ class StreamApp(faust.App):
             beacon=self.tables.beacon,
         )
         self.tables.add(table)
-        return OwnedTable(self, table)
+        return OwnedTable(self, table, rank)
 
     def accompany(self, service: "ServiceT") -> None:
         """Have a service started with the app and stopped with it."""

@@ -156,8 +156,9 @@ class OwnedTable:
     counts.
     """
 
-    def __init__(self, app: "StreamApp", table: ChangelogTable) -> None:
+    def __init__(self, app: "StreamApp", table: ChangelogTable, rank: Rank | None = None) -> None:
         self._app = app
+        self._rank = rank
         self._table = table
         self.name: str = table.name
         self.changelog: str = table.changelog_topic_name
@@ -165,6 +166,12 @@ class OwnedTable:
     def get(self, partition: int, key: bytes) -> bytes | None:
         """The row of `key` in `partition`, None without one."""
         return self._table.rows.read(partition, key)
+
+    def generation(self, partition: int, key: bytes) -> int:
+        """Under which generation the row is written: the group's, which can begin again at 1, or its own."""
+        row = self.get(partition, key)
+        own = 0 if row is None or self._rank is None else self._rank(row)[0]
+        return max(self._app.generation, own)
 
     async def put(self, partition: int, key: bytes, value: bytes, *, along: Sequence[Outgoing] = ()) -> None:
         """Write a row; returns when the broker has acknowledged it and what is sent along with it.

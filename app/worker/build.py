@@ -37,8 +37,8 @@ def build(settings: Settings, topics: Topics, *, end_seconds: float | None = Non
     )
     tables = Tables(
         bookings=app.owned_table("bookings", rank=rank),
-        intents=app.owned_table("intents"),
-        behind=app.owned_table("behind"),
+        intents=app.owned_table("intents", rank=rank),
+        behind=app.owned_table("behind", rank=rank),
         customers=app.owned_table("customers"),
     )
     runtime = Runtime(app, settings, topics, tables)

@@ -23,6 +23,7 @@ from app.booking.record import (
     put_aside,
     queued,
     rank,
+    with_generation,
 )
 from tests.support.bookings import BOOKED, NOW, cancelled, created, raw, rescheduled
 from tests.support.lane import Lane, booked, creating
@@ -89,6 +90,9 @@ def test_bytes_of_any_kind_stand_in_a_row_of_behind() -> None:
     )
 
     assert decode_head(encode_head(head)) == head
+    late, kept = (with_generation(encode_head(head), generation) for generation in (3, 4))
+    assert decode_head(kept) == head
+    assert rank(encode_head(head)) < rank(late) < rank(kept)
 
 
 def test_rows_are_ranked_by_generation_then_sequence() -> None:
