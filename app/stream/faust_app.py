@@ -389,7 +389,9 @@ class StreamApp(faust.App):
 
 def _headers(raw: "FaustMessage") -> tuple[tuple[str, bytes], ...]:
     headers = raw.headers or ()
-    return tuple(headers.items() if isinstance(headers, Mapping) else headers)
+    pairs = headers.items() if isinstance(headers, Mapping) else headers
+    # Kafka allows a header without a value, and any producer may send one.
+    return tuple((name, value or b"") for name, value in pairs)
 
 
 def build_app(config: AppConfig) -> StreamApp:

@@ -376,7 +376,7 @@ def _webhooks(writer: sqlite3.Connection, records: Iterable[Incoming]) -> None:
 
 def _texts(headers: Iterable[tuple[str, bytes]]) -> dict[str, str]:
     """Headers by name; of two with one name the last counts, which is ours."""
-    return {name.lower(): value.decode("utf-8", "replace") for name, value in headers}
+    return {name.lower(): (value or b"").decode("utf-8", "replace") for name, value in headers}
 
 
 def _number(text: str | None) -> int | None:

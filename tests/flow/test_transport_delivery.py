@@ -39,7 +39,7 @@ async def test_a_message_comes_as_it_is_and_is_committed(bench: StreamBench) -> 
     app.source(bench.topic("in"), collect(seen))
     before = time.time()
     placed = await bench.send(
-        "in", [ToSend(b"a", b"{not json", {"ce_id": b"1"}), ToSend(None, b"x", partition=2)]
+        "in", [ToSend(b"a", b"{not json", {"ce_id": b"1"}), ToSend(None, b"x", {"empty": None}, partition=2)]
     )
     placed += await bench.send("in", [ToSend(b"a", None)])
     await bench.start(app)
@@ -49,6 +49,8 @@ async def test_a_message_comes_as_it_is_and_is_committed(bench: StreamBench) -> 
     assert {(one.key, one.value) for one in seen} == {(b"a", b"{not json"), (None, b"x"), (b"a", None)}
     first = next(one for one in seen if one.value == b"{not json")
     assert first.headers == (("ce_id", b"1"),)
+    without = next(one for one in seen if one.value == b"x")
+    assert without.headers == (("empty", b""),)
     assert first.topic == bench.topic("in")
     assert abs(first.timestamp - before) < 60
     assert app.lag() == dict.fromkeys(app.consumer.ledgers, 0)

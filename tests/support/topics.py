@@ -39,7 +39,7 @@ class ToSend:
 
     key: bytes | None
     value: bytes | None
-    headers: Mapping[str, bytes] = field(default_factory=dict)
+    headers: Mapping[str, bytes | None] = field(default_factory=dict)
     partition: int | None = None
 
 
