@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import orjson
 
-from app.booking.changes import is_cancellation, work
+from app.booking.changes import is_cancellation, why_cancelled, work
 from app.booking.creation import begin, close_for, go_on_creating, is_creating, may_be_there
-from app.booking.events import CUSTOMER_REQUEST, Booking, BookingEvent, Data, Invalid, read, validate
+from app.booking.events import Booking, BookingEvent, Data, Invalid, read, validate
 from app.booking.identity import Progress, look_up, mark
 from app.booking.inputs import Facts
 from app.booking.lane import Decision, noted, saved, turn_away, unchanged
@@ -49,8 +49,7 @@ def admit(record: Record, head: Head, data: Data | Invalid | None, facts: Facts)
     if isinstance(data, Booking):
         return _second_creation(record, data, head, facts)
     if is_cancellation(data) and is_creating(record) and not _is_closing(record):
-        why = getattr(data, "reason", None) or CUSTOMER_REQUEST
-        closing = Closing(head=head, discarded=False, why=why, upto=record.lane.next)
+        closing = Closing(head=head, discarded=False, why=why_cancelled(data), upto=record.lane.next)
         return _overtakes(record, closing, facts)
     if record.lane.phase is not Phase.IDLE:
         return _queued(record, head, facts, exempt=is_cancellation(data))

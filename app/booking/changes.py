@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TypeAlias
+from typing import TypeAlias, TypeGuard
 
 from app.booking.asks import Ask, Cancel, Complete, Dispatch, Note, PutBack, Reschedule, is_a_note
 from app.booking.events import CUSTOMER_REQUEST, Cancelled, Change, Rescheduled, StatusChanged
@@ -57,9 +57,14 @@ def target(change: Change) -> Status | None:
             return Status.CANCELLED
 
 
-def is_cancellation(change: object) -> bool:
+def is_cancellation(change: object) -> TypeGuard[StatusChanged | Cancelled]:
     """Whether a change wants the visit not to happen."""
     return isinstance(change, (StatusChanged, Cancelled)) and target(change) is Status.CANCELLED
+
+
+def why_cancelled(change: StatusChanged | Cancelled) -> str:
+    """The reason that a cancellation gives, or the usual one."""
+    return change.reason or CUSTOMER_REQUEST
 
 
 def judge(record: Record, change: Change, head: Head, facts: Facts, *, doubted: bool = False) -> Verdict:
@@ -85,7 +90,7 @@ def judge(record: Record, change: Change, head: Head, facts: Facts, *, doubted: 
 
 def _ask(job: Job, change: StatusChanged | Cancelled, head: Head) -> Ask:
     if isinstance(change, Cancelled):
-        return Cancel(job_id=job.id, memo=change.reason or CUSTOMER_REQUEST)
+        return Cancel(job_id=job.id, memo=why_cancelled(change))
     because = f": {change.reason}" if change.reason else ""
     match change.status:
         case Status.SCHEDULED:
@@ -106,7 +111,7 @@ def _ask(job: Job, change: StatusChanged | Cancelled, head: Head) -> Ask:
         case Status.COMPLETED:
             return Complete(job_id=job.id, completed_on=head.time)
         case Status.CANCELLED:
-            return Cancel(job_id=job.id, memo=change.reason or CUSTOMER_REQUEST)
+            return Cancel(job_id=job.id, memo=why_cancelled(change))
 
 
 def work(record: Record, head: Head, change: Change, facts: Facts) -> Decision:

@@ -1,6 +1,7 @@
 """Booking events: from the bytes on the topic to a value the engine can judge (contract section 2)."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -34,6 +35,11 @@ STORED: dict[str, object] = {}
 LONGEST_DETAIL = 4 * 1024
 
 Headers: TypeAlias = tuple[tuple[str, bytes], ...]
+
+
+def with_values(headers: Iterable[tuple[str, bytes | None]]) -> Headers:
+    """A record's headers; one without a value, which Kafka allows and any producer may send, is empty."""
+    return tuple((name, value or b"") for name, value in headers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,6 +34,7 @@ from app.booking.record import (
 
 CUSTOMER_PATIENCE = timedelta(minutes=5)
 """How long a customer's answer may take before it is asked for again (design section 5, point 4)."""
+ROW_MISSING = "skipped: its row was lost"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +55,6 @@ class Take:
 
     slot: str
     action: Action | None = None
-
-
-ROW_MISSING = "skipped: its row was lost"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

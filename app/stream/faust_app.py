@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 import faust
 from faust.types import TP
 
+from app.booking.events import with_values
 from app.stream import faults
 from app.stream.config import AppConfig, credentials
 from app.stream.consumer import LedgerConsumer
@@ -389,9 +390,7 @@ class StreamApp(faust.App):
 
 def _headers(raw: "FaustMessage") -> tuple[tuple[str, bytes], ...]:
     headers = raw.headers or ()
-    pairs = headers.items() if isinstance(headers, Mapping) else headers
-    # Kafka allows a header without a value, and any producer may send one.
-    return tuple((name, value or b"") for name, value in pairs)
+    return with_values(headers.items() if isinstance(headers, Mapping) else headers)
 
 
 def build_app(config: AppConfig) -> StreamApp:

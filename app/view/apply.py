@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
 
-from app.booking.events import LARGEST_EVENT, BookingEvent, RawEvent, open_event, read
+from app.booking.events import LARGEST_EVENT, BookingEvent, RawEvent, open_event, read, with_values
 from app.booking.identity import Identity
 from app.booking.record import decode, rank
 from app.view import notes
@@ -55,8 +55,8 @@ class Incoming(Protocol):
         """The value; null removes a row."""
 
     @property
-    def headers(self) -> Sequence[tuple[str, bytes]]:
-        """The headers, in order."""
+    def headers(self) -> Sequence[tuple[str, bytes | None]]:
+        """The headers, in order; one may have no value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,7 +277,7 @@ def _dead_letter(record: Incoming) -> tuple[Any, ...]:
         offset=record.offset,
         key=record.key,
         value=record.value,
-        headers=tuple(record.headers),
+        headers=with_values(record.headers),
     )
     event = read(raw)
     known = event if isinstance(event, BookingEvent) else None
@@ -308,7 +308,7 @@ def _actions(writer: sqlite3.Connection, records: Iterable[Incoming], done: Appl
     for record in records:
         if record.value is None:
             continue
-        opened = open_event(record.value, tuple(record.headers))
+        opened = open_event(record.value, with_values(record.headers))
         if isinstance(opened, str) or not opened[0].type.startswith("action."):
             continue
         envelope, data = opened
@@ -374,9 +374,9 @@ def _webhooks(writer: sqlite3.Connection, records: Iterable[Incoming]) -> None:
         )
 
 
-def _texts(headers: Iterable[tuple[str, bytes]]) -> dict[str, str]:
+def _texts(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, str]:
     """Headers by name; of two with one name the last counts, which is ours."""
-    return {name.lower(): (value or b"").decode("utf-8", "replace") for name, value in headers}
+    return {name.lower(): value.decode("utf-8", "replace") for name, value in with_values(headers)}
 
 
 def _number(text: str | None) -> int | None:

@@ -29,7 +29,7 @@ class Read:
     partition: int = 0
     offset: int = 0
     timestamp: int = 1_772_442_000_000
-    headers: tuple[tuple[str, bytes], ...] = field(default=())
+    headers: tuple[tuple[str, bytes | None], ...] = field(default=())
 
 
 def a_booking(**changes: object) -> Booking:

@@ -296,6 +296,14 @@ def test_an_event_that_left_no_row_ends_with_its_dead_letter(database: sqlite3.C
     assert letter.value == an_event("e-9")
 
 
+@pytest.mark.parametrize("topic", ["dead", "signals", "webhooks"])
+def test_a_header_without_a_value_is_an_empty_one(database: sqlite3.Connection, topic: str) -> None:
+    letter = dead_letter(b"b-9", an_event("e-9"))
+    put(database, replace(letter, topic=topic, headers=(("x-empty", None), *letter.headers)))
+    rows = queries.dead_letters(database, limit=5, booking_id="b-9")
+    assert [row.event_id for row in rows] == (["e-9"] if topic == "dead" else [])
+
+
 @pytest.mark.parametrize(
     ("key", "value"), [(None, None), (b"\xff", b"\x00"), (b"b-1", b""), (b"b-1", b"x" * 1_000_000)]
 )
