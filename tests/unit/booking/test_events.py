@@ -23,6 +23,7 @@ from app.booking.events import (
     phone_key,
     read,
     validate,
+    with_values,
 )
 from app.booking.house import appointment
 from app.booking.identity import Identity
@@ -340,3 +341,7 @@ def test_every_date_that_is_taken_can_be_made_an_appointment(when: datetime, off
 
 def test_the_data_of_a_creation_is_a_booking() -> None:
     assert isinstance(validate("booking.created", BOOKED, ID), Booking)
+
+
+def test_a_header_without_a_value_is_an_empty_one() -> None:
+    assert with_values([("a", b"1"), ("b", None), ("a", b"")]) == (("a", b"1"), ("b", b""), ("a", b""))
