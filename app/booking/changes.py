@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeAlias, TypeGuard
 
-from app.booking.asks import Ask, Cancel, Complete, Dispatch, Note, PutBack, Reschedule, is_a_note
+from app.booking.asks import Ask, Cancel, Complete, Dispatch, Note, PutBack, Reschedule, gives, is_a_note
 from app.booking.events import CUSTOMER_REQUEST, Cancelled, Change, Rescheduled, StatusChanged
 from app.booking.house import appointment
 from app.booking.inputs import Answered, Facts
@@ -14,6 +14,7 @@ from app.booking.lane import (
     announced,
     answer_noted,
     counted,
+    doubting,
     finish,
     noted,
     retry_delay,
@@ -67,10 +68,10 @@ def why_cancelled(change: StatusChanged | Cancelled) -> str:
     return change.reason or CUSTOMER_REQUEST
 
 
-def judge(record: Record, change: Change, head: Head, facts: Facts, *, doubted: bool = False) -> Verdict:
+def judge(record: Record, change: Change, head: Head, facts: Facts) -> Verdict:
     """What a change asks of ServiceTitan, given the job's last known status (contract section 2).
 
-    With `doubted` another write was given up and may have been done: what was so may not be so any more.
+    What is so already is asked for again while the job may have become something else without an answer.
     """
     job = record.job
     if job is None or record.state is State.CLOSED:
@@ -81,21 +82,27 @@ def judge(record: Record, change: Change, head: Head, facts: Facts, *, doubted: 
             return Illegal(f"a job that is {job.status} cannot be rescheduled")
         slot = appointment(change.scheduled_date, change.time_slot, job.minutes, facts.policy.zone)
         return Reschedule(job_id=job.id, appointment_id=job.appointment_id, slot=slot)
+    may_be = {job.status, *record.doubted}
+    ask = _ask(job, may_be, change, head)
     if wanted is job.status:
-        return _ask(job, change, head) if doubted and wanted in SETTABLE else Same()
+        return ask if len(may_be) > 1 and gives(ask) is not None else Same()
     if wanted not in MAY_BECOME[job.status]:
         return Illegal(f"a job that is {job.status} cannot become {wanted}")
-    return _ask(job, change, head)
+    return ask
 
 
-def _ask(job: Job, change: StatusChanged | Cancelled, head: Head) -> Ask:
+def _ask(job: Job, may_be: set[Status], change: StatusChanged | Cancelled, head: Head) -> Ask:
     if isinstance(change, Cancelled):
         return Cancel(job_id=job.id, memo=why_cancelled(change))
     because = f": {change.reason}" if change.reason else ""
     match change.status:
         case Status.SCHEDULED:
-            undo = job.status is Status.CANCELLED
-            return PutBack(job_id=job.id, appointment_id=job.appointment_id, cancelled=undo)
+            return PutBack(
+                job_id=job.id,
+                appointment_id=job.appointment_id,
+                cancelled=not may_be.isdisjoint(ENDED),
+                assigned=Status.DISPATCHED in may_be,
+            )
         case Status.DISPATCHED:
             return Dispatch(
                 job_id=job.id,
@@ -117,13 +124,12 @@ def _ask(job: Job, change: StatusChanged | Cancelled, head: Head) -> Ask:
 def work(record: Record, head: Head, change: Change, facts: Facts) -> Decision:
     """Begin, or begin again, to work a change at the front of its lane."""
     again = sent_before(record, head, facts)
-    doubted = record.lane.unsettled is not None and not again
     record = settling(record, facts)
     record = record.with_lane(head=head, phase=Phase.WORKING)
     wanted = target(change)
     if wanted is not None:
         record = replace(record, wants=wanted)
-    verdict = judge(record, change, head, facts, doubted=doubted)
+    verdict = judge(record, change, head, facts)
     match verdict:
         case Illegal():
             problem = Trouble(
@@ -152,8 +158,12 @@ def answered(record: Record, head: Head, change: Change, given: Answered, facts:
     outcome = given.outcome
     if given.unanswered:
         record = record.with_lane(unsettled=Unsettled(answered=False))
+    if given.unanswered or isinstance(outcome, Unsure):
+        record = doubting(record, gives(given.ask))
     match outcome:
         case Accepted():
+            if gives(given.ask) is not None:
+                record = replace(record, doubted=())
             record = applied(record, change, outcome.at, facts)
             record = answer_noted(record, facts, head, given, _done(change))
             cancelled = is_cancellation(change)

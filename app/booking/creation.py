@@ -89,7 +89,8 @@ def _create(record: Record, facts: Facts) -> Decision:
     if customer is None or customer.digest != customer_digest(record.booking):
         return saved(wait_for_customer(record, facts))
     order = job_order(record.booking_id, record.booking, customer, facts)
-    return Decision(record=record.with_lane(phase=Phase.WORKING), then=Perform(CreateJob(order=order)))
+    record = replace(record.with_lane(phase=Phase.WORKING), ordered=record.repairs, replaced=None)
+    return Decision(record=record, then=Perform(CreateJob(order=order)))
 
 
 def job_order(booking_id: str, booking: Booking, customer: Customer, facts: Facts) -> JobOrder:
@@ -191,11 +192,16 @@ def found(record: Record, head: Head, given: Answered, facts: Facts) -> Decision
             record = record.with_lane(recheck=True)
         text = f"job {chosen.job_id} was there" + (f", of {len(jobs)}" if len(jobs) > 1 else "")
         told = answer_noted(record, facts, head, given, text)
-        return _adopt(told, head, chosen, outcome.at, facts, made_from=record.original)
+        return _adopt(told, head, chosen, outcome.at, facts, made_from=_made_from(record))
     if not is_settled(record, facts):
         text = "nothing yet, but it may still be under way: look again"
         return saved(wait_settled(answer_noted(record, facts, head, given, text), facts))
     return _not_there(record, head, given, facts)
+
+
+def _made_from(record: Record) -> Booking | None:
+    """The booking as the job that was found was ordered; None when it was not repaired since."""
+    return None if record.ordered == record.repairs else record.replaced or record.original
 
 
 def _not_there(record: Record, head: Head, given: Answered, facts: Facts) -> Decision:
@@ -247,6 +253,8 @@ def _adopt(
         ),
         state=State.ENDED if status in ENDED else State.ACTIVE,
         problem=None,
+        ordered=None,
+        replaced=None,
         job=Job(
             id=job.job_id,
             number=job.job_number,
@@ -274,7 +282,7 @@ def _adopt(
         record = noted(record, facts, closing.head, asked="discard", outcome="refused", decision=text)
         record, closing = _worked(record, closing.head), None
     if closing is None:
-        return finish(record, facts, head) if made_from is None else _repair(record, head, facts)
+        return finish(record, facts, head) if made_from is None else _repair(record, made_from, head, facts)
     if status is Status.CANCELLED:
         record = announced(record, "job.cancelled", facts, closing.head)
     record = overtaken(_worked(record, head), facts, closing, Progress.WORKED)
@@ -287,18 +295,31 @@ def _adopt(
     return replace(decision, record=after.with_lane(unsettled=doubt))
 
 
-def _repair(record: Record, head: Head, facts: Facts) -> Decision:
-    """A job that was there before the repair is moved to the repaired time; its customer stays."""
-    booking, was = record.booking, record.original or record.booking
+def _repair(record: Record, was: Booking, head: Head, facts: Facts) -> Decision:
+    """A job that was there before the repair is moved to the repaired time; the rest of it stays."""
+    booking = record.booking
     wanted = Rescheduled(scheduled_date=booking.scheduled_date, time_slot=booking.time_slot)
-    text = "it may be as before the repair: move it"
-    if customer_digest(booking) != customer_digest(was):
-        text += "; its customer and address cannot be changed from here"
+    text = "it is as before the repair: move it"
+    if stays := _what_stays(was, booking):
+        text += f"; its {stays} cannot be changed from here"
     record = noted(record, facts, head, asked="repair", outcome="late", decision=text)
     data = {"scheduledDate": wanted.scheduled_date, "timeSlot": wanted.time_slot}
     head = replace(head, type="booking.rescheduled", data=orjson.dumps(data).decode())
     record = record.with_lane(attempts=0, first_failed=None, last=None, waits=None, closing=None)
     return work(record, head, wanted, replace(facts, intent=None))
+
+
+def _what_stays(was: Booking, booking: Booking) -> str:
+    """What a repair changed and no call can change, in words."""
+    changed = {
+        "customer and address": customer_digest(was) != customer_digest(booking),
+        "problem, doors and instructions": _visit_for(was) != _visit_for(booking),
+    }
+    return ", ".join(words for words, is_so in changed.items() if is_so)
+
+
+def _visit_for(booking: Booking) -> tuple[object, ...]:
+    return booking.problem_type, booking.door_count, booking.special_instructions
 
 
 def _of_another_event(record: Record, head: Head, facts: Facts) -> Unsettled | None:

@@ -81,6 +81,12 @@ def mark_before(seen: Seen, digest: str, became: Progress | Reason) -> Seen:
     return Seen("".join(d + (letter if was == _ON_ITS_WAY else was) for d, was in before) + seen[at:])
 
 
+def forget(seen: Seen, digest: str) -> Seen:
+    """The same without this event's entry: when it is marked again, it comes last."""
+    at = _position(seen, digest)
+    return seen if at is None else Seen(seen[:at] + seen[at + _ENTRY :])
+
+
 def look_up(seen: Seen, digest: str) -> Progress | Reason | None:
     """What became of an event, or None when it was never seen (or long ago)."""
     at = _position(seen, digest)

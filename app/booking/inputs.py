@@ -26,11 +26,16 @@ class Policy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intent:
-    """The row that says: a write of this turn may have been sent. Of an earlier turn it is void."""
+    """The row that says: a write of this turn may have been sent. Of an earlier turn it is void.
+
+    `gives` is the status that it gives the job; `ordered` after how many repairs a creation was sent.
+    """
 
     turn: int
     what: str
     at: datetime
+    gives: Status | None = None
+    ordered: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

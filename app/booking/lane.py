@@ -31,6 +31,7 @@ from app.booking.record import (
     put_aside,
     queued,
 )
+from app.booking.status import Status
 
 CUSTOMER_PATIENCE = timedelta(minutes=5)
 """How long a customer's answer may take before it is asked for again (design section 5, point 4)."""
@@ -213,9 +214,19 @@ def remembering(record: Record, facts: Facts) -> Record:
 
     It comes before anything that moves the lane to another turn, of which the intent would be void.
     """
-    if facts.intent is None or facts.intent.turn != record.lane.turn:
+    intent = facts.intent
+    if intent is None or intent.turn != record.lane.turn:
         return record
-    return record.with_lane(unsettled=Unsettled(answered=False, what=facts.intent.what))
+    if intent.ordered is not None:
+        record = replace(record, ordered=intent.ordered)
+    return doubting(record, intent.gives).with_lane(unsettled=Unsettled(answered=False, what=intent.what))
+
+
+def doubting(record: Record, status: Status | None) -> Record:
+    """The same, when its job may have been given this status without an answer."""
+    if status is None or status in record.doubted:
+        return record
+    return replace(record, doubted=(*record.doubted, status))
 
 
 def back_from_timer(record: Record) -> Record:
@@ -296,7 +307,8 @@ def turn_away(record: Record, facts: Facts, head: Head, problem: Trouble, *, fro
     record = replace(
         record.with_lane(next_failed=record.lane.next_failed + 1),
         failed=kept[-FAILED_KEPT:],
-        problem=problem,
+        # While a creation is held, what became of it is what there is to know of the booking.
+        problem=record.problem if record.state is State.HELD else problem,
         seen=mark(record.seen, head.digest, problem.reason),
     ).owing(_dead_letter(head, problem, record.lane.first_failed if from_lane else None))
     forgotten = tuple(old.slot for old in kept[:-FAILED_KEPT])

@@ -9,7 +9,7 @@ from collections.abc import Generator
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
-from app.booking.asks import Ask, FindJob
+from app.booking.asks import Ask, FindJob, gives
 from app.booking.engine import decide
 from app.booking.inputs import Facts, Given, Intent, Resumed, Taken
 from app.booking.lane import Decision, Perform, Rest, Take
@@ -126,7 +126,7 @@ def _drive(record: Record | None, given: Given, intent: Intent | None) -> Effect
                 if isinstance(ask, FindJob):
                     settle_left = facts.settle_left
                 else:
-                    yield Intend(intent_for(record, facts))
+                    yield Intend(intent_for(record, ask, facts))
                 given = yield _call(record, ask, intent)
 
 
@@ -156,10 +156,12 @@ def _saved(record: Record) -> Generator[Effect, Any, Record]:
     return replace(stamped, owes=())
 
 
-def intent_for(record: Record, facts: Facts) -> Intent:
+def intent_for(record: Record, ask: Ask, facts: Facts) -> Intent:
     """The intent of a write about to be sent at this turn, for this head."""
-    head = record.lane.head
-    return Intent(turn=record.lane.turn, what=head.digest if head else "recheck", at=facts.now)
+    turn, head = record.lane.turn, record.lane.head
+    if head is None:
+        return Intent(turn=turn, what="recheck", at=facts.now)
+    return Intent(turn=turn, what=head.digest, at=facts.now, gives=gives(ask), ordered=record.ordered)
 
 
 def _call(record: Record, ask: Ask, intent: Intent | None) -> Call:

@@ -277,10 +277,17 @@ class Record:
     booking: Booking
     original: Booking | None = None
     """What was booked at first, when an operator repaired it."""
+    repairs: int = 0
+    ordered: int | None = None
+    """After how many repairs the creation was last sent, while its job is not known."""
+    replaced: Booking | None = None
+    """The booking as the creation was last sent with it, when it was repaired since."""
     wants: Status = Status.SCHEDULED
     """What the booking system asked for last; `job.status` is what ServiceTitan last said."""
     customer: Customer | None = None
     job: Job | None = None
+    doubted: tuple[Status, ...] = ()
+    """What the job may be instead of its status: writes that ask for it were sent, and may have been done."""
     problem: Trouble | None = None
     lane: Lane = Lane()
     owes: tuple[Owed, ...] = ()

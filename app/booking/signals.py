@@ -10,9 +10,9 @@ from app.booking.changes import with_status
 from app.booking.creation import begin, close_for, go_on_creating, may_be_there, resolved, unresolved
 from app.booking.customers import customer_digest
 from app.booking.events import Booking, Invalid, validate
-from app.booking.identity import Progress, look_up, mark
+from app.booking.identity import Progress, forget, look_up, mark
 from app.booking.inputs import Action, CustomerFailed, CustomerResolved, Facts, Observed, Signal, Taken
-from app.booking.lane import Decision, Take, announced, missing, noted, saved, unchanged
+from app.booking.lane import Decision, Take, announced, is_settled, missing, noted, saved, unchanged
 from app.booking.reasons import Reason
 from app.booking.record import (
     Closing,
@@ -107,6 +107,8 @@ def _observed(record: Record, signal: Signal, seen: Observed, facts: Facts) -> D
     if not is_news(seen, job):
         return _seen_again(record, signal, seen, job)
     record = _taken_in(record, signal)
+    if is_settled(record, facts):
+        record = replace(record, doubted=())
     behind = _is_behind(seen, job)
     job = replace(job, reported=seen.status, reported_at=seen.at)
     if job.status is seen.status or behind:
@@ -172,7 +174,7 @@ def _failed(record: Record, event: str | None) -> FailedEvent | None:
 def _act_on_held(record: Record, head: Head, signal: Signal, action: Action, facts: Facts) -> Decision:
     match action.kind:
         case "retry":
-            record = _told(record, signal, action, facts, "new turn with all attempts")
+            record = _told(_wanted_again(record), signal, action, facts, "new turn with all attempts")
             return _new_turn(record, head, action, facts)
         case "repair":
             return _repair_held(record, head, signal, action, facts)
@@ -190,6 +192,12 @@ def _act_on_held(record: Record, head: Head, signal: Signal, action: Action, fac
             if not may_be_there(record, facts):
                 return close_for(record, closing, facts)
             return _new_turn(record.with_lane(closing=closing), head, action, facts)
+
+
+def _wanted_again(record: Record) -> Record:
+    """The same without a discard that could not be carried out: the operator thought better of it."""
+    closing = record.lane.closing
+    return record.with_lane(closing=None) if closing is not None and closing.discarded else record
 
 
 def _new_turn(record: Record, head: Head, action: Action, facts: Facts) -> Decision:
@@ -211,9 +219,11 @@ def _repair_held(record: Record, head: Head, signal: Signal, action: Action, fac
         return _refused(record, signal, action, facts, f"the repair is invalid: {booking}")
     same_customer = customer_digest(booking) == customer_digest(record.booking)
     repaired = replace(
-        record,
+        _wanted_again(record),
         booking=booking,
         original=record.original or record.booking,
+        repairs=record.repairs + 1,
+        replaced=record.booking if record.ordered == record.repairs else record.replaced,
         customer=record.customer if same_customer else None,
     )
     head = replace(head, data=orjson.dumps(action.data).decode())
@@ -251,6 +261,7 @@ def worked_again(record: Record, taken: Taken, action: Action, facts: Facts) -> 
     if action.kind == "repair":
         head = replace(head, data=orjson.dumps(action.data).decode())
     head = replace(head, plan=action.plan, redriven=True)
+    record = replace(record, seen=forget(record.seen, head.digest))
     return admit(record, head, contents(head, record.booking_id), facts)
 
 

@@ -31,7 +31,7 @@ from app.servicetitan.wire.jpm import AppointmentStatus, JobStatus
 
 BOOKING_KEY = "bookingId"
 """The key under which a job carries its booking's id in its external data."""
-OPEN_STATUSES = (JobStatus.SCHEDULED, JobStatus.DISPATCHED, JobStatus.IN_PROGRESS, JobStatus.HOLD)
+_OPEN = (JobStatus.SCHEDULED, JobStatus.DISPATCHED, JobStatus.IN_PROGRESS, JobStatus.HOLD)
 _OVER = (AppointmentStatus.DONE, AppointmentStatus.CANCELED)
 
 Said = TypeVar("Said")
@@ -99,19 +99,31 @@ class Jobs:
         cancelled = await self._client.cancel_job(errand, ask.job_id, body)
         if isinstance(cancelled, Refused):
             self._catalogue.doubt()
-        return await _or_already(cancelled, self._has_status(ask.job_id, errand, JobStatus.CANCELED))
+
+        async def is_so() -> Outcome[bool]:
+            read = await self._client.read_job(errand, ask.job_id)
+            if not isinstance(read, Accepted):
+                return read
+            # So since then, and not only since we looked: what came between counts as later.
+            return Accepted(value=read.value.job_status is JobStatus.CANCELED, at=read.value.modified_on)
+
+        return await _or_already(cancelled, is_so)
 
     async def put_back(self, ask: PutBack, errand: Errand) -> Outcome[None]:
-        """Make the job scheduled: without its cancellation, or without hold and technicians."""
+        """Make the job scheduled: without its cancellation, without hold and technicians."""
         if ask.cancelled:
-            back = await self._client.remove_cancellation(errand, ask.job_id)
-            return await _or_already(back, self._has_status(ask.job_id, errand, *OPEN_STATUSES))
+            back = await self._uncancel(ask, errand)
+            if not isinstance(back, Accepted) or not ask.assigned:
+                return back
         released = await self._release(ask.appointment_id, errand)
         if not isinstance(released, Accepted):
             return released
         assigned = await self._assigned(ask.job_id, ask.appointment_id, errand)
-        if not isinstance(assigned, Accepted) or not assigned.value:
-            return _told(assigned, _nothing)
+        if not isinstance(assigned, Accepted):
+            return assigned
+        if not assigned.value:
+            # So since the visit was looked at, and not only since now: what came between counts as later.
+            return released
         body = office.AssignTechnicians(
             job_appointment_id=ask.appointment_id, technician_ids=tuple(sorted(assigned.value))
         )
@@ -199,6 +211,19 @@ class Jobs:
         )
         return Accepted(value=body, at=campaign.at)
 
+    async def _uncancel(self, ask: PutBack, errand: Errand) -> Outcome[None]:
+        back = await self._client.remove_cancellation(errand, ask.job_id)
+        if not isinstance(back, Refused) or back.http_status not in {400, 409}:
+            return back
+        job = await self._client.read_job(errand, ask.job_id)
+        if not isinstance(job, Accepted):
+            return job
+        if job.value.job_status is JobStatus.HOLD:
+            return await self._release(ask.appointment_id, errand)
+        if job.value.job_status not in _OPEN:
+            return back
+        return Accepted(value=None, at=job.value.modified_on)
+
     async def _release(self, appointment_id: int, errand: Errand) -> Outcome[None]:
         """Take the visit off hold if it is on hold: most are not, so reading first costs fewer calls."""
         visit = await self._client.read_appointment(errand, appointment_id)
@@ -227,18 +252,6 @@ class Jobs:
                 if row.active and row.job_id == job_id and row.appointment_id == appointment_id
             ),
         )
-
-    def _has_status(
-        self, job_id: int, errand: Errand, *wanted: JobStatus
-    ) -> Callable[[], Awaitable[Outcome[bool]]]:
-        async def is_so() -> Outcome[bool]:
-            read = await self._client.read_job(errand, job_id)
-            if not isinstance(read, Accepted):
-                return read
-            # So since then, and not only since we looked: what came between counts as later.
-            return Accepted(value=read.value.job_status in wanted, at=read.value.modified_on)
-
-        return is_so
 
 
 async def _or_already(outcome: Outcome[None], is_so: Callable[[], Awaitable[Outcome[bool]]]) -> Outcome[None]:

@@ -143,7 +143,7 @@ async def test_a_cancelled_job_is_put_back_and_again_without_harm(
 ) -> None:
     job = await create_job(upstream)
     value_of(await upstream.desk.perform(Cancel(job_id=job.job_id, memo="x"), asker()))
-    ask = PutBack(job_id=job.job_id, appointment_id=job.appointment_id, cancelled=True)
+    ask = PutBack(job_id=job.job_id, appointment_id=job.appointment_id, cancelled=True, assigned=False)
     for _ in range(2):
         value_of(await upstream.desk.perform(ask, asker()))
     assert simulator.state.world.jobs.rows[job.job_id].status is JobStatus.SCHEDULED
@@ -157,11 +157,74 @@ async def test_a_job_on_hold_with_technicians_is_put_back_to_scheduled(
     world = simulator.state.world
     visit = world.appointments.rows[job.appointment_id]
     assert visits.hold(world, visit, ReasonAndMemo(reason_id=451, memo="parts")) is None
-    ask = PutBack(job_id=job.job_id, appointment_id=job.appointment_id, cancelled=False)
+    ask = PutBack(job_id=job.job_id, appointment_id=job.appointment_id, cancelled=False, assigned=True)
     for _ in range(2):
         value_of(await upstream.desk.perform(ask, asker()))
     assert visit.status is AppointmentStatus.SCHEDULED
     assert [row for row in world.assignments_of(visit) if row.active] == []
+
+
+async def test_a_job_that_may_be_cancelled_and_is_on_hold_is_put_back_to_scheduled(
+    upstream: Upstream, simulator: RunningSimulator
+) -> None:
+    job = await create_job(upstream)
+    world = simulator.state.world
+    visit = world.appointments.rows[job.appointment_id]
+    assert visits.hold(world, visit, ReasonAndMemo(reason_id=451, memo="parts")) is None
+    ask = PutBack(job_id=job.job_id, appointment_id=job.appointment_id, cancelled=True, assigned=False)
+
+    value_of(await upstream.desk.perform(ask, asker()))
+
+    assert (visit.status, world.jobs.rows[job.job_id].status) == ("Scheduled", "Scheduled")
+
+
+@pytest.mark.parametrize("cancelled", [True, False])
+async def test_a_dispatched_job_that_may_be_cancelled_is_put_back_to_scheduled(
+    upstream: Upstream, simulator: RunningSimulator, *, cancelled: bool
+) -> None:
+    job = await create_job(upstream)
+    await _dispatch(upstream, job.job_id, job.appointment_id, (507,))
+    if cancelled:
+        value_of(await upstream.desk.perform(Cancel(job_id=job.job_id, memo="x"), asker()))
+    world = simulator.state.world
+    visit = world.appointments.rows[job.appointment_id]
+    ask = PutBack(job_id=job.job_id, appointment_id=job.appointment_id, cancelled=True, assigned=True)
+
+    value_of(await upstream.desk.perform(ask, asker()))
+
+    assert (visit.status, world.jobs.rows[job.job_id].status) == ("Scheduled", "Scheduled")
+    assert [row for row in world.assignments_of(visit) if row.active] == []
+
+
+async def test_a_completed_job_that_may_be_cancelled_is_not_put_back(
+    upstream: Upstream, simulator: RunningSimulator
+) -> None:
+    job = await create_job(upstream)
+    simulator.state.world.jobs.rows[job.job_id].status = JobStatus.COMPLETED
+    ask = PutBack(job_id=job.job_id, appointment_id=job.appointment_id, cancelled=True, assigned=True)
+
+    outcome = await upstream.desk.perform(ask, asker())
+
+    assert isinstance(outcome, Refused)
+    assert outcome.reason is Reason.REFUSED
+
+
+async def test_a_job_that_is_scheduled_already_was_so_when_its_visit_was_looked_at(
+    make_upstream: MakeUpstream, simulator: RunningSimulator
+) -> None:
+    world, began = simulator.state.world, datetime(2026, 3, 2, 9, tzinfo=UTC)
+    calls: list[CallMade] = []
+    world.now = lambda: began + timedelta(seconds=len(calls))
+    upstream = make_upstream(observe=calls.append)
+    job = await create_job(upstream)
+    calls.clear()
+    ask = PutBack(job_id=job.job_id, appointment_id=job.appointment_id, cancelled=False, assigned=True)
+
+    outcome = await upstream.desk.perform(ask, asker())
+
+    assert len(calls) == 2
+    assert isinstance(outcome, Accepted)
+    assert outcome.at == began
 
 
 @pytest.mark.parametrize("held", [True, False], ids=["hold", "assignment"])
@@ -185,7 +248,7 @@ async def test_a_job_that_is_put_back_by_another_meanwhile_is_put_back(
     else:
         await _dispatch(upstream, job.job_id, job.appointment_id, (507,))
 
-    ask = PutBack(job_id=job.job_id, appointment_id=job.appointment_id, cancelled=False)
+    ask = PutBack(job_id=job.job_id, appointment_id=job.appointment_id, cancelled=False, assigned=True)
     value_of(await upstream.desk.perform(ask, asker()))
 
     assert (visit.status, world.assignments_of(visit)) == (AppointmentStatus.SCHEDULED, [])
@@ -205,7 +268,7 @@ async def test_a_put_back_that_is_refused_and_not_so_stays_refused(
     visit = world.appointments.rows[job.appointment_id]
     await _dispatch(upstream, job.job_id, job.appointment_id, (507,))
 
-    ask = PutBack(job_id=job.job_id, appointment_id=job.appointment_id, cancelled=False)
+    ask = PutBack(job_id=job.job_id, appointment_id=job.appointment_id, cancelled=False, assigned=True)
     outcome = await upstream.desk.perform(ask, asker())
 
     assert isinstance(outcome, Refused)
@@ -226,7 +289,7 @@ async def test_a_job_that_the_office_cancelled_is_neither_scheduled_nor_dispatch
     assert cancelled is None
 
     where = {"job_id": job.job_id, "appointment_id": job.appointment_id}
-    put_back = await upstream.desk.perform(PutBack(**where, cancelled=False), asker())
+    put_back = await upstream.desk.perform(PutBack(**where, cancelled=False, assigned=True), asker())
     dispatched = await upstream.desk.perform(Dispatch(**where, technician_ids=(507,), note=""), asker())
 
     assert isinstance(put_back, Refused)

@@ -23,7 +23,7 @@ from tests.support.bookings import (
     rescheduled,
     status_changed,
 )
-from tests.support.lane import Lane, booked, creating, in_status, kinds, seen
+from tests.support.lane import Lane, booked, creating, in_status, seen
 
 # Contract section 2, row by row.
 TABLE = {
@@ -102,10 +102,10 @@ def test_what_each_change_asks_for() -> None:
     ]
     assert booked().event(status_changed("completed", 1)).asks == [Complete(job_id=1001, completed_on=NOW)]
     assert in_status("cancelled").event(status_changed("scheduled", 9)).asks == [
-        PutBack(**where, cancelled=True)
+        PutBack(**where, cancelled=True, assigned=False)
     ]
     assert in_status("dispatched").event(status_changed("scheduled", 9)).asks == [
-        PutBack(**where, cancelled=False)
+        PutBack(**where, cancelled=False, assigned=True)
     ]
 
 
@@ -195,31 +195,6 @@ def test_the_next_write_waits_until_an_unsure_one_cannot_land() -> None:
 
     assert [type(ask) for ask in lane.timer().asks] == [Reschedule]
     assert lane.row.lane.unsettled is None
-
-
-def test_a_status_that_was_so_is_asked_for_again_after_a_write_that_was_given_up_and_may_be_done() -> None:
-    lane = booked().event(cancelled(1), NO_ANSWER)
-    for _ in range(3):
-        lane.timer(NO_ANSWER)
-    assert seen(lane, 1) is Reason.RETRIES_USED_UP
-    lane.settle_left = 90
-    lane.event(status_changed("scheduled", 2))
-    assert (lane.asks, lane.row.lane.waits) == ([], Waits.SETTLE)
-    lane.settle_left = 0
-
-    lane.timer()
-
-    assert (kinds(lane), seen(lane, 2)) == (["PutBack"], Progress.WORKED)
-    assert lane.event(status_changed("scheduled", 3)).asks == []
-
-
-def test_a_status_that_only_a_note_tells_is_not_told_twice() -> None:
-    lane = in_status("in_progress").event(cancelled(2), NO_ANSWER)
-    for _ in range(3):
-        lane.timer(NO_ANSWER)
-
-    assert seen(lane.event(status_changed("in_progress", 3)), 3) is Progress.WORKED
-    assert lane.asks == []
 
 
 def test_what_a_report_told_meanwhile_is_not_sent_again() -> None:

@@ -11,6 +11,7 @@ from app.booking.identity import (
     Identity,
     Progress,
     all_seen,
+    forget,
     look_up,
     mark,
     mark_before,
@@ -65,6 +66,17 @@ def test_nothing_that_is_still_known_came_before_an_event_seen_long_ago() -> Non
     seen = mark(NOTHING_SEEN, "aaaaaaaaaaaa", Progress.ON_ITS_WAY)
 
     assert mark_before(seen, "long ago....", Progress.WORKED) == seen
+
+
+def test_what_is_forgotten_and_seen_again_comes_last() -> None:
+    a, b = ("a" * 12, "b" * 12)
+    seen = mark(mark(NOTHING_SEEN, a, Reason.INVALID), b, Progress.ON_ITS_WAY)
+
+    assert forget(seen, "c" * 12) == seen
+    assert look_up(forget(seen, a), a) is None
+    again = mark(forget(seen, a), a, Progress.WORKED)
+
+    assert all_seen(again) == [(b, Progress.ON_ITS_WAY), (a, Progress.WORKED)]
 
 
 def test_only_the_last_thousand_are_kept() -> None:

@@ -1,13 +1,15 @@
 """A held creation is repaired, and its job turns out to be there: made before the repair, or after it."""
 
-from typing import Any
+from typing import Any, Literal
+
+import pytest
 
 from app.booking.asks import Reschedule
 from app.booking.identity import Progress
 from app.booking.outcomes import Failed, Refused, Unsure
 from app.booking.reasons import Reason
 from app.booking.record import Phase, State
-from tests.support.bookings import BOOKED, NOW, accepted, cancelled, job_seen
+from tests.support.bookings import BOOKED, NOW, accepted, cancelled, created, job_seen
 from tests.support.lane import Lane, creating, kinds, seen
 
 FAILED = Failed(detail="connection refused")
@@ -34,13 +36,23 @@ def test_the_job_is_moved_to_the_repaired_time() -> None:
     assert isinstance(lane.asks[1], Reschedule)
     assert (job.scheduled_date, job.start) == (WANTED, lane.asks[1].slot.start)
     assert (lane.announced, seen(lane, 0)) == (["job.created", "job.updated"], Progress.WORKED)
-    assert lane.decisions[-2:] == ["it may be as before the repair: move it", "rescheduled"]
+    assert lane.decisions[-2:] == ["it is as before the repair: move it", "rescheduled"]
 
 
-def test_an_operator_is_told_what_no_call_can_change() -> None:
-    lane = repaired(THERE, accepted(None, NOW), firstName="Grace")
+@pytest.mark.parametrize(
+    ("data", "stays"),
+    [
+        ({"firstName": "Grace"}, "customer and address"),
+        ({"zip": "85301"}, "customer and address"),
+        ({"problemType": "other"}, "problem, doors and instructions"),
+        ({"city": "Mesa", "doorCount": 2}, "customer and address, problem, doors and instructions"),
+        ({"specialInstructions": "Ring"}, "problem, doors and instructions"),
+    ],
+)
+def test_an_operator_is_told_what_no_call_can_change(data: dict[str, object], stays: str) -> None:
+    lane = repaired(THERE, accepted(None, NOW), **data)
 
-    assert lane.decisions[-2].endswith("its customer and address cannot be changed from here")
+    assert lane.decisions[-2].endswith(f"move it; its {stays} cannot be changed from here")
 
 
 def test_a_move_that_is_refused_waits_for_an_operator_and_the_record_says_how_it_is() -> None:
@@ -87,3 +99,80 @@ def test_a_job_made_of_the_repair_is_right_as_it_is() -> None:
     assert kinds(lane) == ["FindJob", "CreateJob"]
     assert lane.row.job is not None
     assert lane.row.job.scheduled_date == WANTED
+
+
+SHORT, SHORT_MINUTES = "remote_not_working", 30
+
+
+def test_a_job_made_of_the_repair_and_found_later_is_right_as_it_is() -> None:
+    lane = repaired(accepted(()), NO_ANSWER, problemType=SHORT)
+    assert kinds(lane) == ["FindJob", "CreateJob"]
+
+    lane.timer(THERE)
+
+    assert (kinds(lane), seen(lane, 0)) == (["FindJob"], Progress.WORKED)
+    assert lane.row.job is not None
+    assert (lane.row.job.minutes, lane.row.job.scheduled_date) == (SHORT_MINUTES, WANTED)
+
+
+def test_a_job_that_a_dead_process_made_of_the_repair_is_right_as_it_is() -> None:
+    repair = {"data": BOOKED | {"scheduledDate": WANTED, "problemType": SHORT}}
+    lane = repaired(FAILED).timer(FAILED).timer(FAILED).timer(FAILED)
+    before = lane.row
+    lane.act("repair", accepted(()), NO_ANSWER, **repair)
+    lane.record = before
+
+    lane.another_worker().act("repair", THERE, **repair)
+
+    assert kinds(lane) == ["FindJob"]
+    assert lane.row.job is not None
+    assert (lane.row.job.minutes, lane.row.job.scheduled_date) == (SHORT_MINUTES, WANTED)
+
+
+def test_a_job_made_of_an_earlier_repair_is_moved_as_it_was_ordered() -> None:
+    lane = repaired(accepted(()), NO_ANSWER, problemType=SHORT)
+    lane.timer(FAILED).timer(FAILED).timer(FAILED)
+    assert lane.row.state is State.HELD
+    for day in ("2026-03-10", "2026-03-11"):
+        lane.act("repair", FAILED, data=BOOKED | {"scheduledDate": f"{day}T00:00:00Z"})
+        lane.timer(FAILED).timer(FAILED).timer(FAILED)
+
+    lane.act("retry", THERE, accepted(None, NOW))
+
+    assert kinds(lane) == ["FindJob", "Reschedule"]
+    assert lane.row.job is not None
+    assert (lane.row.job.minutes, lane.row.job.scheduled_date) == (SHORT_MINUTES, "2026-03-11T00:00:00Z")
+    assert (lane.row.ordered, lane.row.replaced) == (None, None)
+
+
+@pytest.mark.parametrize("act", ["retry", "repair"])
+def test_a_discard_that_could_not_be_carried_out_is_forgotten_by_another_act(
+    act: Literal["retry", "repair"],
+) -> None:
+    lane = repaired(FAILED).timer(FAILED).timer(FAILED).timer(FAILED)
+    lane.act("discard", FAILED).timer(FAILED).timer(FAILED).timer(FAILED)
+    assert lane.row.state is State.HELD
+
+    lane.act(act, accepted(()), data=BOOKED if act == "repair" else None)
+
+    assert (kinds(lane), lane.row.state) == (["FindJob", "CreateJob"], State.ACTIVE)
+
+
+def test_a_cancellation_that_could_not_be_carried_out_is_carried_out_with_a_retry() -> None:
+    lane = repaired(FAILED).timer(FAILED).timer(FAILED).timer(FAILED)
+    lane.event(cancelled(1), FAILED).timer(FAILED).timer(FAILED).timer(FAILED)
+    assert lane.row.state is State.HELD
+
+    lane.act("retry", accepted(()))
+
+    assert (kinds(lane), lane.row.state) == (["FindJob"], State.CLOSED)
+
+
+def test_what_is_turned_away_while_a_creation_is_held_leaves_its_reason() -> None:
+    lane = repaired(FAILED).timer(FAILED).timer(FAILED).timer(FAILED)
+
+    lane.event(created(1, firstName="Grace"))
+
+    assert seen(lane, 1) is Reason.BOOKING_EXISTS
+    assert lane.row.problem is not None
+    assert lane.row.problem.reason is Reason.RETRIES_USED_UP

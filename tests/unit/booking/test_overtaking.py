@@ -114,3 +114,13 @@ def test_rule_5_it_never_counts_for_lane_full() -> None:
     lane.event(cancelled(1003))
 
     assert (lane.row.lane.behind, seen(lane, 1003)) == (1001, Progress.ON_ITS_WAY)
+
+
+def test_rule_5_what_came_before_a_cancellation_that_is_worked_again_is_overtaken_too() -> None:
+    lane = creating().customer_is_found(REFUSED).event(status_changed("astray", 1)).event(rescheduled(2))
+    assert seen(lane, 1) is Reason.INVALID
+
+    lane.act("repair", event="e1", data={"status": "cancelled"})
+
+    assert lane.row.state is State.CLOSED
+    assert [seen(lane, offset) for offset in (1, 2)] == [Progress.WORKED] * 2

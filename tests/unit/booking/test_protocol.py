@@ -137,7 +137,7 @@ def test_a_look_for_a_second_job_is_caused_by_the_last_event() -> None:
 
     call = next(effect for effect in lane.timer().effects if isinstance(effect, Call))
     assert call.cause == "e0"
-    assert intent_for(lane.row, facts()).what == "recheck"
+    assert intent_for(lane.row, call.ask, facts()).what == "recheck"
 
 
 def test_when_the_settle_clock_runs() -> None:
