@@ -12,7 +12,7 @@ from app.booking.customers import customer_digest
 from app.booking.events import Booking, Invalid, validate
 from app.booking.identity import Progress, forget, look_up, mark
 from app.booking.inputs import Action, CustomerFailed, CustomerResolved, Facts, Observed, Signal, Taken
-from app.booking.lane import Decision, Take, announced, is_settled, missing, noted, saved, unchanged
+from app.booking.lane import Decision, Take, announced, missing, noted, saved, unchanged
 from app.booking.reasons import Reason
 from app.booking.record import (
     Closing,
@@ -107,8 +107,6 @@ def _observed(record: Record, signal: Signal, seen: Observed, facts: Facts) -> D
     if not is_news(seen, job):
         return _seen_again(record, signal, seen, job)
     record = _taken_in(record, signal)
-    if is_settled(record, facts):
-        record = replace(record, doubted=())
     behind = _is_behind(seen, job)
     job = replace(job, reported=seen.status, reported_at=seen.at)
     if job.status is seen.status or behind:

@@ -210,11 +210,11 @@ async def test_a_completed_job_that_may_be_cancelled_is_not_put_back(
 
 
 async def test_a_job_that_is_scheduled_already_was_so_when_its_visit_was_looked_at(
-    make_upstream: MakeUpstream, simulator: RunningSimulator
+    make_upstream: MakeUpstream, simulator: RunningSimulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world, began = simulator.state.world, datetime(2026, 3, 2, 9, tzinfo=UTC)
+    began = datetime(2026, 3, 2, 9, tzinfo=UTC)
     calls: list[CallMade] = []
-    world.now = lambda: began + timedelta(seconds=len(calls))
+    monkeypatch.setattr(simulator.state.world, "now", lambda: began + timedelta(seconds=len(calls)))
     upstream = make_upstream(observe=calls.append)
     job = await create_job(upstream)
     calls.clear()

@@ -1,5 +1,7 @@
 """Walks in which a job is changed from both sides: what is on record in the end is what is so.
 
+And what is told as so already, without a call, is not undone by a write of our own that nobody answered.
+
 The office and technicians act in ServiceTitan, the booking system writes, webhooks come late, twice, shuffled
 or never, and sweeps read what is. Times are as ServiceTitan shows them: some are cut to milliseconds or
 seconds, and an answer's Date has whole seconds.
@@ -12,12 +14,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from app.booking.asks import Cancel, Complete, Dispatch, Note, PutBack, Reschedule
-from app.booking.inputs import Observed
+from app.booking.inputs import Observed, Policy
 from app.booking.outcomes import Accepted, Outcome, Refused, Unsure
 from app.booking.reasons import Reason
 from app.booking.record import Phase
 from app.booking.signals import is_news
-from app.booking.status import ENDED, Status
+from app.booking.status import ENDED, SETTABLE, Status
 from tests.model.lane import ViolationError
 from tests.support.bookings import ID, NOW, cancelled, created, rescheduled, status_changed
 from tests.support.lane import Lane
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from app.booking.asks import Ask
 
 JOB = 1001
+NOTHING_TO_DO = "nothing to do"
 REFUSED = Refused(reason=Reason.REFUSED, detail="not as it is", http_status=409)
 NEXT = {
     Status.SCHEDULED: (Status.DISPATCHED, Status.DISPATCHED, Status.CANCELLED),
@@ -52,9 +55,13 @@ class Upstream:
     told: list[Observed] = field(default_factory=list)
     twice: bool = False
     """It became two things at what is shown as the same time."""
+    away: bool = False
+    """Most writes are not answered, done or not."""
+    by_us: bool = False
+    """A write that asked for this made it what it is."""
 
-    def becomes(self, status: Status) -> None:
-        self.status = status
+    def becomes(self, status: Status, *, by_us: bool = False) -> None:
+        self.status, self.by_us = status, by_us
         before, self.modified_on = self.modified_on, max(self.modified_on, self._shown())
         self.twice = self.modified_on == before
         if self.random.random() >= self.lost:
@@ -66,7 +73,7 @@ class Upstream:
     def asked(self, ask: Ask) -> Outcome[Any]:
         """What a write comes to; one in twelve is not answered, done or not."""
         accepted: bool | datetime = True
-        lost = self.random.random()
+        lost = self.random.random() / (9 if self.away else 1)
         if lost < 0.04:
             return Unsure(detail="time-out")
         match ask:
@@ -79,7 +86,7 @@ class Upstream:
             case PutBack():
                 accepted = self._set(Status.SCHEDULED, unless={Status.IN_PROGRESS, *ENDED})
             case Reschedule():
-                accepted = self._set(Status.SCHEDULED, unless={Status.IN_PROGRESS, *ENDED})
+                accepted = self._set(Status.SCHEDULED, unless={Status.IN_PROGRESS, *ENDED}, by_us=False)
             case Dispatch(technician_ids=technicians):
                 accepted = not technicians or self.status not in ENDED
             case Note():
@@ -93,13 +100,15 @@ class Upstream:
             return Accepted(value=None, at=self.now.replace(microsecond=0)) if accepted else REFUSED
         return Accepted(value=None, at=accepted)
 
-    def _set(self, status: Status, unless: set[Status], so: set[Status] | None = None) -> bool | datetime:
+    def _set(
+        self, status: Status, unless: set[Status], so: set[Status] | None = None, *, by_us: bool = True
+    ) -> bool | datetime:
         """Whether it was done; since when, when it was so already."""
         if self.status in (so or {status}):
             return self.modified_on
         if self.status in unless:
             return False
-        self.becomes(status)
+        self.becomes(status, by_us=by_us)
         return True
 
     def _shown(self) -> datetime:
@@ -111,7 +120,7 @@ class ToldLane(Lane):
     """A lane whose writes reach this upstream."""
 
     def __init__(self, upstream: Upstream) -> None:
-        super().__init__()
+        super().__init__(Policy(retry_delays=(5,)))
         self._upstream = upstream
 
     def _usual(self, ask: Ask) -> Any:  # noqa: ANN401 - each ask has its own
@@ -133,6 +142,8 @@ def walk(random: Random, length: int, *, sweeps: bool) -> None:
         upstream.now += timedelta(microseconds=random.choice((0, 400, 90_000, 700_000, 5_000_000)))
         lane.now = upstream.now
         trace.append(_step(random, upstream, lane, offset, sweeps=sweeps))
+        _check_so_already(upstream, lane, trace)
+    upstream.away = False
     while upstream.told or lane.row.lane.phase is Phase.WAITING:
         upstream.now += timedelta(seconds=2)
         lane.now = upstream.now
@@ -150,7 +161,7 @@ def _cannot_be_told(upstream: Upstream, lane: ToldLane) -> bool:
 
 
 def _step(random: Random, upstream: Upstream, lane: ToldLane, offset: int, *, sweeps: bool) -> str:
-    match random.choice(("office", "webhook", "webhook", "sweep", "event", "timer")):
+    match random.choice(("office", "webhook", "webhook", "sweep", "event", "timer", "outage")):
         case "office" if NEXT[upstream.status]:
             upstream.becomes(random.choice(NEXT[upstream.status]))
             return f"the office makes it {upstream.status}"
@@ -165,6 +176,9 @@ def _step(random: Random, upstream: Upstream, lane: ToldLane, offset: int, *, sw
             return f"the booking is {word}: {lane.decisions[-1]}"
         case "timer" if lane.row.lane.phase is Phase.WAITING:
             return _timer(lane)
+        case "outage":
+            upstream.away = random.random() < 0.5
+            return "ServiceTitan is away" if upstream.away else "ServiceTitan is there"
         case _:
             return "nothing"
 
@@ -187,6 +201,16 @@ def _sweep(upstream: Upstream, lane: ToldLane) -> str:
         lane.signal(seen)
         return f"the sweep tells {seen.status} at {seen.at:%S.%f}"
     return "the sweep finds nothing new"
+
+
+def _check_so_already(upstream: Upstream, lane: ToldLane, trace: list[str]) -> None:
+    wanted = lane.row.wants
+    told = lane.decisions[-1:] == [NOTHING_TO_DO] and wanted in SETTABLE
+    if told and upstream.by_us and upstream.status is not wanted and not upstream.twice:
+        steps = "\n  ".join(trace)
+        raise ViolationError(
+            f"it is told to be {wanted} already, and we made it {upstream.status}:\n  {steps}"
+        )
 
 
 def _check(upstream: Upstream, lane: ToldLane, trace: list[str]) -> None:

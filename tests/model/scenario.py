@@ -211,7 +211,7 @@ def check_quiet(scenario: Scenario, world: World) -> None:
     if world.live_jobs() > 1:
         raise ViolationError("the booking has two live jobs")
     _check_events(scenario, world, row)
-    _check_last(scenario, row)
+    _check_last(scenario, world, row)
     _check_told(world, row)
     _check_upstream(scenario, world, row)
 
@@ -235,23 +235,25 @@ def _check_events(scenario: Scenario, world: World, row: Record) -> None:
         raise ViolationError(f"rows of behind are lost: {wanted - slots}")
 
 
-def _check_last(scenario: Scenario, row: Record) -> None:
+def _check_last(scenario: Scenario, world: World, row: Record) -> None:
     """Nothing but an operator overtakes the last event: when it was worked, what it asked for is so."""
     last = scenario.events[-1]
     if scenario.actions or look_up(row.seen, last.identity.digest()) is not Progress.WORKED:
         return
     status = None if row.job is None else row.job.status
+    there = next((FROM_UPSTREAM[up.status] for up in world.jobs if row.job and up.id == row.job.id), None)
     match last.data:
         case Cancelled() | StatusChanged(status=Status.CANCELLED):
-            so = row.state is State.CLOSED or status is Status.CANCELLED
+            so = row.state is State.CLOSED or status is there is Status.CANCELLED
         case StatusChanged(status=wanted):
-            so = status is wanted
+            # A note that was given up moves no job, except in the model's words.
+            so = status is wanted and (there is wanted or not {there, wanted} & ENDED)
         case Rescheduled(scheduled_date=date):
             so = row.job is not None and row.job.scheduled_date == date
         case _:
             so = True
     if not so:
-        said = f"the booking is {row.state}, its job {status}"
+        said = f"the booking is {row.state}, its job {status}, and {there} in ServiceTitan"
         raise ViolationError(f"{last.identity.id} was worked, and {said}")
 
 

@@ -53,7 +53,13 @@ def scenarios(*, deep: bool) -> Iterator[Scenario]:
         name="cancelled, and scheduled again",
         events=(CREATED, CANCELLED, status_changed("scheduled", 2)),
         crashes=more,
-        faults=1 + more,
+        faults=3,
+    )
+    yield Scenario(
+        name="scheduled again in vain, and cancelled",
+        events=(CREATED, CANCELLED, status_changed("scheduled", 2), cancelled(3)),
+        crashes=more,
+        faults=3,
     )
     yield Scenario(
         name="held, retried, cancelled", events=(CREATED, CANCELLED), actions=(RETRY,), crashes=more, faults=2

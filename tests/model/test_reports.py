@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.booking import signals
+from app.booking import changes, signals
 from tests.model.lane import ViolationError
 from tests.model.reports import walk
 
@@ -55,9 +55,12 @@ def test_a_walk_finds_a_rule_that_is_wrong(
 ) -> None:
     monkeypatch.setattr(signals, "_is_older", rule)
 
-    def walks() -> None:
-        for seed in range(WALKS):
-            walk(Random(seed), STEPS, sweeps=sweeps)
-
     with pytest.raises(ViolationError):
-        walks()
+        test_what_is_on_record_is_what_is_so(sweeps=sweeps)
+
+
+def test_a_walk_finds_a_doubt_that_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(changes, "doubting", lambda record, _status: record)
+
+    with pytest.raises(ViolationError, match="already, and we made it"):
+        test_what_is_on_record_is_what_is_so(sweeps=True)

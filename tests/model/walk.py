@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 LONGEST = 400
 MAY_FOLLOW = {
-    "scheduled": ("moved", "moved", "cancelled", "dispatched", "in_progress", "completed"),
+    "scheduled": ("moved", "moved", "cancelled", "dispatched", "in_progress", "completed", "scheduled"),
     "dispatched": ("moved", "scheduled", "cancelled", "in_progress", "completed"),
     "in_progress": ("cancelled", "completed"),
-    "cancelled": ("scheduled", "scheduled", "moved"),
+    "cancelled": ("scheduled", "scheduled", "moved", "cancelled"),
     "completed": ("moved",),
 }
-"""What a story goes on with at a status. What is not legal there is dead-lettered."""
+"""What a story goes on with at a status, also the same. What is not legal there is dead-lettered."""
 
 Told: TypeAlias = tuple["BookingEvent", "Effect"]
 """An event, and what it is to do."""
@@ -106,11 +106,12 @@ def _check_effects(scenario: Scenario, told: list[Told], world: World) -> None:
     row = world.row
     if row is None or world.done is None:
         raise ViolationError("there is no row")
-    if scenario.actions and any(offset > 0 for _, offset in world.letters):
+    done = [one for n, one in enumerate(world.done) if n == 0 or one != world.done[n - 1]]
+    repaired = ("moved", REPAIRED_DAY)
+    if scenario.actions and (repaired in done[2:] or any(offset > 0 for _, offset in world.letters)):
         # An operator has a change worked again, after those that came behind it.
         return
-    done = [one for n, one in enumerate(world.done) if n == 0 or one != world.done[n - 1]]
-    if done[1:2] == [("moved", REPAIRED_DAY)]:
+    if done[1:2] == [repaired]:
         # A repair came after the creation it repairs: the job follows it.
         del done[1]
     matched = _in_order(told, done)
@@ -120,10 +121,16 @@ def _check_effects(scenario: Scenario, told: list[Told], world: World) -> None:
         return
     first = next((n for n, (_, effect) in enumerate(told) if effect[0] == "cancelled"), 0)
     for n, (event, effect) in enumerate(told):
-        if became[n] is Progress.WORKED and n not in matched and n > first:
+        if became[n] is Progress.WORKED and n not in matched and n > first and not _is_so_already(told, n):
             raise ViolationError(f"{event.identity.id} was worked, and {effect} never happened")
         if isinstance(became[n], Reason) and n in matched:
             raise ViolationError(f"{event.identity.id} was turned away, and {effect} happened")
+
+
+def _is_so_already(told: list[Told], n: int) -> bool:
+    """Whether an event asks for the status that the last one before it asked for."""
+    before = [effect for _, effect in told[:n] if effect[0] != "moved"]
+    return told[n][1] == (before[-1] if len(before) > 1 else ("scheduled", ""))
 
 
 def _in_order(told: list[Told], done: list[Effect]) -> set[int]:

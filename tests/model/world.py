@@ -115,9 +115,15 @@ Jobs: TypeAlias = tuple[JobUp, ...]
 def applied(world: World, ask: Ask) -> tuple[World, bool]:
     """The world after a write reached ServiceTitan, and whether it was accepted there."""
     jobs, accepted = asked(world.jobs, ask)
-    if world.done is None or not accepted:
+    if world.done is None or not accepted or _ends_a_second_job(world, ask):
         return world._replace(jobs=jobs), accepted
     return world._replace(jobs=jobs, done=(*world.done, effect_of(ask))), accepted
+
+
+def _ends_a_second_job(world: World, ask: Ask) -> bool:
+    """Whether this cancels what a sleeper made, which no event asked for."""
+    job = None if world.row is None else world.row.job
+    return isinstance(ask, Cancel) and job is not None and ask.job_id != job.id
 
 
 def effect_of(ask: Ask) -> Effect:
