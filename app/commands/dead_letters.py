@@ -44,7 +44,7 @@ _dry = click.option("--dry-run", is_flag=True, help="Only say what would happen.
 _turned_away = click.option(
     "--turned-away",
     is_flag=True,
-    help="Events that belong to no booking; an ID is then a booking or a letter such as 3-17.",
+    help="Events that no lane has; an ID is then a booking or a letter such as 3-17.",
 )
 _bookings = click.argument("booking_ids", metavar="[ID]...", nargs=-1)
 
@@ -72,7 +72,7 @@ def list_(*, reason: str | None, limit: int, as_json: bool, url: str | None, key
         return print_json(found)
     for one in found["turnedAway"]:
         number = one["total"]
-        click.echo(f"{one['reason']}: {number} event{'' if number == 1 else 's'} turned away, no booking")
+        click.echo(f"{one['reason']}: {number} event{'' if number == 1 else 's'} turned away, in no lane")
     if found["turnedAway"]:
         click.echo("See them with: dead-letters plan --turned-away")
     if not found["groups"]:

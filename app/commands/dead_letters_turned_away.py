@@ -1,4 +1,4 @@
-"""`dead-letters plan|discard --turned-away`: events that belong to no booking, seen and closed."""
+"""`dead-letters plan|discard --turned-away`: events that no lane has, seen and closed."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

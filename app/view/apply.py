@@ -12,13 +12,14 @@ from pydantic import ValidationError
 
 from app.booking.events import LARGEST_EVENT, BookingEvent, RawEvent, open_event, read, with_values
 from app.booking.identity import Identity
-from app.booking.record import decode, rank
+from app.booking.record import Record, decode, rank
 from app.view import notes
 from app.view.columns import COLUMNS, attention, of_record
 from app.view.config import ViewTopics
 from app.view.plans import Step, take_note
 from app.view.schema import instant, mark_written, milliseconds, transaction
 from app.view.walking import KEPT
+from app.view.weighing import Event, add_nameless, all_of, changed, weigh
 
 _UPSERT = (
     f"INSERT INTO bookings ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))}) "  # noqa: S608 - names of our own
@@ -119,11 +120,12 @@ def apply(
         ends[record.topic, record.partition] = record.offset + 1
     done = Applied()
     with transaction(writer):
-        _bookings(writer, by_topic.get(topics.bookings, ()), zone, now, done)
+        events = _bookings(writer, by_topic.get(topics.bookings, ()), zone, now, done)
         _behind(writer, by_topic.get(topics.behind, ()), done)
-        _dead_letters(writer, by_topic.get(topics.dead_letters, ()), done)
-        _actions(writer, by_topic.get(topics.signals, ()), done)
+        events |= _dead_letters(writer, by_topic.get(topics.dead_letters, ()), done)
+        events |= _actions(writer, by_topic.get(topics.signals, ()), done)
         _webhooks(writer, by_topic.get(topics.webhooks, ()))
+        weigh(writer, events)
         writer.executemany(_MOVE, [(*part, number) for part, number in ends.items()])
         mark_written(writer, now)
     return done
@@ -141,16 +143,22 @@ def _text(key: bytes | None) -> str | None:
 
 def _bookings(
     writer: sqlite3.Connection, records: Iterable[Incoming], zone: ZoneInfo, now: datetime, done: Applied
-) -> None:
+) -> set[Event]:
+    """Write what counts; gives the dead-lettered events that may stand otherwise now."""
     stretch = _winners(writer, records, now - KEPT, done)
+    events: set[Event] = set()
     for booking_id, (partition, offset, row) in stretch.rows.items():
-        if not _write(writer, booking_id, partition, row, zone, fresh=booking_id in stretch.fresh):
+        touched = _write(writer, booking_id, partition, row, zone, fresh=booking_id in stretch.fresh)
+        if touched is None:
             done.unreadable.append(("bookings", partition, offset))
+        else:
+            events |= touched
         done.bookings.add(booking_id)
     writer.executemany("DELETE FROM regressions WHERE booking_id = ?", [(one,) for one in stretch.healed])
     writer.executemany("INSERT OR REPLACE INTO regressions VALUES (?, ?)", stretch.lower.items())
     writer.executemany("INSERT OR REPLACE INTO moves VALUES (?, ?, ?, ?, ?)", stretch.moves)
     done.regressions += [Regression(*pair) for pair in stretch.lower.items()]
+    return events
 
 
 def _write(
@@ -161,24 +169,29 @@ def _write(
     zone: ZoneInfo,
     *,
     fresh: bool,
-) -> bool:
-    """Put a booking's row in its place; False when it is no row of ours, which changes nothing."""
-    columns: tuple[Any, ...] | None = None
+) -> set[Event] | None:
+    """Put a booking's row in its place; None when it is no row of ours, which changes nothing.
+
+    Gives its dead-lettered events that may stand otherwise now.
+    """
+    record: Record | None = None
+    columns: tuple[Any, ...] = ()
     lines: list[tuple[Any, ...]] = []
     if row is not None:
         try:
             record = decode(row)
             columns, lines = of_record(record, partition, row, zone), list(attention(record, zone))
         except (ValidationError, ValueError, KeyError, OverflowError):
-            return False
+            return None
+    events = changed(writer, booking_id, record)
     if not fresh:
         writer.execute("DELETE FROM attention WHERE booking_id = ?", (booking_id,))
-    if columns is None:
+    if record is None:
         writer.execute("DELETE FROM bookings WHERE booking_id = ?", (booking_id,))
-        return True
+        return events
     writer.execute(_UPSERT, columns)
     writer.executemany("INSERT OR REPLACE INTO attention VALUES (?, ?, ?, ?, ?, ?, ?)", lines)
-    return True
+    return events
 
 
 def _winners(
@@ -258,15 +271,23 @@ def _behind(writer: sqlite3.Connection, records: Iterable[Incoming], done: Appli
 # Dead letters, actions, webhooks --------------------------------------------------------------------------
 
 
-def _dead_letters(writer: sqlite3.Connection, records: Iterable[Incoming], done: Applied) -> None:
+def _dead_letters(writer: sqlite3.Connection, records: Iterable[Incoming], done: Applied) -> set[Event]:
+    """Keep the letters; gives the events that they are of, as far as those can be named."""
+    events: set[Event] = set()
     for record in records:
         line = _dead_letter(record)
         writer.execute(
             f"INSERT OR REPLACE INTO dead_letters VALUES ({', '.join('?' * len(line))})",  # noqa: S608 - only marks
             line,
         )
-        if line[3] is not None:
-            done.bookings.add(line[3])
+        booking_id, digest = line[3], line[9]
+        if booking_id is not None:
+            done.bookings.add(booking_id)
+        if digest is None:
+            add_nameless(writer, record.partition, record.offset)
+        else:
+            events.add((booking_id, digest))
+    return events
 
 
 def _dead_letter(record: Incoming) -> tuple[Any, ...]:
@@ -303,8 +324,12 @@ def _dead_letter(record: Incoming) -> tuple[Any, ...]:
     )
 
 
-def _actions(writer: sqlite3.Connection, records: Iterable[Incoming], done: Applied) -> None:
-    """Operators' actions and notes; the other signals are no concern of people's."""
+def _actions(writer: sqlite3.Connection, records: Iterable[Incoming], done: Applied) -> set[Event]:
+    """Operators' actions and notes; the other signals are no concern of people's.
+
+    Gives the dead-lettered events that may be repaired by them.
+    """
+    events: set[Event] = set()
     for record in records:
         if record.value is None:
             continue
@@ -334,6 +359,9 @@ def _actions(writer: sqlite3.Connection, records: Iterable[Incoming], done: Appl
             ),
         )
         done.bookings.add(envelope.subject)
+        if kind == "repair":
+            events |= all_of(writer, envelope.subject)
+    return events
 
 
 def _told(writer: sqlite3.Connection, kind: str, said: Mapping[str, Any], at: int) -> tuple[str, str | None]:

@@ -6,6 +6,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from app.booking.house import PROBLEMS, appointment
+from app.booking.identity import KEPT, all_seen
+from app.booking.reasons import Reason
 from app.booking.record import Phase, Record
 from app.view.schema import milliseconds
 
@@ -28,6 +30,8 @@ COLUMNS = (
     "zip",
     "row",
 )
+
+_FAILED = frozenset(Reason) - {Reason.DISCARDED}
 
 
 def of_record(record: Record, partition: int, row: bytes, zone: ZoneInfo) -> tuple[Any, ...]:
@@ -93,3 +97,24 @@ def attention(record: Record, zone: ZoneInfo) -> Iterator[tuple[Any, ...]]:
             milliseconds(failed.trouble.at),
             when,
         )
+
+
+def answered(record: Record) -> frozenset[str]:
+    """Digests of what the row answers for: events worked, on their way, discarded, or kept to be acted on.
+
+    The creation is one of them: its lane held it until it was worked, discarded or overtaken.
+    """
+    found = {digest for digest, became in all_seen(record.seen) if became not in _FAILED}
+    found |= {failed.digest for failed in record.failed}
+    head, begun_with = record.lane.head, creation(record)
+    if head is not None:
+        found.add(head.digest)
+    if begun_with is not None:
+        found.add(begun_with)
+    return frozenset(found)
+
+
+def creation(record: Record) -> str | None:
+    """The digest of what the booking began with, the first that was seen; None once the oldest have left."""
+    seen = all_seen(record.seen)
+    return seen[0][0] if 0 < len(seen) < KEPT else None

@@ -1,8 +1,8 @@
 """What operators' notes on `booking-signals` say beside their text: who looked, and what was closed.
 
-A note is on a group of dead letters, by its reason. Events that were turned away and have no booking are
-nothing that a lane could act on, so closing them is a note on their group: the note says which, every
-worker's view leaves them out from then on, and who did it and why stays on the page.
+A note is on a group of dead letters, by its reason. Events that were turned away are nothing that a lane
+could act on, so closing them is a note on their group: the note says which, every worker's view leaves them
+out from then on, and who did it and why stays on the page.
 """
 
 import sqlite3
@@ -17,6 +17,11 @@ from app.view.schema import milliseconds
 MOST_PLACES = 1000
 """How many dead letters one note names at most: it stays well below 64 KB."""
 _WHOLE_GROUP = (-1, -1)
+CLOSES = (
+    "c.reason = d.reason AND ((c.partition = d.partition AND c.number = d.number) "
+    "OR (c.partition = -1 AND c.number = -1 AND d.at <= c.until))"
+)
+"""Whether the closing `c` is one of the dead letter `d`."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -41,7 +46,7 @@ def place(text: str) -> Place | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Closing:
-    """Dead letters without a booking are closed: the named ones, or their reason's up to `until`."""
+    """Dead letters that no lane has are closed: the named ones, or their reason's up to `until`."""
 
     reason: Reason
     until: datetime
@@ -103,4 +108,11 @@ def keep(writer: sqlite3.Connection, closing: Closing, *, by: str, why: str, at:
         "SET until = excluded.until, by = excluded.by, why = excluded.why, at = excluded.at "
         "WHERE excluded.until >= closings.until",
         [(closing.reason.value, *one, until, by, why, at) for one in places],
+    )
+    if closing.places is None:
+        writer.execute("DELETE FROM turned_away WHERE reason = ? AND at <= ?", (closing.reason.value, until))
+        return
+    writer.executemany(
+        "DELETE FROM turned_away WHERE partition = ? AND number = ? AND reason = ?",
+        [(*one, closing.reason.value) for one in places],
     )

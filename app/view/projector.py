@@ -249,7 +249,7 @@ class Projector:
         self._tidied = now
         before = (schema.milliseconds(now - self._config.keep_events),)
         with schema.transaction(writer):
-            for table in ("dead_letters", "actions", "closings", "webhooks"):
+            for table in ("dead_letters", "turned_away", "actions", "closings", "webhooks"):
                 writer.execute(f"DELETE FROM {table} WHERE at < ?", before)  # noqa: S608 - names of our own
             writer.execute("DELETE FROM moves WHERE at < ?", (schema.milliseconds(now - KEPT),))
 

@@ -278,6 +278,7 @@ def dead_letter(row: Any) -> DeadLetter:  # noqa: ANN401 - sqlite3's rows have n
         attempts=row["attempts"],
         http_status=row["http_status"],
         event_id=row["event_id"],
+        digest=row["digest"],
         type=row["type"],
         trace_id=row["trace_id"],
         original_topic=row["original_topic"],

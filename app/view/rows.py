@@ -108,6 +108,7 @@ class DeadLetter:
     attempts: int
     http_status: int | None
     event_id: str | None
+    digest: str | None
     type: str | None
     trace_id: str | None
     original_topic: str | None

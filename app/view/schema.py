@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-VERSION = 4
+VERSION = 5
 """Of the tables below; a file of another version is rebuilt."""
 
 TABLES = """
@@ -86,6 +86,16 @@ CREATE INDEX dead_letters_at ON dead_letters (at);
 CREATE INDEX dead_letters_booking ON dead_letters (booking_id, digest);
 CREATE INDEX dead_letters_reason ON dead_letters (reason, at);
 
+-- Those of them that no lane has and that nobody has acted on yet: see `weighing`.
+CREATE TABLE turned_away (
+    partition INTEGER NOT NULL, number INTEGER NOT NULL, reason TEXT NOT NULL, at INTEGER NOT NULL,
+    booking_id TEXT,
+    PRIMARY KEY (partition, number)
+) WITHOUT ROWID;
+CREATE INDEX turned_away_at ON turned_away (at);
+CREATE INDEX turned_away_reason ON turned_away (reason, at);
+CREATE INDEX turned_away_booking ON turned_away (booking_id, at);
+
 CREATE TABLE actions (
     partition INTEGER NOT NULL, number INTEGER NOT NULL, at INTEGER NOT NULL, subject TEXT NOT NULL,
     kind TEXT NOT NULL, by TEXT NOT NULL, why TEXT NOT NULL, event TEXT, plan TEXT, event_id TEXT NOT NULL,
@@ -96,7 +106,7 @@ CREATE INDEX actions_at ON actions (at);
 CREATE INDEX actions_subject ON actions (subject, at);
 CREATE INDEX actions_plan ON actions (plan, subject, event) WHERE plan IS NOT NULL;
 
--- Dead letters without a booking that operators closed; partition and number -1 are a reason's up to `until`.
+-- Dead letters that operators closed; partition and number -1 are a reason's up to `until`.
 CREATE TABLE closings (
     reason TEXT NOT NULL, partition INTEGER NOT NULL, number INTEGER NOT NULL, until INTEGER NOT NULL,
     by TEXT NOT NULL, why TEXT NOT NULL, at INTEGER NOT NULL,

@@ -1,4 +1,4 @@
-"""Dead letters whose booking was never made: no lane has them, so they wait here until they are closed."""
+"""Dead letters that no lane has, and that wait until they are dealt with: `weighing` says which they are."""
 
 import sqlite3
 from collections.abc import Collection
@@ -6,20 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from app.booking.reasons import Reason
-from app.view.notes import Place
+from app.view.notes import CLOSES, Place
 from app.view.queries import dead_letter
 from app.view.rows import DeadLetter
 from app.view.schema import instant, milliseconds
 
-MOST_LOOKED_AT = 20_000
-"""Of the latest dead letters: enough to tell, and no more than a moment's work."""
-
-_HAS_NO_BOOKING = "NOT EXISTS (SELECT 1 FROM bookings b WHERE b.booking_id = d.booking_id)"
-_CLOSES = (
-    "c.reason = d.reason AND ((c.partition = d.partition AND c.number = d.number) "
-    "OR (c.partition = -1 AND c.number = -1 AND d.at <= c.until))"
-)
-_IS_OPEN = f"{_HAS_NO_BOOKING} AND NOT EXISTS (SELECT 1 FROM closings c WHERE {_CLOSES})"  # noqa: S608 - words of our own
+_LETTERS = "SELECT d.* FROM turned_away t CROSS JOIN dead_letters d USING (partition, number)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,10 +41,7 @@ def place_of(letter: DeadLetter) -> Place:
 def groups(reader: sqlite3.Connection) -> list[TurnedAway]:
     """What waits, by reason, the latest first."""
     rows = reader.execute(
-        "SELECT reason, COUNT(*), MIN(at), MAX(at) FROM "  # noqa: S608 - words of our own
-        "(SELECT partition, number, reason, at, booking_id FROM dead_letters ORDER BY at DESC LIMIT ?) d "
-        f"WHERE {_IS_OPEN} GROUP BY reason ORDER BY MAX(at) DESC",
-        (MOST_LOOKED_AT,),
+        "SELECT reason, COUNT(*), MIN(at), MAX(at) FROM turned_away GROUP BY reason ORDER BY MAX(at) DESC"
     )
     return [
         TurnedAway(reason=row[0], records=row[1], first=instant(row[2]), last=instant(row[3])) for row in rows
@@ -61,10 +50,10 @@ def groups(reader: sqlite3.Connection) -> list[TurnedAway]:
 
 def group(reader: sqlite3.Connection, reason: Reason, *, until: datetime | None = None) -> TurnedAway | None:
     """What waits for one reason, up to a time if one is given; None when nothing does."""
-    bound = "" if until is None else "AND d.at <= ? "
+    bound = "" if until is None else "AND at <= ?"
     values = (reason.value,) if until is None else (reason.value, milliseconds(until))
     row = reader.execute(
-        f"SELECT COUNT(*), MIN(d.at), MAX(d.at) FROM dead_letters d WHERE d.reason = ? {bound}AND {_IS_OPEN}",  # noqa: S608 - words of our own
+        f"SELECT COUNT(*), MIN(at), MAX(at) FROM turned_away WHERE reason = ? {bound}",  # noqa: S608 - words of our own
         values,
     ).fetchone()
     if not row[0]:
@@ -74,24 +63,29 @@ def group(reader: sqlite3.Connection, reason: Reason, *, until: datetime | None 
 
 def at(reader: sqlite3.Connection, reason: Reason, places: Collection[Place]) -> list[DeadLetter]:
     """Those of these dead letters that wait for this reason."""
-    asked = (
-        "SELECT d.* FROM dead_letters d "  # noqa: S608 - words of our own
-        f"WHERE d.partition = ? AND d.number = ? AND d.reason = ? AND {_IS_OPEN}"
-    )
+    asked = f"{_LETTERS} WHERE t.partition = ? AND t.number = ? AND t.reason = ?"
     rows = (reader.execute(asked, (one.partition, one.offset, reason.value)).fetchone() for one in places)
     return [dead_letter(row) for row in rows if row is not None]
 
 
 def letters(
-    reader: sqlite3.Connection, *, reason: Reason | None = None, booking_id: str | None = None, limit: int
+    reader: sqlite3.Connection,
+    *,
+    reason: Reason | None = None,
+    booking_id: str | None = None,
+    event_id: str | None = None,
+    limit: int,
 ) -> list[DeadLetter]:
-    """What waits, of one reason or booking or of all, the latest first."""
-    where = {"reason": None if reason is None else reason.value, "booking_id": booking_id}
+    """What waits, of one reason, booking or event or of all, the latest first."""
+    where = {
+        "t.reason": None if reason is None else reason.value,
+        "t.booking_id": booking_id,
+        "d.event_id": event_id,
+    }
     asked = {name: value for name, value in where.items() if value is not None}
-    condition = "".join(f"d.{name} = ? AND " for name in asked)
+    condition = " AND ".join(f"{name} = ?" for name in asked) or "TRUE"
     rows = reader.execute(
-        f"SELECT d.* FROM dead_letters d WHERE {condition}{_IS_OPEN} ORDER BY d.at DESC LIMIT ?",  # noqa: S608 - words of our own
-        (*asked.values(), limit),
+        f"{_LETTERS} WHERE {condition} ORDER BY t.at DESC LIMIT ?", (*asked.values(), limit)
     )
     return [dead_letter(row) for row in rows]
 
@@ -104,7 +98,7 @@ def closed(reader: sqlite3.Connection, letters: Collection[DeadLetter]) -> dict[
 
 def _closed(reader: sqlite3.Connection, letter: DeadLetter) -> Closed | None:
     row = reader.execute(
-        f"SELECT c.by, c.why, c.at FROM dead_letters d JOIN closings c ON {_CLOSES} "  # noqa: S608 - words of our own
+        f"SELECT c.by, c.why, c.at FROM dead_letters d JOIN closings c ON {CLOSES} "  # noqa: S608 - words of our own
         "WHERE d.partition = ? AND d.number = ? ORDER BY c.at LIMIT 1",
         (letter.partition, letter.offset),
     ).fetchone()

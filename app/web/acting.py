@@ -5,7 +5,7 @@ from app.booking.inputs import Action
 from app.booking.record import Phase, Record
 from app.view.rows import BookingSeen
 from app.web import events
-from app.web.closing import close_never_made, still_open
+from app.web.closing import close_turned_away, still_open
 from app.web.envelope import Problem
 from app.web.events import Made
 from app.web.requests import invalid
@@ -22,8 +22,8 @@ async def act(
     """
     require_view(serving)
     seen = await serving.view.booking(booking_id)
-    if seen is None and action.kind == "discard":
-        return await close_never_made(serving, booking_id, action, made_id)
+    if action.kind == "discard" and (seen is None or acted_on(seen.record, action.event) is None):
+        return await close_turned_away(serving, booking_id, action, made_id)
     await _refuse(serving, booking_id, seen, action)
     made = events.action_signal(
         booking_id, action, made_id=made_id, now=serving.clock(), traceparent=traceparent

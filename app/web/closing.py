@@ -1,7 +1,7 @@
-"""Closing what was turned away: dead letters without a booking, by one path from page, command and API.
+"""Closing what was turned away: dead letters that no lane has, by one path from page, command and API.
 
-No lane has them, so nothing is worked: a note says which are closed, by whom and why, and the views of all
-workers leave them out from then on. Kafka keeps them as long as before.
+Nothing is worked: a note says which are closed, by whom and why, and the views of all workers leave them out
+from then on. Kafka keeps them as long as before.
 """
 
 from collections.abc import Collection
@@ -20,6 +20,7 @@ from app.web.services import Services
 from app.web.submission import require_view
 
 MOST_OF_A_BOOKING = 100
+_NOTHING_WAITS = "nothing of this booking waits for it"
 
 
 async def close_group(
@@ -57,17 +58,16 @@ async def close_letters(
     return await _close(serving, reason, chosen, why=why, by=by, made_id=str(uuid4()), subject=None)
 
 
-async def close_never_made(serving: Services, booking_id: str, action: Action, made_id: str) -> Made:
-    """Close what a booking that was never made has left. Raises Problem: 404, 409 when it is closed, 503."""
-    letters = await still_open(serving, booking_id)
-    asked = [one for one in letters if action.event in {None, one.event_id}]
+async def close_turned_away(serving: Services, booking_id: str, action: Action, made_id: str) -> Made:
+    """Close what was turned away of a booking. Raises Problem: 404, 409 when nothing of it waits, 503."""
+    asked = await still_open(serving, booking_id, event=action.event)
     by_reason = {
         reason: [one for one in asked if one.reason == reason.value]
         for reason in Reason
         if any(one.reason == reason.value for one in asked)
     }
     if not by_reason:
-        raise Problem(409, "nothing of this booking waits for it")
+        raise Problem(409, _NOTHING_WAITS)
     made = [
         await _close(
             serving,
@@ -83,18 +83,20 @@ async def close_never_made(serving: Services, booking_id: str, action: Action, m
     return made[0]
 
 
-async def still_open(serving: Services, booking_id: str) -> list[DeadLetter]:
-    """What a booking without a row has left.
+async def still_open(serving: Services, booking_id: str, *, event: str | None = None) -> list[DeadLetter]:
+    """What was turned away of a booking and waits, or of one event of it.
 
-    Raises Problem: 404 for nothing at all, 409 when all is closed.
+    Raises Problem: 404 for nothing at all, 409 when nothing waits.
     """
     view = serving.view
-    found = await view.ask(turned_away.letters, booking_id=booking_id, limit=MOST_OF_A_BOOKING)
+    found = await view.ask(
+        turned_away.letters, booking_id=booking_id, event_id=event, limit=MOST_OF_A_BOOKING
+    )
     if found:
         return found
-    if await view.dead_letters(limit=1, booking_id=booking_id):
-        raise Problem(409, "what was turned away of this booking is closed")
-    raise Problem(404, "there is no such booking")
+    if await view.booking(booking_id) is None and not await view.dead_letters(limit=1, booking_id=booking_id):
+        raise Problem(404, "there is no such booking")
+    raise Problem(409, _NOTHING_WAITS)
 
 
 async def _close(

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from app.booking.events import RawEvent
+from app.booking.identity import Identity
 from app.booking.reasons import Reason
 from app.booking.record import Head, Lane, Phase, State, Trouble, Waits, decode, encode
 from app.booking.status import Status
@@ -84,7 +85,7 @@ def _head(record: Record) -> Head:
     return Head(
         raw=raw,
         event_id=f"{record.booking_id}/created",
-        digest="0" * 32,
+        digest=Identity(source=stock.SOURCE, id=f"{record.booking_id}/created").digest(),
         type="booking.created",
         time=stock.NOW,
         taken_at=stock.NOW,
@@ -109,7 +110,8 @@ def _records(count: _Stock) -> Iterator[Read]:
         key = f"b-{place:07}" if held else f"junk-{place}"
         reason = _HELD_FOR[place % len(_HELD_FOR)] if held else Reason.UNREADABLE
         headers = (("x-reason", reason.value.encode()), ("x-detail", b"no JSON"))
-        yield Read(topic="dead", key=key.encode(), value=b"{}", headers=headers)
+        value = stock.creation(key, "6025550123") if held else b"{}"
+        yield Read(topic="dead", key=key.encode(), value=value, headers=headers)
 
 
 def _fill(served: Served, count: _Stock) -> None:

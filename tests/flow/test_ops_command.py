@@ -170,7 +170,7 @@ async def test_what_was_turned_away_is_seen_and_closed(flow: Flow) -> None:
         while len(orjson.loads(await run(flow, "plan", "--turned-away", "--json"))["letters"]) < 4:
             pass
     listing = await run(flow, "list")
-    assert "unreadable: 3 events turned away, no booking" in listing
+    assert "unreadable: 3 events turned away, in no lane" in listing
     assert "No booking needs attention." in listing
     found = orjson.loads(await run(flow, "plan", "--turned-away", "--reason", "unreadable", "--json"))
     letter = found["letters"][0]["letter"]

@@ -1,4 +1,4 @@
-"""What the command line asks of a worker about events that were turned away and have no booking."""
+"""What the command line asks of a worker about events that were turned away and that no lane has."""
 
 from datetime import UTC
 from typing import Annotated, Any

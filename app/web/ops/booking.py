@@ -15,6 +15,7 @@ from app.booking.reasons import Reason
 from app.booking.record import Record, decode_head
 from app.telemetry.log import get_logger
 from app.view import glance, turned_away
+from app.view.columns import answered
 from app.view.columns import visit as visit_of
 from app.view.notes import Place, Reveal
 from app.view.rows import BookingSeen, DeadLetter
@@ -45,8 +46,10 @@ class Whole:
     booking_id: str
     seen: BookingSeen | None
     letters: list[DeadLetter]
+    waiting: list[DeadLetter]
+    """Those that no lane has and nobody has dealt with."""
     closed: Mapping[Place, Closed]
-    """Those of the dead letters that an operator closed; only a booking that was never made has such."""
+    """Those that an operator closed; what the row answers for is none of them."""
 
     @property
     def record(self) -> Record | None:
@@ -56,10 +59,9 @@ class Whole:
     @property
     def failures(self) -> tuple[Failure, ...]:
         """What waits for a person."""
-        if self.record is not None:
-            return failures(self.record)
-        left = (failed_away(letter) for letter in self.letters if place_of(letter) not in self.closed)
-        return tuple(one for one in left if one is not None)
+        left = (failed_away(letter, never_made=self.record is None) for letter in self.waiting)
+        in_lane = () if self.record is None else failures(self.record)
+        return (*in_lane, *(one for one in left if one is not None))
 
     @property
     def reason(self) -> Reason:
@@ -81,8 +83,14 @@ async def whole(visit: Visit, booking_id: str) -> Whole:
     letters = await view.dead_letters(limit=_LETTERS, booking_id=booking_id)
     if seen is None and not letters:
         raise Problem(404, f"There is no booking {booking_id}. A new one takes a moment to be seen.")
-    closed = {} if seen is not None else await view.ask(turned_away.closed, letters)
-    return Whole(booking_id=booking_id, seen=seen, letters=letters, closed=closed)
+    known = frozenset[str]() if seen is None else answered(seen.record)
+    return Whole(
+        booking_id=booking_id,
+        seen=seen,
+        letters=letters,
+        waiting=await view.ask(turned_away.letters, booking_id=booking_id, limit=_LETTERS),
+        closed=await view.ask(turned_away.closed, [one for one in letters if one.digest not in known]),
+    )
 
 
 @api.route("/ops/bookings/{bookingId}", name="ops_booking")
@@ -139,6 +147,7 @@ async def shown(visit: Visit, found: Whole, *, acted: str = "", revealed: bool =
         "facts": [] if record is None else masks.facts(record.booking, revealed=revealed),
         "revealed": revealed,
         "failures": found.failures,
+        "waiting": found.waiting,
         "letters": [
             (letter, masks.event_text(letter.value, revealed=revealed), found.closed.get(place_of(letter)))
             for letter in found.letters
@@ -255,7 +264,7 @@ async def _data(visit: Visit, found: Whole, failure: Failure) -> Mapping[str, An
     """The data of what failed: the booking's own, the event put aside, or the dead letter's."""
     record = found.record
     if record is None:
-        letter = next(one for one in found.letters if (one.event_id or "") == failure.event_id)
+        letter = next(one for one in found.waiting if one.event_id == failure.event_id)
         return data_of_bytes(letter.value)
     if not failure.slot:
         return record.booking.model_dump(mode="json", by_alias=True, exclude_none=True)

@@ -21,7 +21,7 @@ _SAYS_THE_SAME = frozenset({Reason.AREA_NOT_SUPPORTED, Reason.PHONE_REFUSED, Rea
 class Failure:
     """An event that failed for good and may be acted on; `slot` is empty for a held creation.
 
-    Of a booking that was never made nothing can be tried again, and only a creation can be repaired.
+    What was turned away no lane can try again; of a booking that was never made a creation can be repaired.
     """
 
     event_id: str
@@ -34,6 +34,7 @@ class Failure:
     attempts: int
     http_status: int | None
     at: datetime
+    in_lane: bool = True
     never_made: bool = False
 
     @property
@@ -44,12 +45,13 @@ class Failure:
     @property
     def may_repair(self) -> bool:
         """Whether there is a form for it, and somebody to work it."""
-        return self.type in DATA_TYPES and (not self.never_made or self.type == "booking.created")
+        makes_it = self.never_made and self.type == "booking.created"
+        return makes_it or (self.in_lane and self.type in DATA_TYPES)
 
     @property
     def may_retry(self) -> bool:
         """Whether a lane has it."""
-        return not self.never_made
+        return self.in_lane
 
 
 def failures(record: Record) -> tuple[Failure, ...]:
@@ -89,8 +91,8 @@ def failures(record: Record) -> tuple[Failure, ...]:
     return tuple(found)
 
 
-def turned_away(letter: DeadLetter) -> Failure | None:
-    """What a booking that was never made has left; None for what has no name to act on it by."""
+def turned_away(letter: DeadLetter, *, never_made: bool) -> Failure | None:
+    """What was turned away of a booking; None for what has no name to act on it by."""
     if letter.event_id is None or letter.type is None or letter.reason not in set(Reason):
         return None
     reason = Reason(letter.reason)
@@ -105,7 +107,8 @@ def turned_away(letter: DeadLetter) -> Failure | None:
         attempts=letter.attempts,
         http_status=letter.http_status,
         at=letter.at,
-        never_made=True,
+        in_lane=False,
+        never_made=never_made,
     )
 
 

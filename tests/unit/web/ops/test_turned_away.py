@@ -1,4 +1,4 @@
-"""Events that belong to no booking: shown until somebody closes them, by page, command and API alike."""
+"""Events that no lane has: shown until somebody closes them, by page, command and API alike."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from tests.support.rows import NOW, Read
+from app.booking.identity import NOTHING_SEEN, Progress, mark
+from app.booking.reasons import Reason
+from tests.support.rows import NOW, Read, a_failed, a_record, digest, with_job
 from tests.unit.web.ops.asking import action, get, post, told_to_the_view
 
 if TYPE_CHECKING:
@@ -119,6 +121,33 @@ async def test_a_booking_that_was_never_made_is_discarded_by_one_path(served: Se
     for act in ({"action": "discard"}, {"action": "retry"}, {"action": "repair", "data": {}}):
         assert (await served.ask("POST", "/bookings/b-9/actions", json={**act, "why": "w"}))[0] == 409
     assert len(served.sent) == 2
+
+
+async def test_what_a_bookings_lane_never_took_in_is_discarded_by_the_same_path(served: Served) -> None:
+    never_made(served)
+    seen = mark(mark(NOTHING_SEEN, digest("e-1"), Progress.WORKED), digest("e-9"), Reason.ILLEGAL_TRANSITION)
+    served.view.put(with_job("b-9", 7, failed=(a_failed(),), seen=seen))
+    told_to_the_view(served)
+    _, text = await get(served, "/ops/bookings/b-9")
+    assert (text.count('value="discard"'), text.count('value="retry"')) == (3, 1)
+    assert text.count("Repair and try…") == 1
+    act = {"action": "discard", "why": "its creation came under another id", "event": "e-created"}
+    assert (await post(served, "/ops/bookings/b-9/actions", act))[0].status == 303
+    _, text = await get(served, "/ops")
+    assert "/ops/reasons/unknown-booking" in text
+    assert "/ops/reasons/invalid" not in text
+    for event, status in (("e-created", 409), ("e-cancelled", 202), ("e-cancelled", 409)):
+        for kind in ("retry", "repair"):
+            tried: dict[str, object] = {"action": kind, "why": "w", "event": event, "data": {}}
+            assert (await served.ask("POST", "/bookings/b-9/actions", json=tried))[0] == 409
+        body = {"action": "discard", "why": "w", "event": event}
+        assert (await served.ask("POST", "/bookings/b-9/actions", json=body))[0] == status
+    assert {action(sent)["type"] for sent in served.sent} == {"action.note"}
+    _, text = await get(served, "/ops/bookings/b-9")
+    assert (text.count('value="discard"'), text.count("closed by local")) == (1, 2)
+    served.view.put(a_record("b-8"))
+    body = {"action": "discard", "why": "w"}
+    assert (await served.ask("POST", "/bookings/b-8/actions", json=body))[0] == 409
 
 
 async def test_the_commands_api_closes_by_the_same_path(keyed: Served) -> None:
