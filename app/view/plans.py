@@ -37,6 +37,8 @@ class Step(StrEnum):
 
 
 RUNNING = frozenset({Step.BEGUN, Step.CONTINUED, Step.GOING})
+_ENDS_A_STOP = (Step.BEGUN.value, Step.CONTINUED.value)
+"""What an operator says; the plan's worker may say that it goes on before it has seen the stop."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +120,7 @@ def take_note(writer: sqlite3.Connection, said: Mapping[str, Any], at: int) -> S
     writer.execute(
         "INSERT INTO plans VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (plan) DO UPDATE "
         "SET step = excluded.step, step_by = excluded.step_by, step_why = excluded.step_why, "
-        "step_at = excluded.step_at",
+        "step_at = excluded.step_at WHERE plans.step != 'stopped' OR excluded.step IN (?, ?)",
         (
             definition.plan,
             definition.kind,
@@ -133,6 +135,7 @@ def take_note(writer: sqlite3.Connection, said: Mapping[str, Any], at: int) -> S
             str(said.get("by", "")),
             str(said.get("text", "")),
             at,
+            *_ENDS_A_STOP,
         ),
     )
     return step

@@ -366,6 +366,24 @@ def test_a_plan_is_what_its_notes_tell(database: Database) -> None:
 
 
 @pytest.mark.parametrize(
+    ("said", "step"),
+    [
+        (Step.GOING, Step.STOPPED),
+        (Step.ENDED, Step.STOPPED),
+        (Step.CONTINUED, Step.CONTINUED),
+        (Step.BEGUN, Step.BEGUN),
+    ],
+)
+def test_only_an_operator_ends_a_stop(database: Database, said: Step, step: Step) -> None:
+    database.tell(definition(), Step.BEGUN)
+    database.tell(definition(), Step.STOPPED, "enough")
+    database.tell(definition(), said)
+    seen = plans.plan(database.connection, "p-1")
+    assert seen is not None
+    assert (seen.step, seen.step_why) == (step, "enough" if step is Step.STOPPED else "")
+
+
+@pytest.mark.parametrize(
     "data", [None, [], {}, {"step": "begun"}, {"step": "unheard", "kind": "retry", "reason": "refused"}]
 )
 def test_a_note_that_tells_of_no_plan_is_a_note(database: Database, data: object) -> None:
