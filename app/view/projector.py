@@ -36,12 +36,13 @@ class Progress:
     """How far the view is.
 
     `build` grows when the file is opened or made anew; `as_of` is None before the first time that everything
-    was there; `records_behind` counts as far as the broker told.
+    was there; `records_behind` counts as far as the broker told. `heard` is when a fetch was answered last.
     """
 
     build: int = 0
     caught_up: bool = False
     as_of: datetime | None = None
+    heard: datetime | None = None
     records_behind: int = 0
     trouble: str | None = None
 
@@ -255,7 +256,7 @@ class Projector:
 
     async def _look(self, consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int]) -> None:
         """Note how far the view is, by what the broker said with the last fetches."""
-        behind = 0
+        behind, heard = 0, 0
         for part in consumer.assignment():
             place = await consumer.position(part)
             if place >= ends.get(part, 0):
@@ -264,12 +265,19 @@ class Projector:
             if highwater is None or asked is None:
                 continue
             behind += max(0, highwater - place)
+            heard = max(heard, asked)
             if place >= highwater:
                 self._complete[part] = asked / 1000
         as_of = None
         if len(self._complete) == len(consumer.assignment()):
             as_of = datetime.fromtimestamp(min(self._complete.values()), UTC)
         first = not ends and not self.progress.caught_up
-        self.progress = replace(self.progress, caught_up=not ends, as_of=as_of, records_behind=behind)
+        self.progress = replace(
+            self.progress,
+            caught_up=not ends,
+            as_of=as_of,
+            heard=datetime.fromtimestamp(heard / 1000, UTC) if heard else None,
+            records_behind=behind,
+        )
         if first:
             self._caught_up()

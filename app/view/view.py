@@ -103,6 +103,12 @@ class View:
         return not self.progress.caught_up or as_of is None or self._clock() - as_of > self._config.far_behind
 
     @property
+    def unanswered(self) -> bool:
+        """Whether Kafka, which has answered, has not done so for as long as makes the view far behind."""
+        heard = self.progress.heard
+        return heard is not None and self._clock() - heard > self._config.far_behind
+
+    @property
     def partitions(self) -> int:
         """Of each topic that it follows."""
         return self._config.partitions

@@ -38,7 +38,7 @@ class HealthView(ApiView):
 async def _health(serving: Services) -> dict[str, Any]:
     stream, upstream, progress = serving.stream(), serving.upstream(), serving.view.progress
     counts = await _counts(serving)
-    kafka = _kafka(serving)
+    kafka = _kafka(serving, stream)
     return {
         "status": _status(stream, upstream, kafka),
         "version": serving.version,
@@ -76,10 +76,12 @@ def _seconds_to_catch_up(stream: StreamFacts) -> int | None:
     return None if stream.per_second == 0 else ceil(stream.lag / stream.per_second)
 
 
-def _kafka(serving: Services) -> _Kafka:
-    if serving.view.progress.trouble is not None:
+def _kafka(serving: Services, stream: StreamFacts) -> _Kafka:
+    """Down when it answers neither the view nor the group: at a start or a rebalance only one is silent."""
+    view = serving.view
+    if view.progress.trouble is not None or (view.unanswered and not stream.group_answers):
         return "down"
-    return "behind" if serving.view.far_behind else "up"
+    return "behind" if view.far_behind else "up"
 
 
 def _status(

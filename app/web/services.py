@@ -28,7 +28,8 @@ class Publish(Protocol):
 class StreamFacts:
     """How the worker's streams are. Ages in seconds, lag in records; `members` of the last assignment.
 
-    `per_second` is how many records it finished each second lately.
+    `per_second` is how many records it finished each second lately; `group_answers` whether the group surely
+    counts this worker in.
     """
 
     ready: bool
@@ -39,6 +40,7 @@ class StreamFacts:
     per_second: float = 0.0
     commit_age: float = 0.0
     head_age: float = 0.0
+    group_answers: bool = True
     gave_up: str | None = None
 
 

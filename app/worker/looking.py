@@ -57,5 +57,6 @@ def _facts(app: StreamApp, per_second: float) -> StreamFacts:
         per_second=per_second,
         commit_age=app.commit_age(),
         head_age=app.oldest_head_age(),
+        group_answers=app.ownership.membership.fresh,
         gave_up=app.gave_up,
     )

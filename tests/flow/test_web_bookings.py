@@ -13,7 +13,7 @@ import aiohttp
 import orjson
 import pytest
 
-from app.local.kafka import free_port
+from app.local.kafka import LocalKafka, free_port
 from tests.support.flow import CREATE_JOB, booking, flow_on, simulated
 from tests.support.web import PREFIX, check_answer
 from tests.support.worker_process import worker_here, worker_process
@@ -209,3 +209,21 @@ async def test_any_worker_gives_the_same_answers(kafka: str, unique_prefix: str,
             _, health, _ = await api("GET", "/health")
             assert health["data"]["workers"] == 2
         assert all(len(flow.jobs(name)) == 1 for name in names)
+
+
+async def test_health_is_unhealthy_as_long_as_kafka_is_away(unique_prefix: str, tmp_path: Path) -> None:
+    with LocalKafka() as own:
+        async with (
+            simulated() as simulator,
+            flow_on(own.bootstrap_servers, unique_prefix, tmp_path, simulator) as flow,
+            worker_here(flow.settings),
+            asked(flow.settings.web_port) as api,
+        ):
+            assert (await api.until("/health"))["kafka"]["status"] == "up"
+            await asyncio.to_thread(own.kill)
+            gone = await api.until("/health", 503)
+            assert (gone["status"], gone["kafka"]["status"]) == ("unhealthy", "down")
+            await asyncio.to_thread(own.restart)
+            async with asyncio.timeout(PATIENCE):
+                while (await api.until("/health"))["status"] != "healthy":
+                    await asyncio.sleep(0.05)

@@ -86,6 +86,26 @@ async def test_health_is_unhealthy_when_nothing_is_worked(served: Served) -> Non
     assert (found, body["data"]["kafka"]["status"]) == (503, "down")
 
 
+async def test_kafka_is_away_when_nobody_hears_of_it(served: Served) -> None:
+    async def told() -> tuple[int, str]:
+        found, body, _ = await served.ask("GET", "/health")
+        return found, body["data"]["kafka"]["status"]
+
+    silent = replace(served.stream, group_answers=False)
+    served.stream = silent
+    served.view.set_progress(caught_up=False, as_of=None, heard=None)
+    assert await told() == (200, "behind"), "at a start nobody has heard of it yet"
+    served.view.set_progress(caught_up=True, as_of=NOW, heard=NOW)
+    assert await told() == (200, "up"), "in a rebalance the group does not answer"
+    served.now += timedelta(seconds=11)
+    assert await told() == (503, "down")
+    served.stream = replace(silent, group_answers=True)
+    assert await told() == (200, "behind"), "the view may have much to read"
+    served.stream = silent
+    served.view.set_progress(heard=served.now)
+    assert await told() == (200, "behind")
+
+
 async def test_ready_means_that_answers_would_be_good(served: Served) -> None:
     async def ready() -> int:
         return (await served.ask("GET", "/ready", api=False))[0]
