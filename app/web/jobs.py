@@ -22,6 +22,7 @@ from app.web.requests import (
     invalid,
     json_body,
     read_cursor,
+    whole,
     whole_number,
 )
 from app.web.services import Services, services
@@ -159,7 +160,7 @@ class StatusView(ApiView):
 async def _job(serving: Services, job_id: str) -> BookingSeen:
     """The booking whose job it is; raises Problem 404, also for what is no number."""
     require_view(serving)
-    number = int(job_id) if job_id.isascii() and job_id.isdecimal() and len(job_id) < 20 else None
+    number = whole(job_id)
     seen = None if number is None else await serving.view.booking_of_job(number)
     if seen is None:
         raise Problem(404, "there is no such job")

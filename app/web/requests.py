@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import TypeVar
+from typing import Annotated, TypeVar
 from zoneinfo import ZoneInfo
 
 import orjson
 from aiohttp import web
-from pydantic import BaseModel, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ValidationError
 
 from app.booking.events import FieldError
 from app.view.rows import Walk
@@ -23,6 +23,7 @@ from app.web.operations import KEY_PATTERN
 LONGEST_WAIT = 30.0
 _KEY = re.compile(KEY_PATTERN)
 _NUMBER = re.compile(r"[0-9]{1,20}(\.[0-9]{1,30})?(e[+-]?[0-9]{1,3})?")
+_LONGEST_NUMBER = 20
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -112,6 +113,32 @@ def preference(request: web.Request, default: float) -> Preference:
                 waits = min(float(seconds), LONGEST_WAIT)
     return Preference(default) if waits is None else Preference(waits, f"wait={waits:.0f}")
 
+
+# Texts -----------------------------------------------------------------------------------------------------
+
+
+def moment(text: str) -> datetime | None:
+    """The time in UTC that a text tells; None for what is none, or none in UTC."""
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def whole(text: str) -> int | None:
+    """The whole number that a text tells in digits; None for what is none, or longer than any of ours."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < _LONGEST_NUMBER else None
+
+
+def _in_utc(when: datetime) -> datetime:
+    try:
+        return when.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("must be a time that UTC has") from None
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+"""A time with an offset, in UTC."""
 
 # Parameters -----------------------------------------------------------------------------------------------
 

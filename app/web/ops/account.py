@@ -1,6 +1,7 @@
 """Signing in and out, the page's files, and its help."""
 
 import mimetypes
+import re
 
 from aiohttp import web
 from faust.web import Blueprint
@@ -16,6 +17,9 @@ from app.web.services import services
 
 api = Blueprint("ops_account")
 _log = get_logger(__name__)
+
+# Only a path of this page: an address with a host of its own would lead away, a line's end begin a header.
+_OURS = re.compile(r"/ops(/[^\x00-\x1f\x7f]*)?")
 
 
 @api.route(SIGN_IN, name="ops_sign_in")
@@ -38,8 +42,7 @@ class SignInView(ApiView):
         if cookie is None:
             _log.warning("a sign-in with an unknown key")
             return _form(to, wrong=True)
-        # Only a path of this page: an address with a host of its own would lead away.
-        answer = go_to(to if to == "/ops" or to.startswith("/ops/") else "/ops")
+        answer = go_to(to if _OURS.fullmatch(to) else "/ops")
         answer.set_cookie(
             COOKIE,
             cookie,

@@ -3,12 +3,11 @@
 These addresses are the command's, not part of the API that others code against. Keys are as there.
 """
 
-from datetime import UTC
 from typing import Annotated, Any, Literal
 
 from aiohttp import web
 from faust.web import Blueprint
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from app.booking.reasons import EXPLANATIONS, Reason
 from app.booking.report import instant
@@ -24,7 +23,7 @@ from app.web.ops.lines import FailedLine, failed_lines
 from app.web.ops.planning import PLAN_ID, Planned, new_definition, plan
 from app.web.ops.plans import REDRIVES, Watched, stop, watched
 from app.web.pages import ApiView
-from app.web.requests import as_model, json_body, whole_number
+from app.web.requests import Moment, as_model, json_body, whole_number
 from app.web.services import Services, services
 from app.web.submission import require_view
 
@@ -47,7 +46,7 @@ class PlanStep(PlanAsked):
     step: Literal["apply", "stop", "continue"]
     why: Annotated[str, StringConstraints(strip_whitespace=True, max_length=1000)] = ""
     kind: Literal["retry", "discard"] = "retry"
-    until: AwareDatetime | None = None
+    until: Moment | None = None
     total: int | None = None
 
 
@@ -197,7 +196,7 @@ async def _to_apply(serving: Services, name: str, asked: PlanStep, by: str) -> D
         kind=asked.kind,
         reason=asked.reason,
         bookings=asked.bookings,
-        until=asked.until.astimezone(UTC),
+        until=asked.until,
         by=by,
         why=asked.why,
     )

@@ -1,11 +1,10 @@
 """What the command line asks of a worker about events that were turned away and that no lane has."""
 
-from datetime import UTC
 from typing import Annotated, Any
 
 from aiohttp import web
 from faust.web import Blueprint
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from app.booking.reasons import Reason
 from app.booking.report import instant
@@ -18,7 +17,7 @@ from app.web.envelope import Problem, Reply, success
 from app.web.events import Made
 from app.web.guard import CALLER
 from app.web.pages import ApiView
-from app.web.requests import as_model, json_body, whole_number
+from app.web.requests import Moment, as_model, json_body, whole_number
 from app.web.services import Services, services
 from app.web.submission import require_view
 
@@ -34,7 +33,7 @@ class Close(BaseModel):
     reason: Reason
     why: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000)]
     letters: Annotated[tuple[str, ...] | None, Field(min_length=1, max_length=MOST_PLACES)] = None
-    until: AwareDatetime | None = None
+    until: Moment | None = None
     total: int | None = None
 
 
@@ -91,8 +90,9 @@ async def _close(serving: Services, asked: Close, by: str) -> Made:
         return await close_letters(serving, asked.reason, known, why=asked.why, by=by)
     if asked.until is None or asked.total is None:
         raise Problem(400, "a group is closed with the until and total that were shown")
-    until = asked.until.astimezone(UTC)
-    return await close_group(serving, asked.reason, until=until, total=asked.total, why=asked.why, by=by)
+    return await close_group(
+        serving, asked.reason, until=asked.until, total=asked.total, why=asked.why, by=by
+    )
 
 
 def _letter(letter: DeadLetter) -> dict[str, Any]:

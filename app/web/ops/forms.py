@@ -8,6 +8,7 @@ from app.booking.events import DATA_TYPES, FieldError
 from app.booking.house import PROBLEMS
 from app.booking.status import Status
 from app.web.ops.masks import label
+from app.web.requests import whole
 
 _OPTIONS: Mapping[str, tuple[str, ...]] = {
     "problemType": tuple(PROBLEMS),
@@ -113,13 +114,18 @@ def read(event_type: str, sent: Mapping[str, Sequence[str]]) -> dict[str, Any]:
 
 def _typed(name: str, text: str) -> object:
     if name in _INTEGERS:
-        return int(text) if text.isascii() and text.isdecimal() else text
+        return _number(text)
     if name in _LISTS:
         parts = text.replace(",", " ").split()
-        return [int(part) if part.isascii() and part.isdecimal() else part for part in parts]
+        return [_number(part) for part in parts]
     if name in _NUMBERS:
         try:
             return float(text)
         except ValueError:
             return text
     return text
+
+
+def _number(text: str) -> int | str:
+    number = whole(text)
+    return text if number is None else number

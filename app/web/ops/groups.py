@@ -1,6 +1,5 @@
 """One reason's group: what waits for it, notes on it, and closing what was turned away."""
 
-from datetime import UTC, datetime
 from uuid import uuid4
 
 from aiohttp import web
@@ -17,6 +16,7 @@ from app.web.ops import gathering
 from app.web.ops.lines import failed_lines
 from app.web.ops.planning import ASK_TO_TYPE
 from app.web.ops.visit import OpsView, Visit, go_to
+from app.web.requests import moment, whole
 
 api = Blueprint("ops_groups")
 
@@ -94,14 +94,12 @@ async def _close(visit: Visit, reason: Reason) -> Made:
         raise Problem(400, "Say why: it stands on the page of actions.")
     chosen = [place(one) for one in visit.form.get("letter", ())]
     places = {one for one in chosen if one is not None}
-    total = visit.field("total")
-    number = str(len(places)) if places else total
-    if number.isdecimal() and int(number) > ASK_TO_TYPE and visit.field("typed") != number:
-        raise Problem(422, f"Type {number}, the number of events that it closes. Go back and do so.")
+    count = len(places) if places else whole(visit.field("total"))
+    if count is not None and count > ASK_TO_TYPE and visit.field("typed") != str(count):
+        raise Problem(422, f"Type {count}, the number of events that it closes. Go back and do so.")
     if places:
         return await close_letters(serving, reason, places, why=why, by=by)
-    try:
-        until, count = datetime.fromisoformat(visit.field("until")).astimezone(UTC), int(total)
-    except ValueError:
-        raise Problem(400, "The form cannot be read. Look again.") from None
+    until = moment(visit.field("until"))
+    if until is None or count is None:
+        raise Problem(400, "The form cannot be read. Look again.")
     return await close_group(serving, reason, until=until, total=count, why=why, by=by)

@@ -8,7 +8,7 @@ import contextlib
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, TypeAlias
 
 from aiohttp import web
@@ -23,6 +23,7 @@ from app.web.ops import booking, gathering
 from app.web.ops.plans import plan_context
 from app.web.ops.templates import render
 from app.web.ops.visit import OpsView, Visit, who
+from app.web.requests import moment
 
 api = Blueprint("ops_live")
 
@@ -125,10 +126,10 @@ def _source(visit: Visit, streams: Streams) -> Callable[[], Awaitable[Fragments]
 
 
 def _since(text: str) -> datetime:
-    try:
-        return datetime.fromisoformat(text).astimezone(UTC)
-    except ValueError:
-        raise Problem(400, "A list is of some time.") from None
+    found = moment(text)
+    if found is None:
+        raise Problem(400, "A list is of some time.")
+    return found
 
 
 def _render(visit: Visit, context: Mapping[str, Any], **templates: str) -> dict[str, str]:

@@ -7,6 +7,7 @@ from app.booking.record import Record
 from app.view import glance
 from app.view.rows import WebhookSeen
 from app.web.ops.visit import OpsView, Visit
+from app.web.requests import whole
 
 api = Blueprint("ops_logs")
 _MOST = 100
@@ -35,7 +36,7 @@ class WebhooksView(OpsView):
 
 
 async def _with_bookings(visit: Visit, hooks: list[WebhookSeen]) -> list[tuple[WebhookSeen, Record | None]]:
-    jobs = {int(hook.job_id) for hook in hooks if hook.job_id is not None and hook.job_id.isdecimal()}
+    jobs = {job for hook in hooks if (job := whole(hook.job_id or "")) is not None}
     seen = {job: await visit.serving.view.booking_of_job(job) for job in jobs}
     records = {str(job): None if one is None else one.record for job, one in seen.items()}
     return [(hook, records.get(hook.job_id or "")) for hook in hooks]

@@ -1,7 +1,6 @@
 """Plans: what happens to many, shown before it is done, and watched while it is."""
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Any, cast
 
 from aiohttp import web
@@ -15,6 +14,7 @@ from app.web.ops.judging import counted
 from app.web.ops.planning import ASK_TO_TYPE, PLAN_ID, new_definition, plan, tell
 from app.web.ops.redrive import Redrives, is_silent, per_second
 from app.web.ops.visit import OpsView, Visit, go_to
+from app.web.requests import moment
 from app.web.services import Services
 from app.web.submission import require_view
 
@@ -130,10 +130,9 @@ def _sent_definition(visit: Visit, name: str) -> Definition:
     if not PLAN_ID.fullmatch(name):
         raise Problem(404, "There is no such plan.")
     chosen = tuple(visit.form.get("booking", ()))
-    try:
-        until = datetime.fromisoformat(visit.field("until")).astimezone(UTC)
-    except ValueError:
-        raise Problem(400, "The plan cannot be read. Make it again.") from None
+    until = moment(visit.field("until"))
+    if until is None:
+        raise Problem(400, "The plan cannot be read. Make it again.")
     made = new_definition(
         kind=kind_of(visit.field("kind")),
         reason=reason_of(visit.field("reason")),

@@ -47,7 +47,7 @@ def visitor(
 
 def sign_in(doors: Doors, key: str, now: datetime) -> str | None:
     """The cookie for this key; None when it is not known."""
-    given = hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
+    given = hashlib.sha256(_bytes(key)).digest()
     found = None
     for digest, _ in doors.keys:
         if hmac.compare_digest(digest, given):
@@ -55,7 +55,7 @@ def sign_in(doors: Doors, key: str, now: datetime) -> str | None:
     if found is None:
         return None
     signed = f"{_name(found)}.{int((now + LASTS).timestamp())}"
-    return f"{signed}.{_code(found, signed)}"
+    return f"{signed}.{_code(found, signed).decode()}"
 
 
 def _of_cookie(doors: Doors, cookie: str, now: datetime) -> Caller | None:
@@ -63,7 +63,7 @@ def _of_cookie(doors: Doors, cookie: str, now: datetime) -> Caller | None:
     name, _, until = signed.partition(".")
     found = None
     for digest, caller in doors.keys:
-        good = hmac.compare_digest(_code(digest, signed).encode(), code.encode())
+        good = hmac.compare_digest(_code(digest, signed), _bytes(code))
         if good and name == _name(digest):
             found = caller
     if found is None or not until.isdecimal() or int(until) < now.timestamp():
@@ -76,9 +76,14 @@ def _name(digest: bytes) -> str:
     return hashlib.blake2b(digest, digest_size=8, person=b"ops-key-name").hexdigest()
 
 
-def _code(digest: bytes, signed: str) -> str:
+def _code(digest: bytes, signed: str) -> bytes:
     secret = hashlib.blake2b(digest, person=b"ops-session").digest()
-    return hmac.new(secret, signed.encode(), hashlib.sha256).hexdigest()
+    return hmac.new(secret, _bytes(signed), hashlib.sha256).hexdigest().encode()
+
+
+def _bytes(header: str) -> bytes:
+    """What came in a header, be it no UTF-8."""
+    return header.encode("utf-8", "surrogateescape")
 
 
 def is_from_our_page(headers: Mapping[str, str], host: str) -> bool:
@@ -92,5 +97,12 @@ def is_from_our_page(headers: Mapping[str, str], host: str) -> bool:
         return site == "same-origin"
     origin = headers.get("Origin")
     if origin is not None:
-        return urlsplit(origin).netloc == host
+        return _host_of(origin) == host
     return "Authorization" in headers
+
+
+def _host_of(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None
