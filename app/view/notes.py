@@ -95,7 +95,7 @@ def read(note: Mapping[str, Any]) -> Said | None:
             places=places,
             total=int(closes["total"]),
         )
-    except (AttributeError, KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
         return None
 
 

@@ -155,10 +155,10 @@ def _read(said: Mapping[str, Any]) -> tuple[Definition, Step] | None:
             until=datetime.fromisoformat(data["until"]).astimezone(UTC),
             by=str(data["madeBy"]),
             why=str(data["why"]),
-            total=int(data["total"]),
+            total=max(0, min(int(data["total"]), MOST_TARGETS)),
         )
         return definition, Step(data["step"])
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, OverflowError, TypeError, ValueError):
         return None
 
 

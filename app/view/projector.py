@@ -120,6 +120,12 @@ class Projector:
             except (KafkaError, OSError, sqlite3.Error) as wrong:
                 self._failed(wrong)
                 await asyncio.sleep(_PAUSE_SECONDS)
+            except Exception as wrong:  # noqa: BLE001 - whatever it is: a view that ended would stand still unseen
+                _log.exception("the view failed; trying on")
+                self._close()
+                # Its text may hold personal data, and health is open to all.
+                self.progress = replace(self.progress, trouble=type(wrong).__name__)
+                await asyncio.sleep(_PAUSE_SECONDS)
 
     def _failed(self, wrong: Exception) -> None:
         self._close()

@@ -18,6 +18,7 @@ from app.booking.identity import NOTHING_SEEN, Progress, mark
 from app.booking.record import Lane, Phase, encode, encode_head
 from app.view import schema
 from app.view.config import ViewConfig, ViewTopics
+from app.view.projector import Projector
 from app.view.rows import Ended, OnItsWay
 from app.view.view import View
 from tests.support.rows import a_head, a_record, digest, with_job
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from app.booking.record import Record
-    from app.view.apply import Regression
+    from app.view.apply import Applied, Regression
 
 PARTITIONS = 3
 PATIENCE = 60
@@ -284,3 +285,29 @@ async def test_a_stop_while_kafka_is_away_does_not_wait_for_it(tmp_path: Path) -
             await asyncio.sleep(0.02)
         assert view.far_behind
         await view.stop()
+
+
+async def test_what_nobody_thought_of_does_not_end_the_following(where: ViewConfig) -> None:
+    failing = iter([True])
+    told: list[str | None] = []
+
+    def changed(done: Applied) -> None:
+        if next(failing, False):
+            raise LookupError("Ada Lovelace")
+        told.extend(done.bookings)
+
+    with capture_logs() as logs:
+        projector = Projector(where, changed=changed, caught_up=lambda: None)
+        projector.start()
+        try:
+            await write(where, a_record("b-1"))
+            async with asyncio.timeout(PATIENCE):
+                while projector.progress.trouble is None:
+                    await asyncio.sleep(0.001)
+                assert projector.progress.trouble == "LookupError"
+                await write(where, a_record("b-2"))
+                while told != ["b-2"] or not projector.progress.caught_up or projector.progress.trouble:
+                    await asyncio.sleep(0.02)
+        finally:
+            await asyncio.to_thread(projector.stop)
+    assert [one["event"] for one in logs].count("the view failed; trying on") == 1

@@ -273,6 +273,7 @@ def test_single_letters_are_closed_and_it_is_told(database: Database) -> None:
         {"closes": {"until": "soon", "letters": None, "total": 1}},
         {"closes": {"until": "2026-03-02T09:00:00+00:00", "letters": 5, "total": 1}},
         {"closes": {"until": "2026-03-02T09:00:00+00:00", "letters": [5], "total": 1}},
+        {"closes": {"until": "0001-01-01T00:00:00+14:00", "letters": None, "total": 1}},
         {"closes": 5},
         5,
     ],
@@ -383,8 +384,19 @@ def test_only_an_operator_ends_a_stop(database: Database, said: Step, step: Step
     assert (seen.step, seen.step_why) == (step, "enough" if step is Step.STOPPED else "")
 
 
+TOLD = plans.note_data(definition(), Step.BEGUN)
+
+
 @pytest.mark.parametrize(
-    "data", [None, [], {}, {"step": "begun"}, {"step": "unheard", "kind": "retry", "reason": "refused"}]
+    "data",
+    [
+        None,
+        [],
+        {},
+        {"step": "begun"},
+        {"step": "unheard", "kind": "retry", "reason": "refused"},
+        {**TOLD, "until": "0001-01-01T00:00:00+14:00"},
+    ],
 )
 def test_a_note_that_tells_of_no_plan_is_a_note(database: Database, data: object) -> None:
     said = {"reason": "refused", "text": "t", "by": "ann", "plan": "p-1", "data": data}
@@ -402,3 +414,14 @@ def test_a_note_that_tells_of_no_plan_is_a_note(database: Database, data: object
     database.read("signals", "refused", value)
     assert plans.plans(database.connection, limit=9) == []
     assert [one.why for one in actions(database.connection, limit=9)] == ["t"]
+
+
+@pytest.mark.parametrize(("total", "kept"), [(2**63, plans.MOST_TARGETS), (f"-{2**63 + 1}", 0)])
+def test_a_plan_of_more_than_any_acts_on_as_many_as_one_can(
+    database: Database, total: object, kept: int
+) -> None:
+    said = {"reason": "refused", "text": "t", "by": "ann", "plan": "p-1", "data": {**TOLD, "total": total}}
+    value = cloud_event(event_id="n", event_type="action.note", subject="refused", time=NOW, data=said)
+    database.read("signals", "refused", value, headers=CLOUD_EVENT_HEADERS)
+    (seen,) = plans.plans(database.connection, limit=9)
+    assert seen.definition.total == kept
