@@ -46,7 +46,10 @@ def place(text: str) -> Place | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Closing:
-    """Dead letters that no lane has are closed: the named ones, or their reason's up to `until`."""
+    """Dead letters that no lane has are closed: the named ones.
+
+    Notes of before they were always named have None: all of their reason up to `until`.
+    """
 
     reason: Reason
     until: datetime

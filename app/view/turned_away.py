@@ -48,17 +48,23 @@ def groups(reader: sqlite3.Connection) -> list[TurnedAway]:
     ]
 
 
-def group(reader: sqlite3.Connection, reason: Reason, *, until: datetime | None = None) -> TurnedAway | None:
-    """What waits for one reason, up to a time if one is given; None when nothing does."""
-    bound = "" if until is None else "AND at <= ?"
-    values = (reason.value,) if until is None else (reason.value, milliseconds(until))
+def group(reader: sqlite3.Connection, reason: Reason) -> TurnedAway | None:
+    """What waits for one reason; None when nothing does."""
     row = reader.execute(
-        f"SELECT COUNT(*), MIN(at), MAX(at) FROM turned_away WHERE reason = ? {bound}",  # noqa: S608 - words of our own
-        values,
+        "SELECT COUNT(*), MIN(at), MAX(at) FROM turned_away WHERE reason = ?", (reason.value,)
     ).fetchone()
     if not row[0]:
         return None
     return TurnedAway(reason=reason.value, records=row[0], first=instant(row[1]), last=instant(row[2]))
+
+
+def places(reader: sqlite3.Connection, reason: Reason, *, until: datetime) -> list[Place]:
+    """Where those stand that wait for one reason, up to a time."""
+    rows = reader.execute(
+        "SELECT partition, number FROM turned_away WHERE reason = ? AND at <= ? ORDER BY at",
+        (reason.value, milliseconds(until)),
+    )
+    return [Place(*row) for row in rows]
 
 
 def at(reader: sqlite3.Connection, reason: Reason, places: Collection[Place]) -> list[DeadLetter]:

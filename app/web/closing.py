@@ -28,17 +28,21 @@ async def close_group(
 ) -> Made:
     """Close what was shown of a group: its `total` dead letters up to `until`.
 
+    Each is named: what a lane still has of that time may be turned away later, and was not shown.
     Raises Problem: 409 when there are more or fewer by now, 503.
     """
     require_view(serving)
-    group = await serving.view.ask(turned_away.group, reason, until=until)
-    records = 0 if group is None else group.records
-    if records == 0:
+    found = await serving.view.ask(turned_away.places, reason, until=until)
+    if not found:
         raise Problem(409, "nothing of this group is open any more")
-    if records != total:
-        raise Problem(409, f"it would close {records} events now, not {total}: look again")
-    closing = Closing(reason=reason, until=until, places=None, total=total)
-    return await note(serving, reason, text=why, by=by, made_id=str(uuid4()), more={"data": closing.data()})
+    if len(found) != total:
+        raise Problem(409, f"it would close {len(found)} events now, not {total}: look again")
+    chunks = (found[first : first + MOST_PLACES] for first in range(0, total, MOST_PLACES))
+    made = [
+        await _close(serving, reason, some, until=until, why=why, by=by, made_id=str(uuid4()))
+        for some in chunks
+    ]
+    return made[-1]
 
 
 async def close_letters(
@@ -55,7 +59,8 @@ async def close_letters(
     missing = sorted(set(places) - {turned_away.place_of(one) for one in chosen})
     if missing:
         raise Problem(409, f"{missing[0]} is no open dead letter of {reason.value}")
-    return await _close(serving, reason, chosen, why=why, by=by, made_id=str(uuid4()), subject=None)
+    until = max(one.at for one in chosen)
+    return await _close(serving, reason, places, until=until, why=why, by=by, made_id=str(uuid4()))
 
 
 async def close_turned_away(serving: Services, booking_id: str, action: Action, made_id: str) -> Made:
@@ -72,7 +77,8 @@ async def close_turned_away(serving: Services, booking_id: str, action: Action, 
         await _close(
             serving,
             reason,
-            found,
+            [turned_away.place_of(one) for one in found],
+            until=max(one.at for one in found),
             why=action.why,
             by=action.by,
             made_id=str(uuid5(NAMESPACE_URL, f"{made_id}/{reason.value}")) if place else made_id,
@@ -102,18 +108,14 @@ async def still_open(serving: Services, booking_id: str, *, event: str | None = 
 async def _close(
     serving: Services,
     reason: Reason,
-    letters: Collection[DeadLetter],
+    places: Collection[Place],
     *,
+    until: datetime,
     why: str,
     by: str,
     made_id: str,
-    subject: str | None,
+    subject: str | None = None,
 ) -> Made:
-    closing = Closing(
-        reason=reason,
-        until=max(one.at for one in letters),
-        places=tuple(turned_away.place_of(one) for one in letters),
-        total=len(letters),
-    )
+    closing = Closing(reason=reason, until=until, places=tuple(places), total=len(places))
     more = {"data": closing.data()}
     return await note(serving, reason, text=why, by=by, made_id=made_id, subject=subject, more=more)

@@ -162,7 +162,8 @@ WISHES: dict[str, Callable[[sqlite3.Connection], object]] = {
     "glance": glance.glance,
     "results": lambda file: glance.results(file, limit=9),
     "turned away": turned_away.groups,
-    "turned away for a reason": lambda file: turned_away.group(file, Reason.INVALID, until=NOW),
+    "turned away for a reason": lambda file: turned_away.group(file, Reason.INVALID),
+    "turned away places": lambda file: turned_away.places(file, Reason.INVALID, until=NOW),
     "turned away letters": lambda file: turned_away.letters(file, reason=Reason.INVALID, limit=9),
 }
 

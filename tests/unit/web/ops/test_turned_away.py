@@ -78,6 +78,25 @@ async def test_many_are_closed_when_their_number_was_typed(served: Served) -> No
     assert (answer.status, len(served.sent)) == (303, 1)
 
 
+async def test_what_a_lane_still_has_is_not_closed_with_the_group(served: Served) -> None:
+    never_made(served)
+    booked = mark(NOTHING_SEEN, digest("e-1"), Progress.WORKED)
+    seen = mark(booked, digest("e-cancelled"), Reason.UNKNOWN_BOOKING)
+    served.view.put(with_job("b-9", 7, failed=(a_failed("e-cancelled", Reason.UNKNOWN_BOOKING),), seen=seen))
+    turned_away(served, *(f"b-{number}" for number in range(1001)), reason="unknown-booking")
+    told_to_the_view(served)
+    _, text = await get(served, "/ops/reasons/unknown-booking")
+    form = {**closing(text), "why": "the producer is mended", "typed": "1001"}
+    assert form["total"] == "1001"
+    assert (await post(served, "/ops/reasons/unknown-booking/close", form))[0].status == 303
+    assert len(served.sent) == 2, "a note names 1,000"
+    _, text = await get(served, "/ops")
+    assert "/ops/reasons/unknown-booking" in text, "the lane's own"
+    served.view.put(with_job("b-9", 7, seen=seen, sequence=2))
+    _, text = await get(served, "/ops/reasons/unknown-booking")
+    assert closing(text)["total"] == "1"
+
+
 def never_made(served: Served) -> None:
     """An invalid creation and a change that came after it: neither left a row."""
     for kind, reason in (("created", "invalid"), ("cancelled", "unknown-booking")):
