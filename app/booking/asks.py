@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
-from app.booking.status import Status
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slot:
@@ -72,13 +70,14 @@ class PutBack:
     """Make the job scheduled again.
 
     `cancelled` removes the cancellation that it has or may have; `assigned` takes it off hold and takes
-    the technicians off.
+    the technicians off, of whom only these when any are named.
     """
 
     job_id: int
     appointment_id: int
     cancelled: bool
     assigned: bool
+    technician_ids: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,18 +192,3 @@ class LocationSeen:
 def is_a_note(ask: Ask | CustomerAsk) -> bool:
     """Whether an ask writes a note: sent twice, it stands there twice."""
     return isinstance(ask, Note) or (isinstance(ask, Dispatch) and not ask.technician_ids)
-
-
-def gives(ask: Ask) -> Status | None:
-    """The status in which a job is once this was done; None when it says nothing of that."""
-    match ask:
-        case Cancel():
-            return Status.CANCELLED
-        case PutBack():
-            return Status.SCHEDULED
-        case Complete():
-            return Status.COMPLETED
-        case Dispatch() if ask.technician_ids:
-            return Status.DISPATCHED
-        case Dispatch() | Note() | Reschedule() | CreateJob() | FindJob():
-            return None

@@ -4,7 +4,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeAlias, TypeGuard
 
-from app.booking.asks import Ask, Cancel, Complete, Dispatch, Note, PutBack, Reschedule, gives, is_a_note
+from app.booking.asks import Ask, Cancel, Complete, Dispatch, Note, PutBack, Reschedule, is_a_note
+from app.booking.doubt import NO_DOUBT, Doubt, doubt_of
 from app.booking.events import CUSTOMER_REQUEST, Cancelled, Change, Rescheduled, StatusChanged
 from app.booking.house import appointment
 from app.booking.inputs import Answered, Facts
@@ -14,7 +15,6 @@ from app.booking.lane import (
     announced,
     answer_noted,
     counted,
-    doubting,
     finish,
     noted,
     retry_delay,
@@ -45,6 +45,7 @@ class Illegal:
 
 
 Verdict: TypeAlias = Ask | Same | Illegal
+_MAY_BE_DONE = "; an earlier attempt was not answered, and may have been done"
 
 
 def target(change: Change) -> Status | None:
@@ -82,26 +83,34 @@ def judge(record: Record, change: Change, head: Head, facts: Facts) -> Verdict:
             return Illegal(f"a job that is {job.status} cannot be rescheduled")
         slot = appointment(change.scheduled_date, change.time_slot, job.minutes, facts.policy.zone)
         return Reschedule(job_id=job.id, appointment_id=job.appointment_id, slot=slot)
-    may_be = {job.status, *record.doubted}
-    ask = _ask(job, may_be, change, head)
-    if wanted is job.status:
-        return ask if len(may_be) > 1 and gives(ask) is not None else Same()
-    if wanted not in MAY_BECOME[job.status]:
+    if wanted is job.status and not _may_be_undone(job.status, record.doubt):
+        return Same()
+    if wanted is not job.status and wanted not in MAY_BECOME[job.status]:
         return Illegal(f"a job that is {job.status} cannot become {wanted}")
-    return ask
+    return _ask(job, record.doubt, change, head)
 
 
-def _ask(job: Job, may_be: set[Status], change: StatusChanged | Cancelled, head: Head) -> Ask:
+def _may_be_undone(status: Status, doubt: Doubt) -> bool:
+    """Whether a write without an answer may have made the job something else that asking again mends."""
+    if status is Status.DISPATCHED:
+        return Status.SCHEDULED in doubt.statuses
+    return status in SETTABLE and any(other is not status for other in doubt.statuses)
+
+
+def _ask(job: Job, doubt: Doubt, change: StatusChanged | Cancelled, head: Head) -> Ask:
     if isinstance(change, Cancelled):
         return Cancel(job_id=job.id, memo=why_cancelled(change))
     because = f": {change.reason}" if change.reason else ""
     match change.status:
         case Status.SCHEDULED:
+            may_be = {job.status, *doubt.statuses}
             return PutBack(
                 job_id=job.id,
                 appointment_id=job.appointment_id,
                 cancelled=not may_be.isdisjoint(ENDED),
                 assigned=Status.DISPATCHED in may_be,
+                # Of a job that is said to be scheduled only those whom a write of ours may have put on it.
+                technician_ids=() if job.status is Status.DISPATCHED else doubt.technicians,
             )
         case Status.DISPATCHED:
             return Dispatch(
@@ -124,6 +133,7 @@ def _ask(job: Job, may_be: set[Status], change: StatusChanged | Cancelled, head:
 def work(record: Record, head: Head, change: Change, facts: Facts) -> Decision:
     """Begin, or begin again, to work a change at the front of its lane."""
     again = sent_before(record, head, facts)
+    may_be_done = again and record.lane.unsettled is not None
     record = settling(record, facts)
     record = record.with_lane(head=head, phase=Phase.WORKING)
     wanted = target(change)
@@ -132,15 +142,16 @@ def work(record: Record, head: Head, change: Change, facts: Facts) -> Decision:
     verdict = judge(record, change, head, facts)
     match verdict:
         case Illegal():
+            detail = verdict.detail + (_MAY_BE_DONE if may_be_done else "")
             problem = Trouble(
                 reason=Reason.ILLEGAL_TRANSITION,
-                detail=verdict.detail,
+                detail=detail,
                 attempts=record.lane.attempts,
                 http_status=None,
                 at=facts.now,
             )
             record = noted(
-                record, facts, head, asked="-", outcome="not legal", decision=f"dead letter: {verdict.detail}"
+                record, facts, head, asked="-", outcome="not legal", decision=f"dead letter: {detail}"
             )
             return turn_away(record, facts, head, problem, from_lane=True)
         case Same():
@@ -158,12 +169,12 @@ def answered(record: Record, head: Head, change: Change, given: Answered, facts:
     outcome = given.outcome
     if given.unanswered:
         record = record.with_lane(unsettled=Unsettled(answered=False))
+    doubt = doubt_of(given.ask)
     if given.unanswered or isinstance(outcome, Unsure):
-        record = doubting(record, gives(given.ask))
+        record = replace(record, doubt=record.doubt.joined(doubt))
     match outcome:
         case Accepted():
-            if gives(given.ask) is not None:
-                record = replace(record, doubted=())
+            record = replace(record, doubt=NO_DOUBT if doubt.statuses else record.doubt)
             record = applied(record, change, outcome.at, facts)
             record = answer_noted(record, facts, head, given, _done(change))
             cancelled = is_cancellation(change)

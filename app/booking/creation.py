@@ -25,7 +25,6 @@ from app.booking.lane import (
     is_settled,
     noted,
     outcome_text,
-    overtaken,
     retry_delay,
     saved,
     trouble,
@@ -245,10 +244,10 @@ def _adopt(
     minutes = PROBLEMS[booking.problem_type].minutes
     slot = appointment(booking.scheduled_date, booking.time_slot, minutes, facts.policy.zone)
     status = FROM_UPSTREAM.get(job.status, Status.SCHEDULED)
-    doubt = _of_another_event(record, head, facts)
+    running = _after_the_creation(record, facts)
     record = replace(
         record.with_lane(
-            unsettled=doubt,
+            unsettled=running,
             recheck=record.lane.recheck or of_another(record, facts),
         ),
         state=State.ENDED if status in ENDED else State.ACTIVE,
@@ -280,32 +279,35 @@ def _adopt(
     if closing is not None and closing.discarded:
         text = f"not discarded: job {job.job_id} is there"
         record = noted(record, facts, closing.head, asked="discard", outcome="refused", decision=text)
-        record, closing = _worked(record, closing.head), None
+        record, closing = _worked(record, closing.head).with_lane(closing=None), None
+    if made_from is not None:
+        record = _late(record, made_from, head, facts)
     if closing is None:
-        return finish(record, facts, head) if made_from is None else _repair(record, made_from, head, facts)
+        return finish(record, facts, head) if made_from is None else _repair(record, head, facts)
     if status is Status.CANCELLED:
         record = announced(record, "job.cancelled", facts, closing.head)
-    record = overtaken(_worked(record, head), facts, closing, Progress.WORKED)
-    record = record.with_lane(
-        attempts=0, first_failed=None, last=None, waits=None, closing=None, unsettled=None
+    record = _worked(record, head).with_lane(
+        attempts=0, first_failed=None, last=None, waits=None, unsettled=None
     )
     decision = work(record, closing.head, Cancelled(reason=closing.why), replace(facts, intent=None))
-    # The doubt is about this very cancellation: it may come twice, but nothing right after it.
+    # What may be running is this very cancellation: it may come twice, but nothing right after it.
     after = decision.record or record
-    return replace(decision, record=after.with_lane(unsettled=doubt))
+    return replace(decision, record=after.with_lane(unsettled=running))
 
 
-def _repair(record: Record, was: Booking, head: Head, facts: Facts) -> Decision:
+def _late(record: Record, was: Booking, head: Head, facts: Facts) -> Record:
+    stays = _what_stays(was, record.booking)
+    text = "it is as before the repair" + (f"; its {stays} cannot be changed from here" if stays else "")
+    return noted(record, facts, head, asked="repair", outcome="late", decision=text)
+
+
+def _repair(record: Record, head: Head, facts: Facts) -> Decision:
     """A job that was there before the repair is moved to the repaired time; the rest of it stays."""
     booking = record.booking
     wanted = Rescheduled(scheduled_date=booking.scheduled_date, time_slot=booking.time_slot)
-    text = "it is as before the repair: move it"
-    if stays := _what_stays(was, booking):
-        text += f"; its {stays} cannot be changed from here"
-    record = noted(record, facts, head, asked="repair", outcome="late", decision=text)
     data = {"scheduledDate": wanted.scheduled_date, "timeSlot": wanted.time_slot}
     head = replace(head, type="booking.rescheduled", data=orjson.dumps(data).decode())
-    record = record.with_lane(attempts=0, first_failed=None, last=None, waits=None, closing=None)
+    record = record.with_lane(attempts=0, first_failed=None, last=None, waits=None)
     return work(record, head, wanted, replace(facts, intent=None))
 
 
@@ -322,10 +324,10 @@ def _visit_for(booking: Booking) -> tuple[object, ...]:
     return booking.problem_type, booking.door_count, booking.special_instructions
 
 
-def _of_another_event(record: Record, head: Head, facts: Facts) -> Unsettled | None:
+def _after_the_creation(record: Record, facts: Facts) -> Unsettled | None:
     """What may still be running although the creation is found: a change that a dead process had sent."""
     unsettled = record.lane.unsettled
-    if unsettled is None or unsettled.what in {"", head.digest} or is_settled(record, facts):
+    if unsettled is None or not unsettled.what or is_settled(record, facts):
         return None
     return unsettled
 

@@ -6,6 +6,7 @@ from typing import Any, Literal, TypeAlias
 from zoneinfo import ZoneInfo
 
 from app.booking.asks import Ask, JobSeen
+from app.booking.doubt import NO_DOUBT, Doubt
 from app.booking.events import BookingEvent, RawEvent
 from app.booking.outcomes import Busy, Failed, Outcome, Refused, Unsure
 from app.booking.record import Head
@@ -28,13 +29,13 @@ class Policy:
 class Intent:
     """The row that says: a write of this turn may have been sent. Of an earlier turn it is void.
 
-    `gives` is the status that it gives the job; `ordered` after how many repairs a creation was sent.
+    `doubt` is what it may make of the job; `ordered` says after how many repairs a creation was sent.
     """
 
     turn: int
     what: str
     at: datetime
-    gives: Status | None = None
+    doubt: Doubt = NO_DOUBT
     ordered: int | None = None
 
 

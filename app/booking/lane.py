@@ -31,7 +31,6 @@ from app.booking.record import (
     put_aside,
     queued,
 )
-from app.booking.status import Status
 
 CUSTOMER_PATIENCE = timedelta(minutes=5)
 """How long a customer's answer may take before it is asked for again (design section 5, point 4)."""
@@ -142,7 +141,9 @@ def outcome_text(outcome: Accepted[object] | Unhappy) -> str:
 
 def announced(record: Record, kind: AnnounceType, facts: Facts, head: Head) -> Record:
     """The same, changed by this event now, and owing an announcement of it."""
-    name = f"servicetitan-stream/{record.booking_id}/{kind}/{head.digest}/{record.lane.turn}"
+    # Turned away again, an event is another cause, and a lane that goes on with its head has the same turn.
+    number = record.lane.next_failed if kind == "event.dead_lettered" else record.lane.turn
+    name = f"servicetitan-stream/{record.booking_id}/{kind}/{head.digest}/{number}"
     owed = Announce(
         type=kind, id=str(uuid5(NAMESPACE_URL, name)), caused_by=head.event_id, trace_id=head.trace_id
     )
@@ -217,16 +218,12 @@ def remembering(record: Record, facts: Facts) -> Record:
     intent = facts.intent
     if intent is None or intent.turn != record.lane.turn:
         return record
+    what, ordered = intent.what, record.ordered
     if intent.ordered is not None:
-        record = replace(record, ordered=intent.ordered)
-    return doubting(record, intent.gives).with_lane(unsettled=Unsettled(answered=False, what=intent.what))
-
-
-def doubting(record: Record, status: Status | None) -> Record:
-    """The same, when its job may have been given this status without an answer."""
-    if status is None or status in record.doubted:
-        return record
-    return replace(record, doubted=(*record.doubted, status))
+        # The creation itself, which may be found: what follows it under the same name is not found with it.
+        what, ordered = "", intent.ordered
+    record = replace(record, ordered=ordered, doubt=record.doubt.joined(intent.doubt))
+    return record.with_lane(unsettled=Unsettled(answered=False, what=what))
 
 
 def back_from_timer(record: Record) -> Record:
@@ -320,7 +317,9 @@ def turn_away(record: Record, facts: Facts, head: Head, problem: Trouble, *, fro
 
 
 def finish(record: Record, facts: Facts, head: Head) -> Decision:
-    """The head was worked; the lane goes on."""
+    """The head was worked; the lane goes on, without what the head overtook."""
+    if record.lane.closing is not None:
+        record = overtaken(record, facts, record.lane.closing, Progress.WORKED)
     return go_on(replace(record, seen=mark(record.seen, head.digest, Progress.WORKED)), facts)
 
 

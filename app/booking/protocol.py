@@ -9,7 +9,8 @@ from collections.abc import Generator
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
-from app.booking.asks import Ask, FindJob, gives
+from app.booking.asks import Ask, FindJob
+from app.booking.doubt import doubt_of
 from app.booking.engine import decide
 from app.booking.inputs import Facts, Given, Intent, Resumed, Taken
 from app.booking.lane import Decision, Perform, Rest, Take
@@ -161,7 +162,7 @@ def intent_for(record: Record, ask: Ask, facts: Facts) -> Intent:
     turn, head = record.lane.turn, record.lane.head
     if head is None:
         return Intent(turn=turn, what="recheck", at=facts.now)
-    return Intent(turn=turn, what=head.digest, at=facts.now, gives=gives(ask), ordered=record.ordered)
+    return Intent(turn=turn, what=head.digest, at=facts.now, doubt=doubt_of(ask), ordered=record.ordered)
 
 
 def _call(record: Record, ask: Ask, intent: Intent | None) -> Call:

@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 import orjson
 from pydantic import TypeAdapter
 
+from app.booking.doubt import NO_DOUBT, Doubt
 from app.booking.events import STORED, Booking, RawEvent
 from app.booking.identity import NOTHING_SEEN, Seen
 from app.booking.reasons import Reason
@@ -286,8 +287,8 @@ class Record:
     """What the booking system asked for last; `job.status` is what ServiceTitan last said."""
     customer: Customer | None = None
     job: Job | None = None
-    doubted: tuple[Status, ...] = ()
-    """What the job may be instead of its status: writes that ask for it were sent, and may have been done."""
+    doubt: Doubt = NO_DOUBT
+    """What writes without an answer may have made of the job since its status was last set."""
     problem: Trouble | None = None
     lane: Lane = Lane()
     owes: tuple[Owed, ...] = ()

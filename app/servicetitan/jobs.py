@@ -121,17 +121,18 @@ class Jobs:
         assigned = await self._assigned(ask.job_id, ask.appointment_id, errand)
         if not isinstance(assigned, Accepted):
             return assigned
-        if not assigned.value:
+        technicians = assigned.value & frozenset(ask.technician_ids or assigned.value)
+        if not technicians:
             # So since the visit was looked at, and not only since now: what came between counts as later.
             return released
         body = office.AssignTechnicians(
-            job_appointment_id=ask.appointment_id, technician_ids=tuple(sorted(assigned.value))
+            job_appointment_id=ask.appointment_id, technician_ids=tuple(sorted(technicians))
         )
         unassigned = await self._client.unassign(errand, body)
 
         async def is_so() -> Outcome[bool]:
             left = await self._assigned(ask.job_id, ask.appointment_id, errand)
-            return _told(left, lambda ids: not ids)
+            return _told(left, technicians.isdisjoint)
 
         return await _or_already(unassigned, is_so)
 

@@ -196,6 +196,27 @@ async def test_a_dispatched_job_that_may_be_cancelled_is_put_back_to_scheduled(
     assert [row for row in world.assignments_of(visit) if row.active] == []
 
 
+@pytest.mark.parametrize(("only", "left"), [((507, 509), {508}), ((509,), {507, 508})])
+async def test_only_the_technicians_that_are_named_are_taken_off(
+    upstream: Upstream, simulator: RunningSimulator, only: tuple[int, ...], left: set[int]
+) -> None:
+    job = await create_job(upstream)
+    await _dispatch(upstream, job.job_id, job.appointment_id, (507, 508))
+    world = simulator.state.world
+    visit = world.appointments.rows[job.appointment_id]
+    ask = PutBack(
+        job_id=job.job_id,
+        appointment_id=job.appointment_id,
+        cancelled=False,
+        assigned=True,
+        technician_ids=only,
+    )
+
+    value_of(await upstream.desk.perform(ask, asker()))
+
+    assert {row.technician_id for row in world.assignments_of(visit) if row.active} == left
+
+
 async def test_a_completed_job_that_may_be_cancelled_is_not_put_back(
     upstream: Upstream, simulator: RunningSimulator
 ) -> None:
@@ -288,9 +309,10 @@ async def test_a_job_that_the_office_cancelled_is_neither_scheduled_nor_dispatch
     )
     assert cancelled is None
 
-    where = {"job_id": job.job_id, "appointment_id": job.appointment_id}
-    put_back = await upstream.desk.perform(PutBack(**where, cancelled=False, assigned=True), asker())
-    dispatched = await upstream.desk.perform(Dispatch(**where, technician_ids=(507,), note=""), asker())
+    back = PutBack(job_id=job.job_id, appointment_id=job.appointment_id, cancelled=False, assigned=True)
+    put_back = await upstream.desk.perform(back, asker())
+    dispatch = Dispatch(job_id=job.job_id, appointment_id=job.appointment_id, technician_ids=(507,), note="")
+    dispatched = await upstream.desk.perform(dispatch, asker())
 
     assert isinstance(put_back, Refused)
     assert put_back.reason is Reason.ILLEGAL_TRANSITION

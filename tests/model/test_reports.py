@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from app.booking import changes, signals
+from app.booking.doubt import NO_DOUBT
 from tests.model.lane import ViolationError
 from tests.model.reports import walk
 
@@ -60,7 +61,7 @@ def test_a_walk_finds_a_rule_that_is_wrong(
 
 
 def test_a_walk_finds_a_doubt_that_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(changes, "doubting", lambda record, _status: record)
+    monkeypatch.setattr(changes, "doubt_of", lambda _ask: NO_DOUBT)
 
     with pytest.raises(ViolationError, match="already, and we made it"):
         test_what_is_on_record_is_what_is_so(sweeps=True)

@@ -88,7 +88,6 @@ def test_after_closed_another_creation_is_illegal_too() -> None:
 
 
 def test_what_each_change_asks_for() -> None:
-    where = {"job_id": 1001, "appointment_id": 9}
     moved = booked().event(rescheduled(1)).asks[0]
     assert isinstance(moved, Reschedule)
     assert moved.slot.start.isoformat() == "2026-03-06T20:00:00+00:00"
@@ -102,10 +101,10 @@ def test_what_each_change_asks_for() -> None:
     ]
     assert booked().event(status_changed("completed", 1)).asks == [Complete(job_id=1001, completed_on=NOW)]
     assert in_status("cancelled").event(status_changed("scheduled", 9)).asks == [
-        PutBack(**where, cancelled=True, assigned=False)
+        PutBack(job_id=1001, appointment_id=9, cancelled=True, assigned=False)
     ]
     assert in_status("dispatched").event(status_changed("scheduled", 9)).asks == [
-        PutBack(**where, cancelled=False, assigned=True)
+        PutBack(job_id=1001, appointment_id=9, cancelled=False, assigned=True)
     ]
 
 

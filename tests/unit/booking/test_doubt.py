@@ -3,6 +3,7 @@
 import pytest
 
 from app.booking.asks import Dispatch, PutBack
+from app.booking.doubt import NO_DOUBT
 from app.booking.events import BookingEvent
 from app.booking.identity import Progress
 from app.booking.inputs import Observed
@@ -15,7 +16,10 @@ from tests.support.lane import Lane, booked, in_status, kinds, seen
 
 NO_ANSWER = Unsure(detail="time-out")
 FAILED = Failed(detail="connection refused")
-WHERE = {"job_id": 1001, "appointment_id": 9}
+
+
+def put_back(*, cancelled: bool = False, assigned: bool = False, only: tuple[int, ...] = ()) -> PutBack:
+    return PutBack(job_id=1001, appointment_id=9, cancelled=cancelled, assigned=assigned, technician_ids=only)
 
 
 def given_up(lane: Lane, event: BookingEvent) -> Lane:
@@ -36,8 +40,8 @@ def test_a_status_that_was_so_is_asked_for_again_and_then_known() -> None:
 
     lane.timer()
 
-    assert lane.asks == [PutBack(**WHERE, cancelled=True, assigned=False)]
-    assert (seen(lane, 2), lane.row.doubted) == (Progress.WORKED, ())
+    assert lane.asks == [put_back(cancelled=True, assigned=False)]
+    assert (seen(lane, 2), lane.row.doubt) == (Progress.WORKED, NO_DOUBT)
     assert lane.event(status_changed("scheduled", 3)).asks == []
 
 
@@ -83,25 +87,33 @@ def test_a_worker_that_takes_over_doubts_what_the_last_one_sent() -> None:
 def test_a_dispatched_job_that_may_be_cancelled_is_put_back_from_both() -> None:
     lane = given_up(booked().event(status_changed("dispatched", 1, technicianIds=[5])), cancelled(2))
 
-    assert lane.event(status_changed("scheduled", 3)).asks == [
-        PutBack(**WHERE, cancelled=True, assigned=True)
-    ]
+    assert lane.event(status_changed("scheduled", 3)).asks == [put_back(cancelled=True, assigned=True)]
 
 
-def test_technicians_that_may_be_assigned_are_taken_off() -> None:
+def test_technicians_that_may_be_assigned_are_taken_off_and_no_others() -> None:
     lane = given_up(booked(), status_changed("dispatched", 1, technicianIds=[5]))
 
-    assert lane.event(status_changed("scheduled", 2)).asks == [
-        PutBack(**WHERE, cancelled=False, assigned=True)
-    ]
+    given_up(lane, status_changed("dispatched", 2, technicianIds=[6, 5]))
+
+    assert lane.event(status_changed("scheduled", 3)).asks == [put_back(assigned=True, only=(5, 6))]
 
 
-def test_technicians_that_may_be_taken_off_are_assigned_again() -> None:
+@pytest.mark.parametrize("technicians", [[5], []])
+def test_what_may_be_taken_off_is_dispatched_again(technicians: list[int]) -> None:
     lane = booked().event(status_changed("dispatched", 1, technicianIds=[5]))
     given_up(lane, status_changed("scheduled", 2))
 
-    (ask,) = lane.event(status_changed("dispatched", 3, technicianIds=[5])).asks
+    (ask,) = lane.event(status_changed("dispatched", 3, technicianIds=technicians)).asks
+
     assert isinstance(ask, Dispatch)
+    assert ask.technician_ids == tuple(technicians)
+
+
+def test_what_the_office_dispatched_is_not_dispatched_again_for_another_doubt() -> None:
+    lane = given_up(booked(), cancelled(1))
+    lane.signal(Observed(job_id=1001, status=Status.DISPATCHED, at=later(20), seen_by="sweep"))
+
+    assert lane.event(status_changed("dispatched", 2, technicianIds=[5])).asks == []
 
 
 @pytest.mark.parametrize("told", ["dispatched", "in_progress"])
@@ -123,9 +135,20 @@ def test_a_note_and_a_move_take_no_doubt_away() -> None:
     lane = given_up(booked(), cancelled(1))
     lane.event(rescheduled(2)).event(status_changed("dispatched", 3))
 
-    assert lane.event(status_changed("scheduled", 4)).asks == [
-        PutBack(**WHERE, cancelled=True, assigned=True)
-    ]
+    assert lane.event(status_changed("scheduled", 4)).asks == [put_back(cancelled=True, assigned=True)]
+
+
+def test_an_event_that_is_illegal_by_now_says_that_it_may_have_been_done() -> None:
+    lane = booked().event(rescheduled(1), NO_ANSWER)
+    lane.signal(Observed(job_id=1001, status=Status.IN_PROGRESS, at=later(5), seen_by="webhook"))
+
+    lane.timer()
+
+    (letter,) = lane.letters
+    assert letter.trouble.detail == (
+        "a job that is in_progress cannot be rescheduled; "
+        "an earlier attempt was not answered, and may have been done"
+    )
 
 
 def test_a_move_that_was_given_up_leaves_no_doubt_of_the_status() -> None:

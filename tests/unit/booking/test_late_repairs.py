@@ -8,8 +8,8 @@ from app.booking.asks import Reschedule
 from app.booking.identity import Progress
 from app.booking.outcomes import Failed, Refused, Unsure
 from app.booking.reasons import Reason
-from app.booking.record import Phase, State
-from tests.support.bookings import BOOKED, NOW, accepted, cancelled, created, job_seen
+from app.booking.record import Phase, State, Waits
+from tests.support.bookings import BOOKED, NOW, accepted, cancelled, created, job_seen, rescheduled
 from tests.support.lane import Lane, creating, kinds, seen
 
 FAILED = Failed(detail="connection refused")
@@ -36,7 +36,7 @@ def test_the_job_is_moved_to_the_repaired_time() -> None:
     assert isinstance(lane.asks[1], Reschedule)
     assert (job.scheduled_date, job.start) == (WANTED, lane.asks[1].slot.start)
     assert (lane.announced, seen(lane, 0)) == (["job.created", "job.updated"], Progress.WORKED)
-    assert lane.decisions[-2:] == ["it is as before the repair: move it", "rescheduled"]
+    assert lane.decisions[-2:] == ["it is as before the repair", "rescheduled"]
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_the_job_is_moved_to_the_repaired_time() -> None:
 def test_an_operator_is_told_what_no_call_can_change(data: dict[str, object], stays: str) -> None:
     lane = repaired(THERE, accepted(None, NOW), **data)
 
-    assert lane.decisions[-2].endswith(f"move it; its {stays} cannot be changed from here")
+    assert lane.decisions[-2].endswith(f"repair; its {stays} cannot be changed from here")
 
 
 def test_a_move_that_is_refused_waits_for_an_operator_and_the_record_says_how_it_is() -> None:
@@ -91,6 +91,28 @@ def test_what_is_cancelled_is_not_moved_first() -> None:
 
     assert kinds(lane) == ["FindJob", "Cancel"]
     assert lane.row.state is State.ENDED
+
+
+def test_it_is_said_that_what_could_not_be_cancelled_is_as_before_the_repair() -> None:
+    lane = repaired(FAILED).event(cancelled(1), THERE, REFUSED)
+
+    assert "it is as before the repair" in lane.decisions
+    assert lane.row.job is not None
+    assert (lane.row.job.scheduled_date, seen(lane, 1)) == (WAS, Reason.REFUSED)
+
+
+def test_the_next_move_waits_for_that_of_a_process_that_died() -> None:
+    lane = repaired(FAILED).timer(FAILED).timer(FAILED).timer(FAILED)
+    before, repair = lane.row, {"data": BOOKED | {"scheduledDate": WANTED}}
+    lane.act("repair", THERE, NO_ANSWER, **repair)
+    lane.record, lane.settle_left = before, 90
+
+    lane.another_worker().act("repair", THERE, **repair)
+    assert (kinds(lane), lane.row.lane.waits) == (["FindJob"], Waits.SETTLE)
+    lane.event(rescheduled(1))
+    lane.settle_left = 0
+
+    assert kinds(lane.timer()) == ["Reschedule", "Reschedule"]
 
 
 def test_a_job_made_of_the_repair_is_right_as_it_is() -> None:

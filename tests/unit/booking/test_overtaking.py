@@ -124,3 +124,27 @@ def test_rule_5_what_came_before_a_cancellation_that_is_worked_again_is_overtake
 
     assert lane.row.state is State.CLOSED
     assert [seen(lane, offset) for offset in (1, 2)] == [Progress.WORKED] * 2
+
+
+@pytest.mark.parametrize("outcome", [FAILED, REFUSED])
+def test_rule_5_nothing_is_overtaken_by_a_cancellation_that_could_not_be_done(
+    outcome: Failed | Refused,
+) -> None:
+    lane = creating().customer_is_found(NO_ANSWER).event(rescheduled(1))
+    lane.event(cancelled(2), accepted((job_seen(),)), outcome, *[accepted(None)] * (outcome is REFUSED))
+    if outcome is FAILED:
+        assert seen(lane, 1) is Progress.ON_ITS_WAY
+        lane.timer(FAILED).timer(FAILED).timer(FAILED, accepted(None))
+
+    assert kinds(lane)[-2:] == ["Cancel", "Reschedule"]
+    assert (seen(lane, 1), isinstance(seen(lane, 2), Reason)) == (Progress.WORKED, True)
+    assert lane.row.lane.behind == 0
+
+
+def test_rule_5_a_discard_that_is_not_carried_out_overtakes_nothing() -> None:
+    lane = creating().customer_is_found(NO_ANSWER).timer(FAILED).timer(FAILED).timer(FAILED)
+    lane.event(rescheduled(1))
+
+    lane.act("discard", accepted((job_seen(),)), accepted(None))
+
+    assert (kinds(lane), seen(lane, 1)) == (["FindJob", "Reschedule"], Progress.WORKED)

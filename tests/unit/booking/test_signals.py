@@ -12,7 +12,7 @@ from app.booking.inputs import CustomerFailed, CustomerResolved, Observed
 from app.booking.lane import ROW_MISSING
 from app.booking.outcomes import Busy, Failed, Refused, Unsure
 from app.booking.reasons import Reason
-from app.booking.record import FAILED_KEPT, Phase, State, Waits
+from app.booking.record import FAILED_KEPT, Announce, Phase, State, Waits
 from app.booking.status import Status
 from tests.support.bookings import (
     BOOKED,
@@ -26,6 +26,7 @@ from tests.support.bookings import (
     later,
     rescheduled,
     signal,
+    status_changed,
 )
 from tests.support.lane import Lane, booked, creating, seen
 
@@ -326,3 +327,14 @@ def test_a_booking_repaired_into_being_is_told_so() -> None:
 
     assert lane.row.lane.phase is Phase.WAITING
     assert lane.decisions == ["worked as the creation"]
+
+
+def test_an_event_that_is_turned_away_again_is_announced_again() -> None:
+    lane = booked().event(status_changed("astray", 1))
+    first = [owed.id for owed in lane.owed if isinstance(owed, Announce)]
+
+    lane.act("retry", event="e1")
+
+    (second,) = (owed.id for owed in lane.owed if isinstance(owed, Announce))
+    assert lane.announced == ["event.dead_lettered"]
+    assert second not in first
