@@ -8,7 +8,7 @@ Pure: the time (monotonic seconds) is passed in. Three troubles open it:
   this deployment, and the events behind must not be emptied into the dead letter.
 
 While it is open nothing is called. After a pause one caller may probe (half-open); the pause grows while
-probes fail.
+probes fail. Refusals outlast the other two: no answer ends them but that to a write that is not refused.
 """
 
 import itertools
@@ -143,9 +143,11 @@ class Breaker:
         """No token is to be had, or a fresh one is not taken; `wait` when the upstream said how long."""
         if self._trouble is None:
             self._open(trouble, why, now, self._first_pause if wait is None else wait)
-        else:
-            self._trouble, self._why = trouble, why
-            self._open_until = max(self._open_until, now + (wait or 0.0))
+            return
+        if self._trouble is not Trouble.REFUSALS:
+            self._trouble = trouble
+        self._why = why
+        self._open_until = max(self._open_until, now + (wait or 0.0))
 
     def lane_ended(self, lane: str, now: float, *, refused: bool, why: str) -> None:
         """A live write of this lane came to its end: `refused` when `refused` or `not-permitted`."""
@@ -171,6 +173,13 @@ class Breaker:
         self._in_a_row = 0
         self._lanes.clear()
         self._changed()
+
+    def probe_answered(self) -> None:
+        """The probe was answered, which tells nothing of refusals: in those another one may probe at once."""
+        if self._trouble is Trouble.REFUSALS:
+            self.probe_abandoned()
+        else:
+            self.probe_succeeded()
 
     def probe_failed(self, now: float, why: str) -> None:
         """The probe came to nothing: wait longer."""

@@ -130,8 +130,8 @@ class Desk:
                     since = self._clock()  # so that the next probe is somebody else's
 
     async def _is_reachable(self, errand: Errand, passage: Passage) -> bool:
-        """Whether a real ask may go: after an outage, only when the cheapest read is answered."""
-        if not passage.probing or self._gate.trouble is Trouble.REFUSALS:
+        """Whether a real ask may go: a probe, only when the cheapest read is answered."""
+        if not passage.probing:
             return True
         match await self._client.ping(errand):
             case Failed(detail=detail) | Unsure(detail=detail):
@@ -139,9 +139,8 @@ class Desk:
                 return False
             case Busy(detail=detail, http_status=status):
                 if status == 429:
-                    passage.came_through()
-                else:
-                    passage.failed(detail)
+                    passage.answered()
+                passage.failed(detail)
                 return False
             case Accepted() | Refused():
                 return True
@@ -180,7 +179,7 @@ class Desk:
         match outcome:
             case Busy(detail=detail, http_status=status):
                 if status == 429:
-                    passage.came_through()
+                    passage.answered()
                 passage.failed(detail)
                 return False
             case Failed(detail=detail):
@@ -196,18 +195,25 @@ class Desk:
                 return self._count(ask, passage, asker, refused=False, why="")
 
     def _count(self, ask: AnyAsk, passage: Passage, asker: Asker, *, refused: bool, why: str) -> bool:
-        """Tell the breaker how a lane's ask ended; a refusal while it is open for refusals waits."""
-        if asker.live and not isinstance(ask, FindJob | FindCustomers | FindLocations):
+        """Tell the breaker how a lane's event ended; a refusal while it is open for refusals waits."""
+        if asker.live and (refused or _ends_an_event(ask)):
             self._gate.breaker.lane_ended(asker.lane, self._clock(), refused=refused, why=why)
         if refused and self._gate.trouble is Trouble.REFUSALS:
             passage.failed(why)
             return False
-        passage.came_through()
+        if _ends_an_event(ask):
+            passage.came_through()
+        passage.answered()
         return True
 
 
 def _creates(ask: AnyAsk) -> bool:
     return isinstance(ask, CreateJob | CreateCustomer | CreateLocation)
+
+
+def _ends_an_event(ask: AnyAsk) -> bool:
+    """Whether it is what its event is about; all others lead there, and end it only when they are refused."""
+    return isinstance(ask, CreateJob | Change)
 
 
 def _priority(ask: AnyAsk) -> Priority:

@@ -15,7 +15,7 @@ _log = log.get_logger(__name__)
 
 
 class Passage:
-    """Leave to call. A probing one must say what became of it: `came_through` or `failed`."""
+    """Leave to call. A probing one must say what became of it: `came_through`, `answered` or `failed`."""
 
     __slots__ = ("_breaker", "_clock", "_settled", "probing")
 
@@ -26,10 +26,16 @@ class Passage:
         self.probing = probing
 
     def came_through(self) -> None:
-        """The probe was answered: everybody may call again."""
+        """The probe did what was asked: everybody may call again."""
         if self.probing and not self._settled:
             self._settled = True
             self._breaker.probe_succeeded()
+
+    def answered(self) -> None:
+        """The probe was answered: everybody may call again, unless calls are stopped for refusals."""
+        if self.probing and not self._settled:
+            self._settled = True
+            self._breaker.probe_answered()
 
     def failed(self, why: str) -> None:
         """The probe came to nothing: everybody waits longer."""

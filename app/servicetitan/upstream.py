@@ -108,7 +108,7 @@ class Upstream:
             errand = Errand(priority=Priority.LOW, since=started, lane="health", probing=passage.probing)
             outcome = await self.client.ping(errand)
             if isinstance(outcome, Accepted):
-                passage.came_through()
+                passage.answered()
                 return HealthSeen(well=True, detail="", seconds=self._clock() - started)
             passage.failed(outcome.detail)
             return HealthSeen(well=False, detail=outcome.detail, seconds=self._clock() - started)

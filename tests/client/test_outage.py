@@ -4,7 +4,16 @@ import asyncio
 
 import pytest
 
-from app.booking.asks import CreateJob, Dispatch, FindJob, JobSeen, Note, Reschedule
+from app.booking.asks import (
+    CreateCustomer,
+    CreateJob,
+    Dispatch,
+    FindCustomers,
+    FindJob,
+    JobSeen,
+    Note,
+    Reschedule,
+)
 from app.booking.outcomes import Accepted, Failed, Refused, Unsure
 from app.booking.reasons import Reason
 from app.servicetitan.breaker import ENOUGH_LANES, LATEST_CALLS, State, Trouble
@@ -12,7 +21,7 @@ from app.servicetitan.upstream import Upstream
 from app.simulator.faults import FaultKind, FaultRequest
 from app.simulator.server import RunningSimulator
 from tests.client.conftest import MakeUpstream
-from tests.client.orders import LATER, asker, create_job, job_order, value_of
+from tests.client.orders import LATER, asker, create_job, customer_order, job_order, value_of
 
 LANES = 40
 FEW_ATTEMPTS = 2
@@ -190,6 +199,98 @@ async def test_a_wrong_deployment_does_not_empty_the_lanes_into_the_dead_letter(
     assert all(outcome.reason is Reason.NOT_PERMITTED for outcome in refused)
     assert len(refused) < ENOUGH_LANES
     assert len(jobs_of(simulator, job)) == 1 + LANES - len(refused)
+
+
+def shut_by_refusals(upstream: Upstream) -> None:
+    for lane in range(ENOUGH_LANES):
+        upstream.gate.breaker.lane_ended(f"refused {lane}", 0.0, refused=True, why="403")
+    assert upstream.gate.trouble is Trouble.REFUSALS
+
+
+async def test_refusals_are_not_forgotten_while_there_is_no_token(
+    upstream: Upstream, simulator: RunningSimulator
+) -> None:
+    job = await create_job(upstream, "b")
+    asks = [CreateJob(order=job_order(job.customer_id, job.location_id, f"b{lane}")) for lane in range(LANES)]
+    shut_by_refusals(upstream)
+    break_calls(simulator, FaultKind.FORBIDDEN, path="*/jobs")
+    break_calls(simulator, FaultKind.ERROR_BEFORE, path="/connect/token", count=3)
+    simulator.state.tokens.revoke()
+    lanes = [asyncio.create_task(upstream.desk.perform(ask, asker(ask.order.booking_id))) for ask in asks]
+    refused = simulator.state.journal.by_status["403"]
+    async with asyncio.timeout(30):
+        while simulator.state.journal.by_status["403"] < refused + 3:
+            await asyncio.sleep(0.01)
+    assert upstream.gate.trouble is Trouble.REFUSALS
+    assert not any(lane.done() for lane in lanes)
+    simulator.state.faults.clear()
+    async with asyncio.timeout(60):
+        outcomes = await asyncio.gather(*lanes)
+    assert all(isinstance(outcome, Accepted) for outcome in outcomes)
+    assert upstream.gate.trouble is None
+
+
+async def test_what_is_only_read_or_on_the_way_to_a_job_does_not_end_refusals(
+    upstream: Upstream,
+) -> None:
+    job = await create_job(upstream, "b")
+    shut_by_refusals(upstream)
+    async with asyncio.timeout(30):
+        while not (await upstream.check_health()).well:
+            await asyncio.sleep(0.01)
+        assert value_of(await upstream.desk.perform(FindJob(booking_id="b"), asker("b")))
+        order = customer_order(phone="+14805550199")
+        value_of(await upstream.desk.perform(CreateCustomer(order=order), asker("+14805550199")))
+        assert upstream.gate.trouble is Trouble.REFUSALS
+        ask = Reschedule(job_id=job.job_id, appointment_id=job.appointment_id, slot=LATER)
+        assert isinstance(await upstream.desk.perform(ask, asker("b")), Accepted)
+    assert upstream.gate.trouble is None
+
+
+async def test_a_429_does_not_end_refusals(upstream: Upstream, simulator: RunningSimulator) -> None:
+    job = await create_job(upstream, "b")
+    shut_by_refusals(upstream)
+    break_calls(simulator, FaultKind.TOO_MANY, path="*/jobs", count=1, seconds=0.05)
+    break_calls(simulator, FaultKind.FORBIDDEN, path="*/jobs")
+    ask = CreateJob(order=job_order(job.customer_id, job.location_id, "b1"))
+    lane = asyncio.create_task(upstream.desk.perform(ask, asker("b1")))
+    async with asyncio.timeout(30):
+        while simulator.state.journal.by_status["403"] < 2:
+            assert not lane.done()
+            await asyncio.sleep(0.01)
+    assert upstream.gate.trouble is Trouble.REFUSALS
+    simulator.state.faults.clear()
+    async with asyncio.timeout(30):
+        assert isinstance(await lane, Accepted)
+
+
+@pytest.mark.parametrize("path", ["*/customers", "*/jobs"])
+async def test_a_scope_that_is_missing_anywhere_on_the_way_to_a_job_stops_calls(
+    upstream: Upstream, simulator: RunningSimulator, path: str
+) -> None:
+    """A new customer has a lane of its own, whose success is no booking's."""
+    break_calls(simulator, FaultKind.FORBIDDEN, path=path)
+
+    async def book(number: int) -> None:
+        order = customer_order(phone=f"+1480555{number:04}")
+        who = asker(order.phone)
+        if isinstance(await upstream.desk.perform(FindCustomers(phone=order.phone), who), Refused):
+            return
+        made = value_of(await upstream.desk.perform(CreateCustomer(order=order), who))
+        assert made.location_id is not None
+        ask = CreateJob(order=job_order(made.customer_id, made.location_id, f"b{number}"))
+        assert isinstance(await upstream.desk.perform(ask, asker(f"b{number}")), Refused)
+
+    async with asyncio.timeout(30):
+        for number in range(ENOUGH_LANES - 1):
+            await book(number)
+        assert not upstream.gate.is_open
+        last = asyncio.create_task(book(ENOUGH_LANES))
+        await some_probes(simulator, upstream)
+    assert upstream.gate.trouble is Trouble.REFUSALS
+    assert not last.done()
+    last.cancel()
+    await asyncio.wait([last])
 
 
 async def test_what_an_operator_sends_again_is_no_sign_of_a_wrong_deployment(

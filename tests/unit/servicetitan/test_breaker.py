@@ -35,6 +35,13 @@ def opened_by_outage() -> Breaker:
     return breaker
 
 
+def opened_by_refusals() -> Breaker:
+    breaker = Breaker()
+    for lane in range(ENOUGH_LANES):
+        breaker.lane_ended(f"b{lane}", 0.0, refused=True, why="403")
+    return breaker
+
+
 def state(breaker: Breaker, now: float = 0.0) -> State:
     return breaker.snapshot(now).state
 
@@ -197,6 +204,24 @@ def test_most_lanes_refused_open_it() -> None:
         breaker.lane_ended(f"b{lane}", 0.0, refused=True, why="403")
     seen = breaker.snapshot(0.0)
     assert (seen.trouble, seen.why) == (Trouble.REFUSALS, "403")
+
+
+def test_refusals_outlast_a_token_that_is_not_to_be_had() -> None:
+    breaker = opened_by_refusals()
+    for trouble in (Trouble.AUTHENTICATION, Trouble.OUTAGE):
+        breaker.no_token(trouble, 0.0, "no token", wait=30.0)
+        seen = breaker.snapshot(0.0)
+        assert (seen.trouble, seen.why, seen.open_for) == (Trouble.REFUSALS, "no token", 30.0)
+
+
+def test_an_answer_ends_every_trouble_but_refusals() -> None:
+    for breaker, ends in ((opened_by_outage(), True), (opened_by_refusals(), False)):
+        assert breaker.take_probe(FIRST_PAUSE)
+        breaker.probe_answered()
+        assert (breaker.trouble is None) == ends
+    assert breaker.take_probe(FIRST_PAUSE), "another one may probe at once"
+    breaker.probe_succeeded()
+    assert breaker.trouble is None
 
 
 def test_one_lane_refused_often_does_not_open_it() -> None:
