@@ -95,8 +95,9 @@ async def test_an_outage_uses_up_nobodys_attempts(
 
 @pytest.mark.parametrize("technicians", [None, ()])
 async def test_a_note_that_was_not_answered_is_not_asked_again_by_itself(
-    upstream: Upstream, simulator: RunningSimulator, technicians: tuple[int, ...] | None
+    make_upstream: MakeUpstream, simulator: RunningSimulator, technicians: tuple[int, ...] | None
 ) -> None:
+    upstream = make_upstream(calls_per_second=100.0)  # so that some still wait when the gate shuts
     job = await create_job(upstream)
     break_calls(simulator, FaultKind.ERROR_AFTER, method="POST")
     lanes: dict[str, asyncio.Task[object]] = {}
