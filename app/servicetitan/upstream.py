@@ -64,7 +64,7 @@ class Upstream:
             )
         )
         self.client = Client(caller, application_guid=config.application_guid)
-        self.watch = Watch(self.client, clock)
+        self.watch = Watch(self.client, self.gate, clock)
         self._catalogue = Catalogue(
             self.client,
             job_type=config.job_type,

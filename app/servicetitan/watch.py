@@ -9,6 +9,7 @@ from app.booking.outcomes import Accepted, Busy, Failed, Refused, Unsure
 from app.booking.status import FROM_UPSTREAM, Status
 from app.servicetitan.caller import Errand
 from app.servicetitan.client import Client
+from app.servicetitan.gate import Gate
 from app.servicetitan.jobs import BOOKING_KEY
 from app.servicetitan.pace import Priority
 from app.servicetitan.wire.dates import print_instant
@@ -27,22 +28,32 @@ class Glimpse:
 
 
 class Away(Exception):  # noqa: N818 - it says what is the case
-    """ServiceTitan did not answer the question; the text says how."""
+    """ServiceTitan cannot be asked just now, whatever the question; the text says why."""
+
+
+class Unshown(Exception):  # noqa: N818 - it says what is the case
+    """ServiceTitan was asked, and did not show this; `for_good` when it refused to."""
+
+    def __init__(self, detail: str, *, for_good: bool) -> None:
+        super().__init__(detail)
+        self.for_good = for_good
 
 
 class Watch:
-    """Reads jobs at the lowest priority, without retries."""
+    """Reads jobs at the lowest priority, without retries; nothing of it waits while calls are stopped."""
 
-    def __init__(self, client: Client, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(self, client: Client, gate: Gate, clock: Callable[[], float] = monotonic) -> None:
         self._client = client
+        self._gate = gate
         self._clock = clock
 
     async def modified_since(self, when: datetime) -> AsyncIterator[Glimpse]:
-        """Every job that was modified at or after `when`, oldest modification first. Raises Away."""
+        """Every job that was modified at or after `when`, oldest modification first. Raises Away, Unshown."""
         page = 1
         while True:
             query = {"modifiedOnOrAfter": print_instant(when), "sort": "+ModifiedOn", "page": str(page)}
-            answer = await self._client.list_jobs(self._errand(), query)
+            errand = await self._errand()
+            answer = await self._client.list_jobs(errand, query)
             match answer:
                 case Accepted(value=rows):
                     for row in rows.data:
@@ -51,24 +62,26 @@ class Watch:
                         return
                     page += 1
                 case Busy() | Failed() | Unsure() | Refused():
-                    raise Away(answer.detail)
+                    raise self._missing(answer, errand)
 
     async def job(self, job_id: int) -> Glimpse | None:
-        """One job, None when ServiceTitan has none of this id. Raises Away."""
-        answer = await self._client.read_job(self._errand(), job_id)
+        """One job, None when ServiceTitan has none of this id. Raises Away, Unshown."""
+        errand = await self._errand()
+        answer = await self._client.read_job(errand, job_id)
         match answer:
             case Accepted(value=row):
                 return _glimpse(row)
             case Refused(http_status=404):
                 return None
             case Busy() | Failed() | Unsure() | Refused():
-                raise Away(answer.detail)
+                raise self._missing(answer, errand)
 
     async def closer(self, glimpse: Glimpse) -> Glimpse:
-        """The same, dispatched told apart from in progress, as only the job's visit shows. Raises Away."""
+        """The same, dispatched told apart from in progress, as only its visit shows. Raises Away, Unshown."""
         if glimpse.status is not Status.IN_PROGRESS or glimpse.appointment_id is None:
             return glimpse
-        answer = await self._client.read_appointment(self._errand(), glimpse.appointment_id)
+        errand = await self._errand()
+        answer = await self._client.read_appointment(errand, glimpse.appointment_id)
         match answer:
             case Accepted(value=visit):
                 on_the_way = visit.status is AppointmentStatus.DISPATCHED
@@ -76,10 +89,36 @@ class Watch:
             case Refused():
                 return glimpse
             case Busy() | Failed() | Unsure():
-                raise Away(answer.detail)
+                raise self._missing(answer, errand)
 
-    def _errand(self) -> Errand:
-        return Errand(priority=Priority.LOW, since=self._clock(), lane="watch")
+    async def _errand(self) -> Errand:
+        """Leave to ask. A probe knocks with the cheapest read first: what it is for may fail by itself."""
+        passage = self._gate.try_passage()
+        if passage is None:
+            raise Away(self._gate.snapshot().why)
+        errand = Errand(priority=Priority.LOW, since=self._clock(), lane="watch", probing=passage.probing)
+        try:
+            if passage.probing:
+                knock = await self._client.ping(errand)
+                if isinstance(knock, Busy | Failed | Unsure):
+                    passage.failed(knock.detail)
+                    raise Away(knock.detail)
+                passage.answered()
+        finally:
+            passage.leave()
+        return errand
+
+    def _missing(self, answer: Busy | Failed | Unsure | Refused, errand: Errand) -> Away | Unshown:
+        """What an answer without a value means: of what has just been knocked at, nothing is away."""
+        match answer:
+            case Refused(detail=detail):
+                return Unshown(detail, for_good=True)
+            case Failed(detail=detail) | Unsure(detail=detail) if errand.probing or not self._gate.is_open:
+                return Unshown(detail, for_good=False)
+            case Busy(detail=detail, http_status=401) if errand.probing:
+                return Unshown(detail, for_good=False)
+            case Busy(detail=detail) | Failed(detail=detail) | Unsure(detail=detail):
+                return Away(detail)
 
 
 def _glimpse(row: Job) -> Glimpse:

@@ -32,7 +32,7 @@ class CreationResult(StrEnum):
 
 
 class WebhookResult(StrEnum):
-    """What becomes of a webhook; the last three say what a taken one came to."""
+    """What becomes of a webhook; the last four say what a taken one came to."""
 
     TAKEN = "taken"
     MALFORMED = "malformed"
@@ -44,6 +44,8 @@ class WebhookResult(StrEnum):
     OBSERVED = "observed"
     DUPLICATE = "duplicate"
     NOT_OURS = "not-ours"
+    UNSHOWN = "unshown"
+    """ServiceTitan does not show its job: left to the sweep."""
 
 
 class Kind(StrEnum):
@@ -373,7 +375,8 @@ WEBHOOKS = _counter(
     "webhooks",
     "webhooks",
     "Webhooks by what became of them.",
-    "When refused grows: a secret differs from the sender's, or a stranger tries.",
+    "When refused grows: a secret differs from the sender's, or a stranger tries. "
+    "When unshown grows: see whether the scope to read jobs is there.",
     Label("result", tuple(WebhookResult)),
 )
 HTTP_REQUESTS = _counter(

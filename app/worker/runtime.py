@@ -81,6 +81,7 @@ class Runtime:
             dead_letter=self._dead_letter,
             count=self.metrics.metrics.webhook,
             give_up=self._give_up,
+            retry_delays=settings.retry_delays,
         )
         self._lanes: BookingLanes
         self._customers: CustomerLanes

@@ -12,7 +12,7 @@ from app.booking.inputs import Observed
 from app.booking.record import State
 from app.booking.signals import is_news
 from app.booking.status import Status
-from app.servicetitan.watch import Away, Glimpse, Watch
+from app.servicetitan.watch import Away, Glimpse, Unshown, Watch
 from app.telemetry import log
 from app.view.view import View
 
@@ -58,8 +58,8 @@ class Sweep:
         try:
             async for glimpse in watch.modified_since(since - OVERLAP):
                 await self._compare(glimpse, watch)
-        except Away as away:
-            _log.warning("the sweep was cut short", why=str(away))
+        except (Away, Unshown) as why:
+            _log.warning("the sweep was cut short", why=str(why))
             return None
         self._since = begun
         differences = self.counts.differences - before.differences

@@ -1,7 +1,10 @@
 """A simulator in this process, on real sockets, and a client that calls it as fast as it can."""
 
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
+from pathlib import Path
 from time import monotonic
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -10,6 +13,8 @@ from app.servicetitan.config import UpstreamConfig
 from app.servicetitan.upstream import Upstream
 from app.simulator.server import RunningSimulator, start
 from app.simulator.simulation import SimulatorConfig
+from app.view.config import ViewConfig
+from tests.support.web import TOPICS, FedView
 
 GUID = "5e41a5e7-0000-4000-8000-000000000001"
 
@@ -78,3 +83,20 @@ async def make_upstream(simulator: RunningSimulator, calls: list[CallMade]) -> A
 async def upstream(make_upstream: MakeUpstream) -> Upstream:
     """A client of the simulator."""
     return make_upstream()
+
+
+@pytest.fixture
+async def view(tmp_path: Path) -> AsyncIterator[FedView]:
+    """A view that a test feeds."""
+    config = ViewConfig(
+        connection={},
+        data_dir=tmp_path,
+        prefix="",
+        topics=TOPICS,
+        partitions=1,
+        zone=ZoneInfo("America/Phoenix"),
+    )
+    fed = FedView(config, clock=lambda: datetime.now(UTC))
+    await fed.start()
+    yield fed
+    await fed.stop()

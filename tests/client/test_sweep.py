@@ -6,49 +6,26 @@ import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
-
-import pytest
 
 from app.booking.status import Status
 from app.simulator.control import Outage, outage
 from app.simulator.faults import FaultRequest
 from app.simulator.life import Act, play
-from app.view.config import ViewConfig
 from app.worker.sweep import Sweep
 from tests.support.rows import a_job, held, with_job
 from tests.support.simulated import add_customer, add_job
-from tests.support.web import TOPICS, FedView
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-    from pathlib import Path
-
     from app.booking.inputs import Observed
     from app.booking.record import Record
     from app.servicetitan.upstream import Upstream
     from app.simulator.server import RunningSimulator
     from app.simulator.state.records import JobRow
+    from tests.support.web import FedView
 
 
 def now() -> datetime:
     return datetime.now(UTC)
-
-
-@pytest.fixture
-async def view(tmp_path: Path) -> AsyncIterator[FedView]:
-    config = ViewConfig(
-        connection={},
-        data_dir=tmp_path,
-        prefix="",
-        topics=TOPICS,
-        partitions=1,
-        zone=ZoneInfo("America/Phoenix"),
-    )
-    fed = FedView(config, clock=now)
-    await fed.start()
-    yield fed
-    await fed.stop()
 
 
 class Told:
