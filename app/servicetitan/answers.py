@@ -113,11 +113,12 @@ def _read_date(text: str) -> datetime:
 
 
 def wait_of(answer: Answer, now: datetime) -> float | None:
-    """How many seconds a 429 asks to wait: told in its title, or by Retry-After; None when neither says."""
+    """How many seconds a 429 asks to wait, in its title or by Retry-After; None when neither names any."""
     problem = problem_of(answer)
     told = _TRY_AGAIN.search(problem.title) if problem else None
     seconds = float(told[1]) if told else _retry_after(answer.headers.get("Retry-After", ""), now)
-    return None if seconds is None else min(max(seconds, 0.0), LONGEST_STOP)
+    # No wait, or one that is over, is none to go by: it would be asked again at once, and again.
+    return None if seconds is None or seconds <= 0 else min(seconds, LONGEST_STOP)
 
 
 def _retry_after(text: str, now: datetime) -> float | None:

@@ -142,7 +142,7 @@ class Breaker:
     def no_token(self, trouble: Trouble, now: float, why: str, *, wait: float | None = None) -> None:
         """No token is to be had, or a fresh one is not taken; `wait` when the upstream said how long."""
         if self._trouble is None:
-            self._open(trouble, why, now, self._first_pause if wait is None else wait)
+            self._open(trouble, why, now, max(self._first_pause, wait or 0.0))
             return
         if self._trouble is not Trouble.REFUSALS:
             self._trouble = trouble

@@ -197,6 +197,17 @@ def test_the_wait_that_the_token_endpoint_states_is_kept() -> None:
     assert breaker.take_probe(40.0)
 
 
+@pytest.mark.parametrize("wait", [0.0, FIRST_PAUSE / 2])
+def test_a_stated_wait_never_shortens_the_pauses(wait: float) -> None:
+    breaker = Breaker()
+    breaker.no_token(Trouble.OUTAGE, 0.0, "too many", wait=wait)
+    assert breaker.snapshot(0.0).open_for == FIRST_PAUSE
+    assert breaker.take_probe(FIRST_PAUSE)
+    breaker.no_token(Trouble.OUTAGE, FIRST_PAUSE, "too many", wait=wait)
+    breaker.probe_failed(FIRST_PAUSE, "too many")
+    assert breaker.snapshot(FIRST_PAUSE).open_for == 2 * FIRST_PAUSE
+
+
 def test_most_lanes_refused_open_it() -> None:
     breaker = Breaker()
     for lane in range(ENOUGH_LANES):
