@@ -38,6 +38,7 @@ class Spacing:
         self._most = 0
         self._seconds = 1.0
         self._next = -math.inf
+        self._held_until = -math.inf
         self._granted = 0
         self._margin = LEAST_MARGIN
         self._margin_at = -math.inf
@@ -92,9 +93,9 @@ class Spacing:
         insort(self._sent, now)
 
     def dropped(self, now: float) -> None:
-        """A granted call was not made after all: its slot goes to the next one."""
+        """A granted call was not made after all: its slot goes to the next one, not before a stop ends."""
         self._granted -= 1
-        self._next -= self._interval(now)
+        self._next = max(self._next - self._interval(now), self._held_until)
 
     def refused(self, now: float) -> None:
         """ServiceTitan saw too many within a second: keep a wider margin for a while."""
@@ -107,6 +108,7 @@ class Spacing:
 
     def hold_until(self, at: float) -> None:
         """No call before `at`, and nothing to catch up with then."""
+        self._held_until = max(self._held_until, at)
         self._next = max(self._next, at)
 
     def _window(self, now: float) -> float:

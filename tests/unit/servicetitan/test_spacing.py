@@ -107,6 +107,18 @@ def test_after_a_stop_nothing_is_caught_up_with() -> None:
     assert len(worker.sent) - before <= 2
 
 
+def test_calls_that_are_dropped_do_not_shorten_a_stop() -> None:
+    spacing = Spacing(LIMIT)
+    spacing.set_share(1.0, 0.0)
+    start = spacing.ready_at(0.0)
+    for _ in range(5):
+        spacing.grant(start)
+    spacing.hold_until(5.0)
+    for _ in range(5):
+        spacing.dropped(start)
+    assert spacing.ready_at(start) == 5.0
+
+
 def test_a_refusal_widens_the_margin_until_it_is_forgotten() -> None:
     spacing = Spacing(LIMIT)
     spacing.set_share(1.0, 0.0)
