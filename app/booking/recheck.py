@@ -4,6 +4,7 @@ After the settle time the booking's jobs are looked up once more, and one that i
 """
 
 from app.booking.asks import Cancel, FindJob
+from app.booking.creation import CLOCKS_APART
 from app.booking.inputs import Answered, Facts
 from app.booking.lane import Decision, Perform, Unhappy, outcome_text, owing_recheck, saved
 from app.booking.outcomes import Accepted, Busy, Refused
@@ -32,7 +33,7 @@ def look_again(record: Record, facts: Facts) -> Decision:
     """Look for a second job, once one that another process may have sent must have shown."""
     if facts.settle_left > 0:
         return saved(owing_recheck(record, facts))
-    return Decision(record=record, then=Perform(FindJob(booking_id=record.booking_id)))
+    return Decision(record=record, then=Perform(_look_up(record)))
 
 
 def looked_again(record: Record, given: Answered, facts: Facts) -> Decision:
@@ -56,7 +57,17 @@ def extra_cancelled(record: Record, given: Answered, facts: Facts) -> Decision:
     if not isinstance(given.outcome, Accepted):
         return _recheck_again(record, given, given.outcome, facts)
     record = told_of_recheck(record, facts, given, "second job cancelled")
-    return Decision(record=record, then=Perform(FindJob(booking_id=record.booking_id)))
+    return Decision(record=record, then=Perform(_look_up(record)))
+
+
+def _look_up(record: Record) -> FindJob:
+    job = record.job
+    known = job or record.customer
+    return FindJob(
+        booking_id=record.booking_id,
+        customer_id=None if known is None else known.customer_id,
+        created_on_or_after=None if job is None else job.created_at - CLOCKS_APART,
+    )
 
 
 def _recheck_again(record: Record, given: Answered, outcome: Unhappy, facts: Facts) -> Decision:

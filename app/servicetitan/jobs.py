@@ -49,17 +49,21 @@ class Jobs:
     async def find(self, ask: FindJob, errand: Errand) -> Outcome[tuple[JobSeen, ...]]:
         """The jobs that carry the booking's id, oldest first.
 
-        Only rows that show the id are believed: a filter that is not known is ignored silently. When the
-        look-up by external data finds nothing, the customer's jobs of the time are looked through.
+        Only rows that show the id are believed: a filter that is not known is ignored silently. The look-up
+        by external data may show one job of two, or none: the customer's jobs of the time are looked through
+        as well.
         """
-        carried = {"externalDataKey": BOOKING_KEY, "externalDataValues": ask.booking_id}
-        found = await self._matching(ask.booking_id, carried, errand)
-        if ask.customer_id is None or not isinstance(found, Accepted) or found.value:
+        query = {"externalDataKey": BOOKING_KEY, "externalDataValues": ask.booking_id}
+        found = await self._matching(ask.booking_id, query, errand)
+        if ask.customer_id is None or not isinstance(found, Accepted):
             return found
         query = {"customerId": str(ask.customer_id)}
         if ask.created_on_or_after is not None:
             query["createdOnOrAfter"] = print_instant(ask.created_on_or_after)
-        return await self._matching(ask.booking_id, query, errand)
+        more = await self._matching(ask.booking_id, query, errand)
+        if not isinstance(more, Accepted):
+            return found if found.value else more
+        return _told(found, lambda rows: _oldest_first((*rows, *more.value)))
 
     async def create(self, ask: CreateJob, errand: Errand) -> Outcome[JobSeen]:
         """The new job, with the booking's id in its external data."""
@@ -185,7 +189,9 @@ class Jobs:
         self, booking_id: str, query: dict[str, str], errand: Errand
     ) -> Outcome[tuple[JobSeen, ...]]:
         page = await self._client.list_jobs(errand, query)
-        return _told(page, lambda rows: _oldest_first(row for row in rows.data if _carries(row, booking_id)))
+        return _told(
+            page, lambda rows: _oldest_first(_seen(row) for row in rows.data if _carries(row, booking_id))
+        )
 
     async def _job_body(self, ask: CreateJob, errand: Errand) -> Outcome[jpm.CreateJob]:
         order = ask.order
@@ -297,8 +303,10 @@ def _carries(row: jpm.Job, booking_id: str) -> bool:
     return any(e.key == BOOKING_KEY and e.value == booking_id for e in row.external_data or ())
 
 
-def _oldest_first(rows: Iterable[jpm.Job]) -> tuple[JobSeen, ...]:
-    return tuple(_seen(row) for row in sorted(rows, key=lambda row: (row.created_on, row.id)))
+def _oldest_first(seen: Iterable[JobSeen]) -> tuple[JobSeen, ...]:
+    """Each job once, as it was seen last."""
+    once = {job.job_id: job for job in seen}
+    return tuple(sorted(once.values(), key=lambda job: (job.created_on, job.job_id)))
 
 
 def _seen(row: jpm.Job) -> JobSeen:

@@ -16,13 +16,15 @@ from app.booking.asks import (
     PutBack,
     Reschedule,
 )
-from app.booking.outcomes import Accepted, Refused
+from app.booking.outcomes import Accepted, Failed, Refused
 from app.booking.reasons import Reason
 from app.servicetitan.caller import CallMade
 from app.servicetitan.upstream import Upstream
 from app.servicetitan.wire.jpm import AppointmentStatus, JobStatus, Priority, ReasonAndMemo
+from app.simulator.faults import FaultKind, FaultRequest
 from app.simulator.server import RunningSimulator
 from app.simulator.state import jobs, visits
+from app.simulator.state.world import unindex_external
 from tests.client.conftest import GUID, MakeUpstream
 from tests.client.orders import LATER, SLOT, asker, create_job, customer_order, job_order, value_of
 
@@ -86,6 +88,39 @@ async def test_a_booking_id_with_a_comma_is_found_through_its_customer(upstream:
     job = await create_job(upstream, "b,1")
     ask = FindJob(booking_id="b,1", customer_id=job.customer_id, created_on_or_after=job.created_on)
     assert [row.job_id for row in value_of(await upstream.desk.perform(ask, asker()))] == [job.job_id]
+
+
+async def test_a_second_job_that_the_look_up_by_booking_does_not_show_is_found_through_the_customer(
+    upstream: Upstream, simulator: RunningSimulator
+) -> None:
+    one = await create_job(upstream)
+    again = CreateJob(order=job_order(one.customer_id, one.location_id))
+    other = value_of(await upstream.desk.perform(again, asker()))
+    world = simulator.state.world
+    unindex_external(world.jobs_by_external, other.job_id, world.jobs.rows[other.job_id].external)
+    ask = FindJob(booking_id="b1", customer_id=one.customer_id, created_on_or_after=one.created_on)
+    found = value_of(await upstream.desk.perform(ask, asker()))
+    assert [row.job_id for row in found] == [one.job_id, other.job_id]
+
+
+async def test_what_the_look_up_by_booking_shows_is_believed_though_that_by_customer_fails(
+    make_upstream: MakeUpstream, simulator: RunningSimulator
+) -> None:
+    def fail_from_now_on(call: CallMade) -> None:
+        if call.method == "GET":
+            simulator.state.faults.add(FaultRequest(kind=FaultKind.ERROR_BEFORE), 0.0)
+
+    upstream = make_upstream()
+    job = await create_job(upstream)
+    failing = make_upstream(observe=fail_from_now_on)
+    for booking_id, jobs_found in (("b1", [job.job_id]), ("b2", None)):
+        simulator.state.faults.clear()
+        ask = FindJob(booking_id=booking_id, customer_id=job.customer_id)
+        outcome = await failing.desk.perform(ask, asker(booking_id))
+        if jobs_found is None:
+            assert isinstance(outcome, Failed)
+        else:
+            assert [row.job_id for row in value_of(outcome)] == jobs_found
 
 
 async def test_a_visit_is_moved_and_moving_it_again_changes_nothing(

@@ -2,6 +2,8 @@
 
 import pytest
 
+from app.booking.asks import FindJob
+from app.booking.creation import CLOCKS_APART
 from app.booking.outcomes import Busy, Failed, Refused
 from app.booking.reasons import Reason
 from app.booking.recheck import SECOND_JOB
@@ -32,6 +34,16 @@ def test_it_waits_for_the_settle_time() -> None:
     assert [timer.delay for timer in lane.timers] == [20]
 
 
+def test_jobs_of_its_customer_are_looked_through_too() -> None:
+    lane = taken_over().timer(accepted((OURS,)))
+    job = lane.row.job
+    assert job is not None
+    since = job.created_at - CLOCKS_APART
+    assert lane.asks == [
+        FindJob(booking_id=lane.row.booking_id, customer_id=job.customer_id, created_on_or_after=since)
+    ]
+
+
 def test_one_job_is_all_right() -> None:
     lane = taken_over().timer(accepted((OURS, job_seen(1002, "Canceled"))))
 
@@ -60,6 +72,17 @@ def test_a_job_made_for_a_booking_that_was_closed_is_cancelled() -> None:
     lane.timer(accepted((job_seen(1005),)))
 
     assert kinds(lane) == ["FindJob", "Cancel", "FindJob"]
+    assert lane.row.customer is not None
+    assert lane.asks[0] == FindJob(booking_id=lane.row.booking_id, customer_id=lane.row.customer.customer_id)
+
+
+def test_a_job_is_looked_for_also_where_no_customer_was_known() -> None:
+    lane = creating().another_worker().event(cancelled(1))
+    assert (lane.row.lane.recheck, lane.row.customer) == (True, None)
+
+    lane.timer()
+
+    assert lane.asks == [FindJob(booking_id=lane.row.booking_id)]
 
 
 def test_a_look_that_failed_comes_again_and_is_given_up_after_four() -> None:
