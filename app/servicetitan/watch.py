@@ -48,8 +48,12 @@ class Watch:
         self._clock = clock
 
     async def modified_since(self, when: datetime) -> AsyncIterator[Glimpse]:
-        """Every job that was modified at or after `when`, oldest modification first. Raises Away, Unshown."""
-        page = 1
+        """Every job that was modified at or after `when`, oldest modification first. Raises Away, Unshown.
+
+        A job that is modified meanwhile comes once more at the end, and all behind it move up: so reading
+        goes on from the last time that was seen, not with the next page.
+        """
+        page, seen = 1, set[int]()
         while True:
             query = {"modifiedOnOrAfter": print_instant(when), "sort": "+ModifiedOn", "page": str(page)}
             errand = await self._errand()
@@ -57,10 +61,13 @@ class Watch:
             match answer:
                 case Accepted(value=rows):
                     for row in rows.data:
-                        yield _glimpse(row)
+                        if row.modified_on > when or row.id not in seen:
+                            yield _glimpse(row)
                     if not (rows.has_more and rows.data):
                         return
-                    page += 1
+                    last = rows.data[-1].modified_on
+                    page = 1 if last > when else page + 1
+                    when, seen = last, {row.id for row in rows.data if row.modified_on == last}
                 case Busy() | Failed() | Unsure() | Refused():
                     raise self._missing(answer, errand)
 

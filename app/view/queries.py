@@ -137,6 +137,13 @@ def over(
     return [Owned(booking_id=row[0], partition=row[1]) for row in rows]
 
 
+def known_since(reader: sqlite3.Connection) -> datetime | None:
+    """Since when the statuses of all jobs that go on are known: the earliest of them."""
+    rows = reader.execute("SELECT row FROM bookings WHERE state = 'active'")
+    jobs = (decode(row["row"]).job for row in rows)
+    return min((job.known_since for job in jobs if job is not None), default=None)
+
+
 def regressions(reader: sqlite3.Connection, partitions: Collection[int], limit: int) -> list[Owned]:
     """Bookings of these partitions whose last row in the changelog is lower than one before it."""
     rows = reader.execute(

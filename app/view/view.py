@@ -191,6 +191,10 @@ class View:
         """Bookings of these partitions that ended or were closed before that time."""
         return await self._ask(queries.over, before, partitions, limit)
 
+    async def known_since(self) -> datetime | None:
+        """Since when the statuses of all jobs that go on are known; None without such jobs."""
+        return await self._ask(queries.known_since)
+
     async def regressions(self, partitions: Collection[int], *, limit: int = 1000) -> list[Owned]:
         """Bookings of these partitions whose row went back in the changelog and was not written again."""
         return await self._ask(queries.regressions, partitions, limit)

@@ -119,7 +119,6 @@ class Runtime:
         """Partitions were assigned: rows are touched anew, and the pace follows the share."""
         upstream = self.open()
         self._lanes.forget()
-        self.sweep.start_over()
         if self._calls is not None:
             self._calls.take_hold()
         upstream.pace.set_share(len(self._app.owned_partitions) / self._settings.topic_partitions)

@@ -19,7 +19,9 @@ from app.view.view import View
 OVERLAP = timedelta(minutes=15)
 """How far each sweep goes back behind the last one: the vendor's feeds lag that much."""
 FIRST_LOOK = timedelta(days=1)
-"""How far the first sweep after a start or a take-over goes back."""
+"""How far the first sweep after a start goes back at least."""
+LONGEST_LOOK = timedelta(days=31)
+"""And at most: jobs that nobody ends in ServiceTitan would let every start read years."""
 
 _log = log.get_logger(__name__)
 
@@ -28,12 +30,16 @@ Report = Callable[[str, Observed], Awaitable[None]]
 
 @dataclass(slots=True)
 class SweepCounts:
-    """Since the start: jobs read, differences told, jobs that no booking knows, second jobs of a booking."""
+    """Since the start: jobs read, differences told, jobs that no booking knows, second jobs of a booking.
+
+    `unshown` are jobs whose visit could not be read, so that it is not known whether they differ.
+    """
 
     read: int = 0
     differences: int = 0
     without_booking: int = 0
     second_jobs: int = 0
+    unshown: int = 0
 
 
 class Sweep:
@@ -46,33 +52,43 @@ class Sweep:
         self._since: datetime | None = None
         self.counts = SweepCounts()
 
-    def start_over(self) -> None:
-        """The sweep came here from another worker: the next one looks back further."""
-        self._since = None
-
     async def look(self, watch: Watch) -> int | None:
-        """Read what changed since the last sweep; gives how many differences it told, None when cut short."""
+        """Read what changed since the last sweep here, others' or not; what is left out, the next one reads.
+
+        Gives how many differences it told, None when anything was left out.
+        """
         begun = self._now()
-        since = self._since or begun - FIRST_LOOK
+        since = self._since or await self._first_since(begun)
         before = replace(self.counts)
         try:
             async for glimpse in watch.modified_since(since - OVERLAP):
                 await self._compare(glimpse, watch)
+                if self.counts.unshown == before.unshown:
+                    self._since = max(since, glimpse.modified_on)
         except (Away, Unshown) as why:
             _log.warning("the sweep was cut short", why=str(why))
             return None
-        self._since = begun
+        unshown = self.counts.unshown - before.unshown
+        if not unshown:
+            self._since = begun
         differences = self.counts.differences - before.differences
         counts = await self._view.counts()
         _log.info(
             "swept",
             read=self.counts.read - before.read,
             differences=differences,
+            unshown=unshown,
             jobs_without_booking=self.counts.without_booking - before.without_booking,
             second_jobs=self.counts.second_jobs - before.second_jobs,
             bookings_without_job=counts.states.get(State.PENDING, 0) + counts.states.get(State.HELD, 0),
         )
-        return differences
+        return None if unshown else differences
+
+    async def _first_since(self, begun: datetime) -> datetime:
+        """From when on a job that goes on may have changed and nobody here know."""
+        await self._view.until_caught_up()
+        known = await self._view.known_since() or begun
+        return max(begun - LONGEST_LOOK, min(begun - FIRST_LOOK, known))
 
     async def _compare(self, glimpse: Glimpse, watch: Watch) -> None:
         self.counts.read += 1
@@ -83,7 +99,12 @@ class Sweep:
             return
         if not is_news(_observed(glimpse), job):
             return
-        observed = _observed(await watch.closer(glimpse))
+        try:
+            observed = _observed(await watch.closer(glimpse))
+        except Unshown as why:
+            self.counts.unshown += 1
+            _log.warning("a visit cannot be read", job=glimpse.job_id, why=str(why))
+            return
         if not is_news(observed, job):
             return
         self.counts.differences += 1

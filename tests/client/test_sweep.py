@@ -7,20 +7,27 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+import pytest
+
 from app.booking.status import Status
+from app.servicetitan.client import PAGE_SIZE
 from app.simulator.control import Outage, outage
-from app.simulator.faults import FaultRequest
+from app.simulator.faults import FaultKind, FaultRequest
 from app.simulator.life import Act, play
 from app.worker.sweep import Sweep
 from tests.support.rows import a_job, held, with_job
 from tests.support.simulated import add_customer, add_job
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from app.booking.inputs import Observed
     from app.booking.record import Record
+    from app.servicetitan.caller import CallMade
     from app.servicetitan.upstream import Upstream
     from app.simulator.server import RunningSimulator
     from app.simulator.state.records import JobRow
+    from tests.client.conftest import MakeUpstream
     from tests.support.web import FedView
 
 
@@ -31,9 +38,9 @@ def now() -> datetime:
 class Told:
     """A sweep and what it reported."""
 
-    def __init__(self, view: FedView) -> None:
+    def __init__(self, view: FedView, clock: Callable[[], datetime] = now) -> None:
         self.reported: list[tuple[str, Observed]] = []
-        self.sweep = Sweep(view, self._report, now)
+        self.sweep = Sweep(view, self._report, clock)
 
     async def _report(self, booking_id: str, seen: Observed) -> None:
         self.reported.append((booking_id, seen))
@@ -164,3 +171,86 @@ async def test_what_a_sweep_that_was_cut_short_did_not_see_is_found_by_the_next(
             await asyncio.sleep(0.05)
             await upstream.check_health()
     assert told.statuses() == [("b-1", Status.COMPLETED)]
+
+
+async def test_a_visit_that_cannot_be_read_keeps_no_other_job_from_being_seen(
+    simulator: RunningSimulator, upstream: Upstream, view: FedView
+) -> None:
+    first, then = job_of(simulator, "b-1"), job_of(simulator, "b-2")
+    view.put(known(first, "b-1"), known(then, "b-2"))
+    assert play(simulator.state.world, first, Act.DISPATCH) is None
+    assert play(simulator.state.world, then, Act.COMPLETE) is None
+    simulator.state.world.jobs.touch(then, now() + timedelta(hours=1))
+    told = Told(view)
+    visits = "/jpm/v2/tenant/*/appointments/*"
+    fault = FaultRequest.model_validate({"kind": "error_before", "path": visits})
+    simulator.state.faults.add(fault, simulator.state.monotonic())
+    assert await told.sweep.look(upstream.watch) is None
+    assert told.statuses() == [("b-2", Status.COMPLETED)]
+    simulator.state.faults.clear()
+    view.put(known(then, "b-2", Status.COMPLETED, then.modified_on))
+    assert await told.sweep.look(upstream.watch) == 1
+    assert told.statuses()[1:] == [("b-1", Status.DISPATCHED)]
+
+
+@pytest.mark.parametrize(("days", "found"), [(20, 1), (40, 0)])
+async def test_after_a_long_time_away_all_is_read_that_may_have_changed_since(
+    simulator: RunningSimulator, upstream: Upstream, view: FedView, days: int, found: int
+) -> None:
+    """Nothing says when the last sweep was; since when each job is known does."""
+    job = job_of(simulator, "b-1")
+    assert play(simulator.state.world, job, Act.COMPLETE) is None
+    view.put(known(job, "b-1", at=job.created_on - timedelta(days=1)))
+    told = Told(view, lambda: now() + timedelta(days=days))
+    assert await told.sweep.look(upstream.watch) == found
+
+
+async def test_a_sweep_that_was_cut_short_goes_on_where_it_was(
+    simulator: RunningSimulator, make_upstream: MakeUpstream, view: FedView
+) -> None:
+    """A first look may have many pages: it would hardly ever be read in one go."""
+
+    def fail_once(call: CallMade) -> None:
+        if call.http_status == 200:
+            fault = FaultRequest(kind=FaultKind.ERROR_BEFORE, count=1)
+            simulator.state.faults.add(fault, simulator.state.monotonic())
+
+    world = simulator.state.world
+    customer, begun = add_customer(world), now()
+    for number in range(int(PAGE_SIZE) + 3):
+        hours = 1 if number < int(PAGE_SIZE) - 1 else number - int(PAGE_SIZE) + 3
+        world.jobs.touch(add_job(world, customer), begun + timedelta(hours=hours))
+    told = Told(view, lambda: begun + timedelta(hours=9))
+    assert await told.sweep.look(make_upstream(observe=fail_once).watch) is None
+    assert told.sweep.counts.read == int(PAGE_SIZE)
+    simulator.state.faults.clear()
+    assert await told.sweep.look(make_upstream().watch) == 0
+    assert told.sweep.counts.read == int(PAGE_SIZE) + 4
+
+
+async def test_no_job_is_skipped_when_others_are_modified_while_pages_are_read(
+    simulator: RunningSimulator, upstream: Upstream
+) -> None:
+    world = simulator.state.world
+    customer = add_customer(world)
+    made = [add_job(world, customer) for _ in range(int(PAGE_SIZE) + 3)]
+    read: list[int] = []
+    async for glimpse in upstream.watch.modified_since(now() - timedelta(days=1)):
+        if not read:
+            for job in made[:5]:
+                world.jobs.touch(job, now() + timedelta(seconds=1))
+        read.append(glimpse.job_id)
+    assert set(read) == {job.id for job in made}
+    assert len(read) == len(made) + 5, "those that changed come twice, no other does"
+
+
+async def test_jobs_that_were_modified_at_the_same_time_are_all_read(
+    simulator: RunningSimulator, upstream: Upstream
+) -> None:
+    world = simulator.state.world
+    customer, at = add_customer(world), now() + timedelta(seconds=1)
+    made = [add_job(world, customer) for _ in range(2 * int(PAGE_SIZE) + 3)]
+    for job in made:
+        world.jobs.touch(job, at)
+    read = [glimpse.job_id async for glimpse in upstream.watch.modified_since(now() - timedelta(days=1))]
+    assert read == [job.id for job in made]

@@ -85,6 +85,7 @@ class FedView(View):
     async def start(self) -> None:
         """Stand still, caught up."""
         self.set_progress(build=1, caught_up=True, as_of=self._clock())
+        self._caught_up.set()
 
     async def stop(self) -> None:
         """Close the file."""

@@ -90,6 +90,21 @@ def test_an_older_row_never_follows_a_newer_one(database: sqlite3.Connection) ->
     assert queries.regressions(database, [0], 10) == []
 
 
+def test_since_when_all_jobs_that_go_on_are_known(database: sqlite3.Connection) -> None:
+    assert queries.known_since(database) is None
+    days = [timedelta(days=number) for number in range(3)]
+    ended = with_job("b-0", 1000, job={"status_at": NOW - days[2]}, state=State.ENDED)
+    active = [with_job(f"b-{n}", 1000 + n, job={"status_at": NOW - days[n]}) for n in (0, 1)]
+    put(
+        database,
+        row(replace(ended, booking_id="b-9")),
+        row(active[0], 1),
+        row(active[1], 2),
+        row(held("b-8"), 3),
+    )
+    assert queries.known_since(database) == NOW - days[1]
+
+
 def test_a_regression_is_over_when_the_row_was_written_again(database: sqlite3.Connection) -> None:
     newer, older = a_record(sequence=5), a_record(sequence=4)
     done = put(database, row(newer, 0), row(older, 1))
