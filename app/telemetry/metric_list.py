@@ -404,49 +404,8 @@ INFO = _gauge(
     Label("mode", ("simulation", "sandbox", "live")),
 )
 
-METRICS: tuple[Metric, ...] = (
-    CREATIONS,
-    CALL_SECONDS,
-    DEAD_LETTERS,
-    AUTHENTICATION_ERRORS,
-    RATE_LIMITED,
-    BOOKING_TO_JOB,
-    ATTEMPTS,
-    CUSTOMER_ANSWERS,
-    BOOKINGS,
-    LANES,
-    EVENTS_BEHIND,
-    ATTENTION,
-    ATTENTION_NEXT_VISIT,
-    SECOND_JOBS,
-    ROWS_MISSING,
-    LANES_WOKEN,
-    CALLS,
-    CALLS_IN_FLIGHT,
-    CALLS_WAITING,
-    PACE_AVAILABLE,
-    PACE_USED,
-    PACE_STOPPED,
-    BREAKER_OPEN,
-    BREAKER_WAITING,
-    SWEEP_DIFFERENCES,
-    SWEEP_ENDED,
-    LAG,
-    COMMIT_AGE,
-    HEAD_AGE,
-    MESSAGES_UNFINISHED,
-    MESSAGES_FINISHED,
-    RECOVERING,
-    RECOVERY_REMAINING,
-    PARTITIONS_OWNED,
-    GROUP_MEMBERS,
-    VIEW_BEHIND,
-    VIEW_AGE,
-    WEBHOOKS,
-    HTTP_REQUESTS,
-    HTTP_SECONDS,
-    INFO,
-)
+METRICS: tuple[Metric, ...] = tuple(each for each in globals().values() if isinstance(each, Metric))
+"""All of the above, in their order."""
 
 
 def as_markdown() -> str:

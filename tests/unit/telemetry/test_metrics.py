@@ -145,10 +145,8 @@ def test_a_declaration_is_whole(metric: Metric) -> None:
         assert bool(label.values) is not bool(label.bound), label
 
 
-def test_no_metric_is_declared_twice_or_left_out_of_the_list() -> None:
-    declared = [each for each in vars(listed).values() if isinstance(each, Metric)]
+def test_no_metric_is_declared_twice() -> None:
     assert len({metric.name for metric in METRICS}) == len(METRICS)
-    assert {metric.name for metric in declared} == {metric.name for metric in METRICS}
 
 
 def test_counters_with_closed_labels_are_there_from_the_start_at_0(metrics: Metrics) -> None:
