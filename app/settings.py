@@ -20,6 +20,7 @@ from app import setting_types as types
 from app.setting_types import Mode, is_loopback, mode_of
 
 SIMULATOR = "http://127.0.0.1:8200"
+_ON_THIS_MACHINE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what is listened on, not a listener
 
 
 class SettingsWrong(Exception):  # noqa: N818 - read as a sentence: "settings wrong"
@@ -223,6 +224,12 @@ class Settings(BaseSettings):
         """Where a token is asked for: the auth URL itself when it has a path, else `/connect/token` there."""
         url = URL(self.servicetitan_auth_url)
         return str(url if url.path not in {"", "/"} else url / "connect/token")
+
+    @property
+    def web_url(self) -> str:
+        """Where the web views are reached from this machine."""
+        host = _ON_THIS_MACHINE.get(self.web_host, self.web_host)
+        return f"http://[{host}]:{self.web_port}" if ":" in host else f"http://{host}:{self.web_port}"
 
     @property
     def notices(self) -> tuple[str, ...]:

@@ -12,10 +12,16 @@ from rich.table import Table
 
 from app.booking.reasons import Reason
 from app.commands import dead_letters_turned_away
-from app.commands.dead_letters_asking import confirm, connected, new_console, print_json, run, worker_at
 from app.commands.status import ExitStatus
-from app.commands.worker_api import WorkerApi
-from app.web.operations import PREFIX
+from app.commands.worker_api import (
+    WorkerApi,
+    booking_path,
+    confirm,
+    connected,
+    new_console,
+    print_json,
+    worker_at,
+)
 
 Kind: TypeAlias = Literal["retry", "discard"]
 
@@ -67,7 +73,7 @@ def dead_letters() -> None:
 def list_(*, reason: str | None, limit: int, as_json: bool, url: str | None, key: str | None) -> int:
     """Show what waits for a person, the earliest visit first."""
     query = f"?limit={limit}" + (f"&reason={reason}" if reason else "")
-    found = run(worker_at(url, key).data("GET", f"/ops/api/dead-letters{query}"))
+    found = asyncio.run(worker_at(url, key).data("GET", f"/ops/api/dead-letters{query}"))
     if as_json:
         return print_json(found)
     for one in found["turnedAway"]:
@@ -97,7 +103,7 @@ def list_(*, reason: str | None, limit: int, as_json: bool, url: str | None, key
 @connected
 def show(*, booking_id: str, as_json: bool, url: str | None, key: str | None) -> int:
     """Show why one booking waits."""
-    found = run(worker_at(url, key).data("GET", _booking_path(booking_id)))
+    found = asyncio.run(worker_at(url, key).data("GET", booking_path(booking_id)))
     if as_json:
         return print_json(found)
     click.echo(f"{found['bookingId']} is {found['state']}, wants {found['wants']}")
@@ -130,7 +136,7 @@ def plan(
     """Show what would happen to each of these bookings, or to all that failed for a reason. Does nothing."""
     if turned_away:
         return dead_letters_turned_away.look(worker_at(url, key), booking_ids, reason, as_json=as_json)
-    planned = run(_plan(worker_at(url, key), "discard" if discard else "retry", booking_ids, reason))
+    planned = asyncio.run(_plan(worker_at(url, key), "discard" if discard else "retry", booking_ids, reason))
     if as_json:
         return print_json(planned)
     _show_plan(planned)
@@ -188,7 +194,7 @@ def _act(
     key: str | None,
 ) -> int:
     api = worker_at(url, key)
-    planned = run(_plan(api, kind, booking_ids, reason))
+    planned = asyncio.run(_plan(api, kind, booking_ids, reason))
     if not as_json:
         _show_plan(planned)
     if dry_run or planned["total"] == 0:
@@ -197,7 +203,7 @@ def _act(
         return ExitStatus.DONE if dry_run else ExitStatus.NOT_DONE
     if not yes and (kind == "discard" or planned["total"] > _SURE_ABOVE):
         confirm(planned["total"], planned["kind"])
-    ended = run(_apply(api, planned, why))
+    ended = asyncio.run(_apply(api, planned, why))
     if as_json:
         print_json(ended)
     else:
@@ -236,11 +242,11 @@ def repair(
     if not changes and data is None:
         raise click.UsageError("say what to change: --set FIELD=VALUE, or --data FILE")
     api = worker_at(url, key)
-    repaired = run(_repaired(api, booking_id, changes, data))
+    repaired = asyncio.run(_repaired(api, booking_id, changes, data))
     if dry_run:
         return print_json(repaired)
     body = {"action": "repair", "why": why, "data": repaired, **({"event": event} if event else {})}
-    found = run(_repair(api, booking_id, body))
+    found = asyncio.run(_repair(api, booking_id, body))
     if as_json:
         return print_json(found)
     told = found["timeline"][-1] if found["timeline"] else None
@@ -253,7 +259,7 @@ async def _repaired(
 ) -> dict[str, Any]:
     """The data that would be sent: of the file, else the booking's own; with the changes."""
     if data is None:
-        found: dict[str, Any] = (await api.data("GET", _booking_path(booking_id)))["booking"]
+        found: dict[str, Any] = (await api.data("GET", booking_path(booking_id)))["booking"]
     else:
         found = _json_object(data)
     for change in changes:
@@ -287,10 +293,6 @@ def _value(before: object, text: str) -> object:
 # Asking ---------------------------------------------------------------------------------------------------
 
 
-def _booking_path(booking_id: str) -> str:
-    return f"{PREFIX}/bookings/{quote(booking_id, safe='')}"
-
-
 async def _plan(
     api: WorkerApi, kind: Kind, booking_ids: tuple[str, ...], reason: str | None
 ) -> dict[str, Any]:
@@ -318,12 +320,12 @@ async def _apply(api: WorkerApi, planned: Mapping[str, Any], why: str) -> dict[s
 
 async def _repair(api: WorkerApi, booking_id: str, body: object) -> dict[str, Any]:
     """Send the repair; gives the booking once its owner has taken it, or as it is."""
-    made = await api.data("POST", f"{_booking_path(booking_id)}/actions", body)
+    made = await api.data("POST", f"{booking_path(booking_id)}/actions", body)
     query = f"?event={quote(made['event'], safe='')}&wait={_WAIT_SECONDS}"
-    status, _ = await api.ask("GET", f"{_booking_path(booking_id)}{query}")
+    status, _ = await api.ask("GET", f"{booking_path(booking_id)}{query}")
     if status == 202:
         raise click.ClickException("it was sent, and its owner has not taken it yet: look again later")
-    return await api.data("GET", _booking_path(booking_id))
+    return await api.data("GET", booking_path(booking_id))
 
 
 def _show_plan(planned: Mapping[str, Any]) -> None:

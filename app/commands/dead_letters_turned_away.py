@@ -1,14 +1,14 @@
 """`dead-letters plan|discard --turned-away`: events that no lane has, seen and closed."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
 from rich.table import Table
 
-from app.commands.dead_letters_asking import confirm, new_console, print_json, run
 from app.commands.status import ExitStatus
-from app.commands.worker_api import WorkerApi
+from app.commands.worker_api import WorkerApi, confirm, new_console, print_json
 
 PATH = "/ops/api/turned-away"
 _MOST = 1000
@@ -16,7 +16,7 @@ _MOST = 1000
 
 def look(api: WorkerApi, names: Sequence[str], reason: str | None, *, as_json: bool) -> int:
     """Show what waits: of one reason, some letters or bookings, or all."""
-    found = run(_asked(api, names, reason))
+    found = asyncio.run(_asked(api, names, reason))
     if as_json:
         return print_json(found)
     _show(found)
@@ -36,7 +36,7 @@ def close(
     """Close some letters, all of some bookings, or a whole group; asks before."""
     if not names and not reason:
         raise click.UsageError("name letters such as 3-17, bookings, or a --reason")
-    found = run(_asked(api, names, reason))
+    found = asyncio.run(_asked(api, names, reason))
     total = len(found["letters"]) if names else sum(one["total"] for one in found["groups"])
     if not as_json:
         _show(found)
@@ -47,7 +47,7 @@ def close(
     if not yes:
         confirm(total, "close")
     for body in _bodies(found, why, whole=not names):
-        run(api.data("POST", PATH, body))
+        asyncio.run(api.data("POST", PATH, body))
     if as_json:
         return print_json({"closed": total})
     click.echo(f"{total} closed")

@@ -13,14 +13,11 @@ import click
 from app.settings import Settings, SettingsWrong, load
 
 _SECONDS = 3.0
-_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - what is listened on, not a listener
 
 
 def address(settings: Settings) -> str:
     """Where the worker of these settings says that it lives."""
-    host = settings.web_host
-    host = _EVERYWHERE.get(host, f"[{host}]" if ":" in host else host)
-    return f"http://{host}:{settings.web_port}/live"
+    return f"{settings.web_url}/live"
 
 
 def answers(url: str) -> bool:

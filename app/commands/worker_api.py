@@ -1,15 +1,37 @@
-"""Asking a running worker over HTTP, for commands: where it is, with which key, and its answers."""
+"""What the commands that ask a running worker share: how it is asked, and how its answers are shown."""
 
+import os
+import sys
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ParamSpec
+from urllib.parse import quote
 
 import aiohttp
 import click
 import orjson
+from rich.console import Console
 
-from app.settings import Settings
+from app.commands.status import ExitStatus
+from app.settings import load
+from app.web.operations import PREFIX
 
-_SECONDS = 40.0
+P = ParamSpec("P")
+
+
+class NoWorker(click.ClickException):
+    """No worker answers; the text says where, and what was met instead."""
+
+
+def connected(command: Callable[P, Any]) -> Callable[P, Any]:
+    """The options of every command that asks a worker."""
+    for option in (
+        click.option("--json", "as_json", is_flag=True, help="The whole answer as JSON."),
+        click.option("--key", envvar="API_KEY", help="A key; the first one of the settings when not given."),
+        click.option("--url", help="A worker; the one of WEB_HOST and WEB_PORT when not given."),
+    ):
+        command = option(command)
+    return command
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,11 +40,12 @@ class WorkerApi:
 
     url: str
     key: str | None
+    seconds: float
 
     async def ask(self, method: str, path: str, body: object = None) -> tuple[int, dict[str, Any]]:
-        """Status and body of the answer. Raises ClickException without an answer, and for a wrong key."""
+        """Status and body of the answer. Raises NoWorker without one, and ClickException for a wrong key."""
         headers = {} if self.key is None else {"Authorization": f"Bearer {self.key}"}
-        limit = aiohttp.ClientTimeout(total=_SECONDS)
+        limit = aiohttp.ClientTimeout(total=self.seconds)
         try:
             async with (
                 aiohttp.ClientSession(timeout=limit) as session,
@@ -30,7 +53,7 @@ class WorkerApi:
             ):
                 found: dict[str, Any] = orjson.loads(await answer.read())
         except (aiohttp.ClientError, TimeoutError, ValueError) as wrong:
-            raise click.ClickException(f"no worker answers at {self.url} ({type(wrong).__name__})") from None
+            raise NoWorker(f"no worker answers at {self.url} ({type(wrong).__name__})") from None
         if answer.status in {401, 403}:
             raise click.ClickException(f"{self.url} answers: {found['message']}; give a key with --key")
         return answer.status, found
@@ -45,13 +68,34 @@ class WorkerApi:
         return data
 
 
-def own_url(settings: Settings) -> str:
-    """Where the worker of these settings answers."""
-    host = "127.0.0.1" if settings.web_host in {"0.0.0.0", "::"} else settings.web_host  # noqa: S104 - compared, not bound
-    return f"http://[{host}]:{settings.web_port}" if ":" in host else f"http://{host}:{settings.web_port}"
+def worker_at(url: str | None, key: str | None, *, may_act: bool = True, seconds: float = 40.0) -> WorkerApi:
+    """The worker of the options, else that of the settings, with the first of their keys for that."""
+    settings = load(os.environ)
+    read, act = settings.api_read_keys, settings.api_act_keys
+    held = (*act, *read) if may_act else (*read, *act)
+    own = held[0].key.get_secret_value() if held else None
+    return WorkerApi((url or settings.web_url).rstrip("/"), key or own, seconds)
 
 
-def first_key(settings: Settings, *, may_act: bool = False) -> str | None:
-    """The first key of these settings that may read, or act."""
-    keys = settings.api_act_keys if may_act else (*settings.api_read_keys, *settings.api_act_keys)
-    return keys[0].key.get_secret_value() if keys else None
+def booking_path(booking_id: str) -> str:
+    """Where a worker tells of a booking."""
+    return f"{PREFIX}/bookings/{quote(booking_id, safe='')}"
+
+
+def confirm(total: int, verb: str) -> None:
+    """Have the number typed; raises ClickException for another, and UsageError where nobody can type."""
+    if not sys.stdin.isatty():
+        raise click.UsageError(f"{total} events would be acted on: say --yes")
+    if click.prompt(f"Type {total} to {verb} them", default="", show_default=False) != str(total):
+        raise click.ClickException(f"that is not {total}: nothing was done")
+
+
+def new_console() -> Console:
+    """Where tables are printed."""
+    return Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+
+
+def print_json(found: object) -> int:
+    """The whole answer, for scripts."""
+    click.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode())
+    return ExitStatus.DONE
