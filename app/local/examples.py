@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 import orjson
@@ -16,6 +16,9 @@ import orjson
 from app.booking.house import PROBLEMS
 
 SOURCE = "/booking-system/demo"
+
+Person: TypeAlias = Mapping[str, str]
+"""Who books, and where the door is: those fields of a booking."""
 
 _FIRST = (
     "Ana", "Ben", "Chloe", "Daniel", "Elena", "Frank", "Grace", "Henry", "Isabel", "Jack", "Karen", "Luis",
@@ -46,19 +49,6 @@ _INSTRUCTIONS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
-    """Who books, and where the door is."""
-
-    first_name: str
-    last_name: str
-    phone: str
-    email: str
-    address: str
-    city: str
-    zip: str
-
-
-@dataclass(frozen=True, slots=True)
 class Sent:
     """A record for `booking-events`, as it is produced."""
 
@@ -82,29 +72,23 @@ class Examples:
         self._people += 1
         first, last = draw.choice(_FIRST), draw.choice(_LAST)
         city, zip_code = draw.choice(_PLACES)
-        self.latest = Person(
-            first_name=first,
-            last_name=last,
-            phone=f"({draw.choice(_AREA_CODES)}) 555-{100 + draw.randrange(100):04}",
-            email=f"{first}.{last}".replace("'", "").lower() + f"{self._people}@example.com",
-            address=f"{100 + self._people} {draw.choice(_STREETS)}",
-            city=city,
-            zip=zip_code,
-        )
+        self.latest = {
+            "firstName": first,
+            "lastName": last,
+            "phone": f"({draw.choice(_AREA_CODES)}) 555-{100 + draw.randrange(100):04}",
+            "email": f"{first}.{last}".replace("'", "").lower() + f"{self._people}@example.com",
+            "address": f"{100 + self._people} {draw.choice(_STREETS)}",
+            "city": city,
+            "state": "AZ",
+            "zip": zip_code,
+        }
         return self.latest
 
     def booking(self, who: Person) -> dict[str, Any]:
         """The data of a `booking.created` by this person."""
         draw = self._random
         data: dict[str, Any] = {
-            "firstName": who.first_name,
-            "lastName": who.last_name,
-            "phone": who.phone,
-            "email": who.email,
-            "address": who.address,
-            "city": who.city,
-            "state": "AZ",
-            "zip": who.zip,
+            **who,
             "problemType": draw.choice(list(PROBLEMS)),
             **self.visit(),
             "doorCount": draw.choice((1, 1, 1, 2, 3)),
