@@ -60,7 +60,16 @@ class Answer:
     content_type: str = JSON
 
 
+class Refused(Exception):  # noqa: N818 - it says what is the case
+    """The call is refused: its route answers with the refusal."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.title)
+        self.refusal = refusal
+
+
 Endpoint = Callable[[World, Call], Answer]
+"""The work of a route; may raise Refused."""
 Pace = Literal["query", "create", "status", "cancel", "token"]
 """Which of the seed's delays an endpoint has."""
 
@@ -71,18 +80,23 @@ class Route:
 
     method: str
     path: str
-    endpoint: Endpoint
+    work: Endpoint
     pace: Pace = "query"
+
+    def endpoint(self, world: World, call: Call) -> Answer:
+        """Do the work of one call; its answer, or the refusal it met."""
+        try:
+            return self.work(world, call)
+        except Refused as refused:
+            return refuse(refused.refusal)
 
 
 EMPTY = Answer()
 """200 with an empty body: how cancel, hold, complete and their like answer."""
 
 
-def answer(model: Wire | Refusal) -> Answer:
-    """A 200 with the model, or the refusal."""
-    if isinstance(model, Refusal):
-        return refuse(model)
+def answer(model: Wire) -> Answer:
+    """A 200 with the model."""
     return Answer(body=model.answer())
 
 
@@ -103,33 +117,42 @@ def refuse(refusal: Refusal, *, headers: Mapping[str, str] | None = None) -> Ans
     return Answer(refusal.status, body.answer(), headers or {})
 
 
-def not_found(kind: str, row_id: object) -> Answer:
-    """404 for an id nobody has."""
-    text = f"{kind} with id {row_id} was not found."
-    return refuse(Refusal(404, text, {"id": [text]}))
+def done(result: R | Refusal) -> R:
+    """What was done. Raises Refused when it was not."""
+    if isinstance(result, Refusal):
+        raise Refused(result)
+    return result
 
 
-def page(found: Slice[R] | Refusal, kind: type[Page[W]], show: Callable[[R], W]) -> Answer:
-    """A page of rows, each shown by `show`, or the refusal."""
-    if isinstance(found, Refusal):
-        return refuse(found)
+def found(row: R | None, kind: str, call: Call) -> R:
+    """The row that the path names. Raises Refused, a 404, when there is none."""
+    if row is None:
+        text = f"{kind} with id {call.path['id']} was not found."
+        raise Refused(Refusal(404, text, {"id": [text]}))
+    return row
+
+
+def page(wanted: Slice[R] | Refusal, kind: type[Page[W]], show: Callable[[R], W]) -> Answer:
+    """A page of rows, each shown by `show`."""
+    rows = done(wanted)
     return answer(
         kind(
-            page=found.page,
-            page_size=found.page_size,
-            has_more=found.has_more,
-            total_count=found.total,
-            data=tuple(show(row) for row in found.rows),
+            page=rows.page,
+            page_size=rows.page_size,
+            has_more=rows.has_more,
+            total_count=rows.total,
+            data=tuple(show(row) for row in rows.rows),
         )
     )
 
 
-def read(call: Call, kind: type[W]) -> W | Refusal:
-    """The body as a model, or a 400 that names each bad field."""
+def read(call: Call, kind: type[W]) -> W:
+    """The body as a model. Raises Refused, a 400 that names each bad field."""
     try:
         return kind.read(call.body or b"{}")
     except ValidationError as error:
         errors: dict[str, list[str]] = {}
         for item in error.errors(include_url=False, include_input=False):
             errors.setdefault(".".join(map(str, item["loc"])), []).append(item["msg"])
-        return Refusal(400, "One or more validation errors occurred.", errors)
+        refusal = Refusal(400, "One or more validation errors occurred.", errors)
+        raise Refused(refusal) from None

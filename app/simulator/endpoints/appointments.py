@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from app.servicetitan.wire import jpm, office
 from app.servicetitan.wire.envelope import Page
 from app.simulator import views
-from app.simulator.call import Answer, Call, Route, answer, empty, not_found, page, read, refuse
+from app.simulator.call import Answer, Call, Refused, Route, answer, done, empty, found, page, read, refuse
 from app.simulator.query import Filters, page_of
 from app.simulator.state import jobs, visits
 from app.simulator.state.records import AppointmentRow, AssignmentRow, Refusal
@@ -50,73 +50,57 @@ def list_appointments(world: World, call: Call) -> Answer:
 
 def get_appointment(world: World, call: Call) -> Answer:
     """GET /appointments/{id}."""
-    row = world.appointments.get(call.id())
-    return answer(views.appointment(row)) if row else _no_appointment(call)
+    return answer(views.appointment(found(world.appointments.get(call.id()), "Appointment", call)))
 
 
 def add_appointment(world: World, call: Call) -> Answer:
     """POST /appointments: 409 when the job has ended."""
     request = read(call, jpm.CreateAppointment)
-    if isinstance(request, Refusal):
-        return refuse(request)
     job = world.jobs.get(request.job_id)
     if job is None:
         text = f"Job {request.job_id} was not found."
         return refuse(Refusal(400, "Validation failed", {"jobId": [text]}))
-    return _shown(jobs.add_appointment(world, job, request))
+    return answer(views.appointment(done(jobs.add_appointment(world, job, request))))
 
 
 def reschedule(world: World, call: Call) -> Answer:
     """PATCH /appointments/{id}/reschedule."""
     row = _live(world, call)
-    if row is None:
-        return _no_appointment(call)
-    request = read(call, jpm.RescheduleAppointment)
-    return refuse(request) if isinstance(request, Refusal) else _shown(visits.reschedule(world, row, request))
+    moved = done(visits.reschedule(world, row, read(call, jpm.RescheduleAppointment)))
+    return answer(views.appointment(moved))
 
 
 def hold(world: World, call: Call) -> Answer:
     """PUT /appointments/{id}/hold: an empty 200."""
     row = _live(world, call)
-    if row is None:
-        return _no_appointment(call)
-    request = read(call, jpm.ReasonAndMemo)
-    return refuse(request) if isinstance(request, Refusal) else empty(visits.hold(world, row, request))
+    return empty(visits.hold(world, row, read(call, jpm.ReasonAndMemo)))
 
 
 def remove_hold(world: World, call: Call) -> Answer:
     """DELETE /appointments/{id}/hold: an empty 200; 409 when not on hold."""
-    row = _live(world, call)
-    return empty(visits.remove_hold(world, row)) if row else _no_appointment(call)
+    return empty(visits.remove_hold(world, _live(world, call)))
 
 
 def delete_appointment(world: World, call: Call) -> Answer:
     """DELETE /appointments/{id}: an empty 200."""
-    row = _live(world, call)
-    return empty(visits.delete(world, row)) if row else _no_appointment(call)
+    return empty(visits.delete(world, _live(world, call)))
 
 
 def confirm(world: World, call: Call) -> Answer:
     """PUT /appointments/{id}/confirmation: an empty 200."""
-    row = _live(world, call)
-    return empty(visits.confirm(world, row, confirmed=True)) if row else _no_appointment(call)
+    return empty(visits.confirm(world, _live(world, call), confirmed=True))
 
 
 def remove_confirmation(world: World, call: Call) -> Answer:
     """DELETE /appointments/{id}/confirmation: an empty 200."""
-    row = _live(world, call)
-    return empty(visits.confirm(world, row, confirmed=False)) if row else _no_appointment(call)
+    return empty(visits.confirm(world, _live(world, call), confirmed=False))
 
 
 def instruct(world: World, call: Call) -> Answer:
     """PUT /appointments/{id}/special-instructions."""
     row = _live(world, call)
-    if row is None:
-        return _no_appointment(call)
     request = read(call, jpm.SpecialInstructions)
-    if isinstance(request, Refusal):
-        return refuse(request)
-    return _shown(visits.instruct(world, row, request.special_instructions))
+    return answer(views.appointment(done(visits.instruct(world, row, request.special_instructions))))
 
 
 def list_assignments(world: World, call: Call) -> Answer:
@@ -138,8 +122,8 @@ def list_assignments(world: World, call: Call) -> Answer:
         appointments = _appointment_ids(world, visit_ids, job_id)
         if appointments is None:
             return world.assignments.in_order
-        found = {i for row_id in appointments for i in world.appointments.rows[row_id].assignment_ids}
-        return (rows[row_id] for row_id in sorted(found))
+        assigned = {i for row_id in appointments for i in world.appointments.rows[row_id].assignment_ids}
+        return (rows[row_id] for row_id in sorted(assigned))
 
     return page(
         page_of(query, filters, candidates),
@@ -151,28 +135,25 @@ def list_assignments(world: World, call: Call) -> Answer:
 def assign_technicians(world: World, call: Call) -> Answer:
     """POST /appointment-assignments/assign-technicians."""
     request = read(call, office.AssignTechnicians)
-    if isinstance(request, Refusal):
-        return refuse(request)
-    row = world.appointments.get(request.job_appointment_id)
-    if row is None or not row.active:
-        return refuse(_UNKNOWN_APPOINTMENT)
-    return _assigned(visits.assign_technicians(world, row, request.technician_ids))
+    row = _named(world, request)
+    changed = done(visits.assign_technicians(world, row, request.technician_ids))
+    return answer(views.assigned_appointment(changed))
 
 
 def unassign_technicians(world: World, call: Call) -> Answer:
     """POST /appointment-assignments/unassign-technicians."""
     request = read(call, office.AssignTechnicians)
-    if isinstance(request, Refusal):
-        return refuse(request)
+    row = _named(world, request)
+    changed = done(visits.unassign_technicians(world, row, request.technician_ids))
+    return answer(views.assigned_appointment(changed))
+
+
+def _named(world: World, request: office.AssignTechnicians) -> AppointmentRow:
     row = world.appointments.get(request.job_appointment_id)
     if row is None or not row.active:
-        return refuse(_UNKNOWN_APPOINTMENT)
-    return _assigned(visits.unassign_technicians(world, row, request.technician_ids))
-
-
-_UNKNOWN_APPOINTMENT = Refusal(
-    400, "Validation failed", {"jobAppointmentId": ["The appointment was not found."]}
-)
+        text = "The appointment was not found."
+        raise Refused(Refusal(400, "Validation failed", {"jobAppointmentId": [text]}))
+    return row
 
 
 def _appointment_ids(
@@ -186,21 +167,9 @@ def _appointment_ids(
     return job.appointment_ids if job else ()
 
 
-def _live(world: World, call: Call) -> AppointmentRow | None:
+def _live(world: World, call: Call) -> AppointmentRow:
     row = world.appointments.get(call.id())
-    return row if row and row.active else None
-
-
-def _shown(row: AppointmentRow | Refusal) -> Answer:
-    return refuse(row) if isinstance(row, Refusal) else answer(views.appointment(row))
-
-
-def _assigned(row: AppointmentRow | Refusal) -> Answer:
-    return refuse(row) if isinstance(row, Refusal) else answer(views.assigned_appointment(row))
-
-
-def _no_appointment(call: Call) -> Answer:
-    return not_found("Appointment", call.path["id"])
+    return found(row if row and row.active else None, "Appointment", call)
 
 
 _VISITS = "/jpm/v2/tenant/{tenant}/appointments"

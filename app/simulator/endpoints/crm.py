@@ -6,7 +6,7 @@ from functools import partial
 from app.servicetitan.wire import crm as wire
 from app.servicetitan.wire.envelope import Page
 from app.simulator import views
-from app.simulator.call import Answer, Call, Route, answer, empty, not_found, page, read, refuse
+from app.simulator.call import Answer, Call, Route, answer, done, empty, found, page, read, refuse
 from app.simulator.query import Filters, Query, page_of
 from app.simulator.state import people
 from app.simulator.state.people import phone_key
@@ -15,7 +15,6 @@ from app.simulator.state.records import (
     ContactRow,
     CustomerRow,
     LocationRow,
-    Refusal,
 )
 from app.simulator.state.table import Index
 from app.simulator.state.world import World
@@ -26,19 +25,13 @@ _FULL_PHONE = 10
 
 def create_customer(world: World, call: Call) -> Answer:
     """POST /customers."""
-    request = read(call, wire.CreateCustomer)
-    if isinstance(request, Refusal):
-        return refuse(request)
-    row = people.create_customer(world, request)
-    if isinstance(row, Refusal):
-        return refuse(row)
+    row = done(people.create_customer(world, read(call, wire.CreateCustomer)))
     return answer(views.created_customer(world, row, call.guid))
 
 
 def get_customer(world: World, call: Call) -> Answer:
     """GET /customers/{id}."""
-    row = world.customers.get(call.id())
-    return answer(views.customer(row, call.guid)) if row else _no_customer(call)
+    return answer(views.customer(_customer(world, call), call.guid))
 
 
 def list_customers(world: World, call: Call) -> Answer:
@@ -80,21 +73,14 @@ def list_customers(world: World, call: Call) -> Answer:
 
 def patch_customer(world: World, call: Call) -> Answer:
     """PATCH /customers/{id}."""
-    row = world.customers.get(call.id())
-    if row is None:
-        return _no_customer(call)
-    request = read(call, wire.PatchCustomer)
-    if isinstance(request, Refusal):
-        return refuse(request)
-    changed = people.patch_customer(world, row, request)
-    return refuse(changed) if isinstance(changed, Refusal) else answer(views.customer(changed, call.guid))
+    row = _customer(world, call)
+    changed = done(people.patch_customer(world, row, read(call, wire.PatchCustomer)))
+    return answer(views.customer(changed, call.guid))
 
 
 def list_contacts(world: World, call: Call) -> Answer:
     """GET /customers/{id}/contacts: 409 for an inactive customer."""
-    row = world.customers.get(call.id())
-    if row is None:
-        return _no_customer(call)
+    row = _customer(world, call)
     if not row.active:
         return refuse(people.inactive(row))
     filters = Filters[ContactRow](call.query)
@@ -105,14 +91,8 @@ def list_contacts(world: World, call: Call) -> Answer:
 
 def create_contact(world: World, call: Call) -> Answer:
     """POST /customers/{id}/contacts."""
-    row = world.customers.get(call.id())
-    if row is None:
-        return _no_customer(call)
-    request = read(call, wire.ContactRequest)
-    if isinstance(request, Refusal):
-        return refuse(request)
-    contact = people.create_contact(world, row, request)
-    return refuse(contact) if isinstance(contact, Refusal) else answer(views.contact(contact))
+    contact = done(people.create_contact(world, _customer(world, call), read(call, wire.ContactRequest)))
+    return answer(views.contact(contact))
 
 
 def list_all_contacts(world: World, call: Call) -> Answer:
@@ -131,9 +111,9 @@ def list_all_contacts(world: World, call: Call) -> Answer:
         for customer in (rows[row_id] for row_id in wanted if row_id in rows)
         for contact in customer.contacts
     }
-    found = [contact for row_id in wanted if row_id in rows for contact in rows[row_id].contacts]
+    contacts = [contact for row_id in wanted if row_id in rows for contact in rows[row_id].contacts]
     return page(
-        page_of(query, filters, lambda: sorted(found, key=lambda row: row.id)),
+        page_of(query, filters, lambda: sorted(contacts, key=lambda row: row.id)),
         Page[wire.CustomerContact],
         lambda row: views.customer_contact(owners[row.id], row),
     )
@@ -141,17 +121,14 @@ def list_all_contacts(world: World, call: Call) -> Answer:
 
 def create_location(world: World, call: Call) -> Answer:
     """POST /locations: 409 for an unknown customer."""
-    request = read(call, wire.CreateLocation)
-    if isinstance(request, Refusal):
-        return refuse(request)
-    row = people.create_location(world, request)
-    return refuse(row) if isinstance(row, Refusal) else answer(views.created_location(row, call.guid))
+    row = done(people.create_location(world, read(call, wire.CreateLocation)))
+    return answer(views.created_location(row, call.guid))
 
 
 def get_location(world: World, call: Call) -> Answer:
     """GET /locations/{id}."""
-    row = world.locations.get(call.id())
-    return answer(views.location(row, call.guid)) if row else not_found("Location", call.path["id"])
+    row = found(world.locations.get(call.id()), "Location", call)
+    return answer(views.location(row, call.guid))
 
 
 def list_locations(world: World, call: Call) -> Answer:
@@ -191,17 +168,13 @@ def list_locations(world: World, call: Call) -> Answer:
 
 def create_booking(world: World, call: Call) -> Answer:
     """POST /booking-provider/{provider}/bookings."""
-    request = read(call, wire.CreateBooking)
-    if isinstance(request, Refusal):
-        return refuse(request)
-    row = people.create_booking(world, call.id("provider"), request)
-    return refuse(row) if isinstance(row, Refusal) else answer(views.booking(row))
+    row = done(people.create_booking(world, call.id("provider"), read(call, wire.CreateBooking)))
+    return answer(views.booking(row))
 
 
 def get_booking(world: World, call: Call) -> Answer:
     """GET /booking-provider/{provider}/bookings/{id}, and /bookings/{id}."""
-    row = _booking(world, call)
-    return answer(views.booking(row)) if row else not_found("Booking", call.path["id"])
+    return answer(views.booking(_booking(world, call)))
 
 
 def list_bookings(world: World, call: Call) -> Answer:
@@ -219,24 +192,13 @@ def list_bookings(world: World, call: Call) -> Answer:
 def patch_booking(world: World, call: Call) -> Answer:
     """PATCH /booking-provider/{provider}/bookings/{id}."""
     row = _booking(world, call)
-    if row is None:
-        return not_found("Booking", call.path["id"])
-    request = read(call, wire.PatchBooking)
-    if isinstance(request, Refusal):
-        return refuse(request)
-    changed = people.patch_booking(world, row, request)
-    return refuse(changed) if isinstance(changed, Refusal) else answer(views.booking(changed))
+    return answer(views.booking(done(people.patch_booking(world, row, read(call, wire.PatchBooking)))))
 
 
 def dismiss_booking(world: World, call: Call) -> Answer:
     """POST /booking-provider/{provider}/bookings/{id}/dismiss."""
     row = _booking(world, call)
-    if row is None:
-        return not_found("Booking", call.path["id"])
-    request = read(call, wire.DismissBooking)
-    if isinstance(request, Refusal):
-        return refuse(request)
-    return empty(people.dismiss_booking(world, row, request.call_reason_id))
+    return empty(people.dismiss_booking(world, row, read(call, wire.DismissBooking).call_reason_id))
 
 
 def external_ids(query: Query, index: Index) -> tuple[int, ...] | None:
@@ -277,14 +239,14 @@ def _has_phone_like(row: CustomerRow, phone: str) -> bool:
     )
 
 
-def _booking(world: World, call: Call) -> BookingRow | None:
-    row = world.bookings.get(call.id())
-    provider = call.id("provider")
-    return row if row is None or not provider or row.provider_id == provider else None
+def _booking(world: World, call: Call) -> BookingRow:
+    row, provider = world.bookings.get(call.id()), call.id("provider")
+    ours = row is not None and provider in (0, row.provider_id)
+    return found(row if ours else None, "Booking", call)
 
 
-def _no_customer(call: Call) -> Answer:
-    return not_found("Customer", call.path["id"])
+def _customer(world: World, call: Call) -> CustomerRow:
+    return found(world.customers.get(call.id()), "Customer", call)
 
 
 _CRM = "/crm/v2/tenant/{tenant}"

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from app.servicetitan.wire import jpm as wire
 from app.servicetitan.wire.envelope import Page
 from app.simulator import views
-from app.simulator.call import Answer, Call, Route, answer, empty, not_found, page, read, refuse
+from app.simulator.call import Answer, Call, Route, answer, done, empty, found, page, read, refuse
 from app.simulator.endpoints.crm import external_ids
 from app.simulator.query import ROW_SORTS, Filters, Query, page_of, page_of_list
 from app.simulator.state import jobs
@@ -21,17 +21,13 @@ _SORTS: dict[str, Callable[[JobRow], object]] = {
 
 def create_job(world: World, call: Call) -> Answer:
     """POST /jobs."""
-    request = read(call, wire.CreateJob)
-    if isinstance(request, Refusal):
-        return refuse(request)
-    row = jobs.create_job(world, request)
-    return refuse(row) if isinstance(row, Refusal) else answer(views.job(world, row, call.guid))
+    row = done(jobs.create_job(world, read(call, wire.CreateJob)))
+    return answer(views.job(world, row, call.guid))
 
 
 def get_job(world: World, call: Call) -> Answer:
     """GET /jobs/{id}."""
-    row = world.jobs.get(call.id())
-    return answer(views.job(world, row, call.guid)) if row else _no_job(call)
+    return answer(views.job(world, _job(world, call), call.guid))
 
 
 def list_jobs(world: World, call: Call) -> Answer:
@@ -64,25 +60,25 @@ def list_jobs(world: World, call: Call) -> Answer:
 
 def _narrowest(world: World, query: Query, filters: Filters[JobRow]) -> tuple[int, ...] | None:
     """The ids an index gives, ascending, smallest first of what the query names; None without one."""
-    found: list[tuple[int, ...]] = []
+    narrowed: list[tuple[int, ...]] = []
     ids = query.ids("ids")
     if ids is not None:
-        found.append(tuple(sorted(set(ids))))
+        narrowed.append(tuple(sorted(set(ids))))
     external = external_ids(query, world.jobs_by_external)
     if external is not None:
-        found.append(external)
+        narrowed.append(external)
     customer_id = query.integer("customerId")
     if customer_id is not None:
-        found.append(tuple(world.jobs_by_customer.get(customer_id)))
+        narrowed.append(tuple(world.jobs_by_customer.get(customer_id)))
     technician_id = query.integer("technicianId")
     if technician_id is not None:
-        found.append(tuple(world.jobs_by_technician.get(technician_id)))
+        narrowed.append(tuple(world.jobs_by_technician.get(technician_id)))
         filters.add(lambda row: technician_id in _technicians(world, row))
-    if not found:
+    if not narrowed:
         return None
-    for others in found:
+    for others in narrowed:
         filters.among(others, lambda row: row.id)
-    return min(found, key=len)
+    return min(narrowed, key=len)
 
 
 def _plain_filters(query: Query, filters: Filters[JobRow]) -> None:
@@ -133,23 +129,15 @@ def _technicians(world: World, row: JobRow) -> set[int]:
 
 def patch_job(world: World, call: Call) -> Answer:
     """PATCH /jobs/{id}."""
-    row = world.jobs.get(call.id())
-    if row is None:
-        return _no_job(call)
-    request = read(call, wire.PatchJob)
-    if isinstance(request, Refusal):
-        return refuse(request)
-    changed = jobs.patch_job(world, row, request)
-    return refuse(changed) if isinstance(changed, Refusal) else answer(views.job(world, changed, call.guid))
+    row = _job(world, call)
+    changed = done(jobs.patch_job(world, row, read(call, wire.PatchJob)))
+    return answer(views.job(world, changed, call.guid))
 
 
 def cancel_job(world: World, call: Call) -> Answer:
     """PUT /jobs/{id}/cancel: an empty 200."""
-    row = world.jobs.get(call.id())
-    if row is None:
-        return _no_job(call)
-    request = read(call, wire.ReasonAndMemo)
-    return refuse(request) if isinstance(request, Refusal) else empty(jobs.cancel_job(world, row, request))
+    row = _job(world, call)
+    return empty(jobs.cancel_job(world, row, read(call, wire.ReasonAndMemo)))
 
 
 def remove_cancellation(world: World, call: Call) -> Answer:
@@ -163,61 +151,43 @@ def remove_cancellation(world: World, call: Call) -> Answer:
 
 def hold_job(world: World, call: Call) -> Answer:
     """PUT /jobs/{id}/hold: an empty 200."""
-    row = world.jobs.get(call.id())
-    if row is None:
-        return _no_job(call)
-    request = read(call, wire.ReasonAndMemo)
-    return refuse(request) if isinstance(request, Refusal) else empty(jobs.hold_job(world, row, request))
+    row = _job(world, call)
+    return empty(jobs.hold_job(world, row, read(call, wire.ReasonAndMemo)))
 
 
 def complete_job(world: World, call: Call) -> Answer:
     """PUT /jobs/{id}/complete: an empty 200; 409 when ended or nobody is assigned."""
-    row = world.jobs.get(call.id())
-    if row is None:
-        return _no_job(call)
-    request = read(call, wire.CompleteJob)
-    if isinstance(request, Refusal):
-        return refuse(request)
-    return empty(jobs.complete_job(world, row, request.completed_on))
+    row = _job(world, call)
+    return empty(jobs.complete_job(world, row, read(call, wire.CompleteJob).completed_on))
 
 
 def create_note(world: World, call: Call) -> Answer:
     """POST /jobs/{id}/notes."""
-    row = world.jobs.get(call.id())
-    if row is None:
-        return _no_job(call)
+    row = _job(world, call)
     request = read(call, wire.CreateNote)
-    if isinstance(request, Refusal):
-        return refuse(request)
     return answer(views.note(jobs.write_note(world, row, request.text, pinned=bool(request.pin_to_top))))
 
 
 def list_notes(world: World, call: Call) -> Answer:
     """GET /jobs/{id}/notes."""
-    row = world.jobs.get(call.id())
-    return page(page_of_list(call.query, row.notes), Page[wire.Note], views.note) if row else _no_job(call)
+    return page(page_of_list(call.query, _job(world, call).notes), Page[wire.Note], views.note)
 
 
 def history(world: World, call: Call) -> Answer:
     """GET /jobs/{id}/history."""
-    row = world.jobs.get(call.id())
-    return answer(wire.JobHistory(history=views.history(row.history))) if row else _no_job(call)
+    return answer(wire.JobHistory(history=views.history(_job(world, call).history)))
 
 
 def canceled_log(world: World, call: Call) -> Answer:
     """GET /jobs/{id}/canceled-log."""
-    row = world.jobs.get(call.id())
-    if row is None:
-        return _no_job(call)
-    found = page_of_list(call.query, row.cancellations)
-    return page(found, Page[wire.CanceledLog], lambda entry: views.canceled_log(row, entry))
+    row = _job(world, call)
+    entries = page_of_list(call.query, row.cancellations)
+    return page(entries, Page[wire.CanceledLog], lambda entry: views.canceled_log(row, entry))
 
 
 def booked_log(world: World, call: Call) -> Answer:
     """GET /jobs/{id}/booked-log."""
-    row = world.jobs.get(call.id())
-    if row is None:
-        return _no_job(call)
+    row = _job(world, call)
     visits = [world.appointments.rows[row_id] for row_id in row.appointment_ids]
     return page(page_of_list(call.query, visits), Page[wire.BookedLog], views.booked_log)
 
@@ -239,8 +209,8 @@ def cancel_reasons_of_jobs(world: World, call: Call) -> Answer:
     )
 
 
-def _no_job(call: Call) -> Answer:
-    return not_found("Job", call.path["id"])
+def _job(world: World, call: Call) -> JobRow:
+    return found(world.jobs.get(call.id()), "Job", call)
 
 
 _JOBS = "/jpm/v2/tenant/{tenant}/jobs"
