@@ -21,12 +21,7 @@ from app.stream.kafka import connection, wait_for_kafka
 from app.stream.partition import partition_for
 from app.stream.topology import topics
 
-_KINDS = {
-    "created": "created",
-    "rescheduled": "rescheduled",
-    "status-changed": "status_changed",
-    "cancelled": "cancelled",
-}
+_KINDS = ("created", "rescheduled", "status-changed", "cancelled")
 _SOURCE = "/servicetitan-stream/cli"
 _LARGEST_REQUEST = 1_100_000
 _EXAMPLES = """\b
@@ -77,7 +72,7 @@ def send(
             "specversion": "1.0",
             "id": event_id or str(uuid4()),
             "source": source,
-            "type": f"booking.{_KINDS.get(what, 'created')}",
+            "type": f"booking.{'created' if what == 'example' else what.replace('-', '_')}",
             "subject": booking_id or _new_id(what),
             "time": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
             "data": _data(what, given),

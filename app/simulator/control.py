@@ -6,11 +6,10 @@ from typing import Any, TypeVar
 
 import orjson
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic.alias_generators import to_camel
+from pydantic import Field, ValidationError
 
 from app.servicetitan.wire.dates import print_instant
-from app.simulator.faults import EVERYTHING, FaultKind, FaultRequest, FaultRule, Window
+from app.simulator.faults import EVERYTHING, FaultKind, FaultRequest, FaultRule, Json, Window
 from app.simulator.journal import CallRecord
 from app.simulator.life import SECOND_THOUGHTS, Act, play
 from app.simulator.pipeline import Pipeline
@@ -19,30 +18,26 @@ from app.simulator.simulation import Simulation
 from app.simulator.state.world import Effect
 from app.simulator.webhooks import WebhookSettings
 
-M = TypeVar("M", bound=BaseModel)
+M = TypeVar("M", bound=Json)
 R = TypeVar("R")
 
 DEFAULT_LIMIT = 1_000
 
 
-class _Json(BaseModel):
-    model_config = ConfigDict(alias_generator=to_camel, validate_by_name=True, extra="forbid", frozen=True)
-
-
-class Outage(_Json):
+class Outage(Json):
     """Everything, the token too, answers 503 for so long; `dropped` closes connections instead."""
 
     seconds: float = Field(gt=0)
     dropped: bool = False
 
 
-class Play(_Json):
+class Play(Json):
     """What the office or a technician does."""
 
     action: Act
 
 
-class LifeSettings(_Json):
+class LifeSettings(Json):
     """Seconds between a job's steps; 0 stops life. See `Life` for the others."""
 
     seconds: float = Field(ge=0)
@@ -84,8 +79,6 @@ class Control:
     async def add_fault(self, request: web.Request) -> web.Response:
         """Set a fault (`FaultRequest`); 201."""
         body = await _body(request, FaultRequest)
-        if isinstance(body, web.Response):
-            return body
         rule = self._simulation.faults.add(body, self._simulation.monotonic())
         return _json(_fault(rule), status=201)
 
@@ -98,8 +91,6 @@ class Control:
     async def outage(self, request: web.Request) -> web.Response:
         """Begin an outage (`Outage`); 201."""
         body = await _body(request, Outage)
-        if isinstance(body, web.Response):
-            return body
         rule = self._simulation.faults.add(outage(body), self._simulation.monotonic())
         return _json(_fault(rule), status=201)
 
@@ -110,8 +101,6 @@ class Control:
     async def play(self, request: web.Request) -> web.Response:
         """Play the office or a technician (`Play`); 404; 400 or 409 when the state does not allow."""
         body = await _body(request, Play)
-        if isinstance(body, web.Response):
-            return body
         world = self._simulation.world
         job = world.jobs.get(int(request.match_info["id"]))
         if job is None:
@@ -133,8 +122,6 @@ class Control:
     async def life(self, request: web.Request) -> web.Response:
         """Start, change or stop life (`LifeSettings`)."""
         body = await _body(request, LifeSettings)
-        if isinstance(body, web.Response):
-            return body
         life = self._simulation.life
         life.seconds, life.bookings, life.second_thoughts = body.seconds, body.bookings, body.second_thoughts
         return _json(body.model_dump(by_alias=True))
@@ -158,8 +145,6 @@ class Control:
     async def set_webhooks(self, request: web.Request) -> web.Response:
         """Change where webhooks go and what is wrong with them (`WebhookSettings`, whole)."""
         body = await _body(request, WebhookSettings)
-        if isinstance(body, web.Response):
-            return body
         self._simulation.sender.settings = body
         return _json({"settings": _shown_settings(body)})
 
@@ -267,7 +252,8 @@ def _last(rows: Iterable[R], request: web.Request) -> list[R]:
     return list(rows)[-limit:]
 
 
-async def _body(request: web.Request, kind: type[M]) -> M | web.Response:
+async def _body(request: web.Request, kind: type[M]) -> M:
+    """The body as this; raises 400 with what is wrong."""
     try:
         return kind.model_validate_json(await request.read() or b"{}")
     except ValidationError as error:
@@ -275,7 +261,8 @@ async def _body(request: web.Request, kind: type[M]) -> M | web.Response:
             {"field": ".".join(map(str, item["loc"])), "message": item["msg"]}
             for item in error.errors(include_url=False, include_input=False)
         ]
-        return _json({"error": "Validation Error", "details": problems}, status=400)
+        text = orjson.dumps({"error": "Validation Error", "details": problems}).decode()
+        raise web.HTTPBadRequest(text=text, content_type="application/json") from None
 
 
 def _json(value: object, *, status: int = 200) -> web.Response:

@@ -33,18 +33,20 @@ class FaultKind(StrEnum):
     SLOW = "slow"
 
 
-class _Json(BaseModel):
+class Json(BaseModel):
+    """What the control API takes: camelCase, and nothing unknown."""
+
     model_config = ConfigDict(alias_generator=to_camel, validate_by_name=True, extra="forbid", frozen=True)
 
 
-class Window(_Json):
+class Window(Json):
     """When a rule is in force, in seconds from when it was set; no end means for ever."""
 
     start: float = Field(default=0, ge=0)
     end: float | None = None
 
 
-class FaultRequest(_Json):
+class FaultRequest(Json):
     """A fault to set.
 
     `method` and `path` (globs; `*` crosses slashes) say which calls, by default every API call but the token.

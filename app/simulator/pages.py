@@ -1,5 +1,6 @@
 """Pages for people at `/simulator`: jobs, customers, calls, fault switches, how to use it. No JavaScript."""
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -81,7 +82,7 @@ class Pages:
         world = simulation.world
         seconds = simulation.journal.per_second(simulation.monotonic())
         limit = simulation.throttle.per_second
-        twice = [key for key, rows in _keys(world).items() if rows > 1]
+        jobs = Counter(row.booking_key for row in world.jobs.in_order if row.booking_key is not None)
         return self._page(
             "overview.html",
             live="live" in request.query,
@@ -93,7 +94,7 @@ class Pages:
             kinds=list(FaultKind),
             api_paths=API_PATHS,
             life=simulation.life.seconds,
-            twice=twice[:ROWS],
+            twice=[key for key, count in jobs.items() if count > 1][:ROWS],
             jobs=[
                 (job, visits[0], _names(world, visits[0]))
                 for job in reversed(world.jobs.in_order[-ROWS:])
@@ -188,14 +189,6 @@ def _read(kind: type[M], values: Mapping[str, object]) -> M:
     except ValidationError as error:
         problems = "; ".join(f"{item['loc'][0]}: {item['msg']}" for item in error.errors() if item["loc"])
         raise web.HTTPBadRequest(text=f"SIMULATION: {problems}") from error
-
-
-def _keys(world: World) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for row in world.jobs.in_order:
-        if row.booking_key is not None:
-            counts[row.booking_key] = counts.get(row.booking_key, 0) + 1
-    return counts
 
 
 def _names(world: World, visit: AppointmentRow) -> list[str]:

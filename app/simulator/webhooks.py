@@ -12,9 +12,9 @@ from random import Random
 from typing import Literal
 
 import aiohttp
-from pydantic import BaseModel, ConfigDict, Field
-from pydantic.alias_generators import to_camel
+from pydantic import Field
 
+from app.simulator.faults import Json
 from app.simulator.log import log
 from app.simulator.state.world import World
 from app.simulator.webhook_bodies import EVENTS, WebhookForm, body_of
@@ -29,15 +29,13 @@ _KEPT = 1_000
 _AT_ONCE = 16
 
 
-class WebhookSettings(BaseModel):
+class WebhookSettings(Json):
     """Where webhooks go and what is wrong with them.
 
     `url` null is off. `twice` and `late` are shares of them; a late one comes up to `late_seconds` later.
     `shuffle` n lets n gather and sends them in random order, after a second at the latest. Secrets that start
     with `whsec_` are base64, others are used as they are.
     """
-
-    model_config = ConfigDict(alias_generator=to_camel, validate_by_name=True, extra="forbid", frozen=True)
 
     url: str | None = None
     secret: str | None = Field(default=None, repr=False)
