@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from yarl import URL
 
 from app import setting_types as types
@@ -32,15 +31,14 @@ def _setting(default: object, meaning: str, allowed: str, *, shown: str = "", se
     return Field(
         default=default,
         description=meaning,
-        validate_default=False,
         json_schema_extra={"allowed": allowed, "shown": shown, "secret": secret},
     )
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """What the environment asks for. A field's name in capitals is its variable."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     kafka_bootstrap_servers: types.Servers = _setting(
         ("localhost:9092",), "The Kafka brokers asked first.", "comma-separated host:port"
@@ -237,18 +235,6 @@ class Settings(BaseSettings):
         if self.mode is Mode.SIMULATION or self.webhook_secrets:
             return ()
         return ("WEBHOOK_SECRETS is not set: webhooks are answered 503 and none is taken",)
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],  # noqa: ARG003 - the signature is pydantic-settings'
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the same
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the same
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the same
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Only what is handed in counts: `load` reads the environment it is given and no other."""
-        return (init_settings,)
 
     @model_validator(mode="before")
     @classmethod
