@@ -45,7 +45,7 @@ def test_a_child_runs_in_its_own_group_and_writes_its_file(tmp_path: Path) -> No
     assert not child.running
     child.kill()
     assert (tmp_path / "log").read_text() == "out\nerr\n"
-    assert group_is_gone(child.pid)
+    wait_until(lambda: group_is_gone(child.pid))
 
 
 def test_stop_asks_first(tmp_path: Path) -> None:
@@ -54,7 +54,7 @@ def test_stop_asks_first(tmp_path: Path) -> None:
     wait_until(lambda: "ready" in (tmp_path / "log").read_text())
     child.stop(patience_seconds=30)
     assert "asked" in (tmp_path / "log").read_text()
-    assert group_is_gone(child.pid)
+    wait_until(lambda: group_is_gone(child.pid))
 
 
 def test_stop_kills_what_does_not_listen(tmp_path: Path) -> None:
@@ -63,7 +63,7 @@ def test_stop_kills_what_does_not_listen(tmp_path: Path) -> None:
     wait_until(lambda: "ready" in (tmp_path / "log").read_text())
     child.stop(patience_seconds=0.2)
     assert child.wait() == -signal.SIGKILL
-    assert group_is_gone(child.pid)
+    wait_until(lambda: group_is_gone(child.pid))
 
 
 def test_a_killed_child_leaves_its_scratch_folder_for_the_next(tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ def test_a_killed_child_leaves_its_scratch_folder_for_the_next(tmp_path: Path) -
     assert child.running
     child.kill()
     assert child.wait() == -signal.SIGKILL
-    assert group_is_gone(child.pid)
+    wait_until(lambda: group_is_gone(child.pid))
     assert scratch.exists()
 
 
