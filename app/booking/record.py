@@ -300,6 +300,18 @@ class Record:
     changed_at: datetime
     caused_by: str = ""
 
+    @property
+    def waiting(self) -> tuple[FailedEvent, ...]:
+        """What waits for an operator, newest first; the held creation, which has no slot, before all."""
+        head, problem = self.lane.head, self.problem
+        aside = tuple(reversed(self.failed))
+        if self.lane.phase is not Phase.HELD or head is None or problem is None:
+            return aside
+        held = FailedEvent(
+            slot="", event_id=head.event_id, digest=head.digest, type=head.type, trouble=problem
+        )
+        return (held, *aside)
+
     def highest(self, topic: str) -> int:
         """The highest offset taken in from this topic; -1 before the first."""
         return next((offset for name, offset in self.taken if name == topic), -1)

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from app.booking.house import PROBLEMS, appointment
 from app.booking.identity import KEPT, all_seen
 from app.booking.reasons import Reason
-from app.booking.record import Phase, Record
+from app.booking.record import Record
 from app.view.schema import milliseconds
 
 COLUMNS = (
@@ -76,18 +76,7 @@ def phone_digits(phone: str) -> str:
 def attention(record: Record, zone: ZoneInfo) -> Iterator[tuple[Any, ...]]:
     """A line for each event that failed for good and may still be acted on."""
     when = milliseconds(visit(record, zone))
-    head, problem = record.lane.head, record.problem
-    if record.lane.phase is Phase.HELD and head is not None and problem is not None:
-        yield (
-            record.booking_id,
-            "",
-            problem.reason.value,
-            head.event_id,
-            head.type,
-            milliseconds(problem.at),
-            when,
-        )
-    for failed in record.failed:
+    for failed in record.waiting:
         yield (
             record.booking_id,
             failed.slot,

@@ -158,10 +158,7 @@ def _is_wanted(reader: sqlite3.Connection, seen: BookingSeen, wanted: Wanted) ->
         return False
     if wanted.before is not None and row["visit"] >= milliseconds(wanted.before):
         return False
-    reasons = {failed.trouble.reason for failed in record.failed}
-    if record.state is State.HELD and record.problem is not None:
-        reasons.add(record.problem.reason)
-    return wanted.reason is None or wanted.reason in reasons
+    return wanted.reason is None or wanted.reason in {one.trouble.reason for one in record.waiting}
 
 
 def changed_since(reader: sqlite3.Connection, when: datetime, *, limit: int) -> int:

@@ -2,7 +2,7 @@
 
 from app.booking.events import FieldError, Invalid, validate
 from app.booking.inputs import Action
-from app.booking.record import Phase, Record
+from app.booking.record import Record
 from app.view.rows import BookingSeen
 from app.web import events
 from app.web.closing import close_turned_away, still_open
@@ -52,11 +52,7 @@ async def _refuse(serving: Services, booking_id: str, seen: BookingSeen | None, 
 
 def acted_on(record: Record, event: str | None) -> str | None:
     """The type of the event that would be acted on, None when nothing waits for an operator."""
-    head = record.lane.head
-    if record.lane.phase is Phase.HELD and head is not None and event in {None, head.event_id}:
-        return "booking.created"
-    failed = (f for f in reversed(record.failed) if event in {None, f.event_id})
-    return next((f.type for f in failed), None)
+    return next((one.type for one in record.waiting if event in {None, one.event_id}), None)
 
 
 def _check_repair(event_type: str, act: Action, booking_id: str) -> None:

@@ -9,7 +9,7 @@ import orjson
 
 from app.booking.events import DATA_TYPES, open_event
 from app.booking.reasons import EXPLANATIONS, Explanation, Reason
-from app.booking.record import Head, Phase, Record
+from app.booking.record import Head, Record
 from app.telemetry.masking import masked_text
 from app.view.rows import DeadLetter
 from app.web.ops.lines import what
@@ -56,24 +56,7 @@ class Failure:
 
 def failures(record: Record) -> tuple[Failure, ...]:
     """What waits for a person, the held creation first."""
-    found = []
-    head, problem = record.lane.head, record.problem
-    if record.lane.phase is Phase.HELD and head is not None and problem is not None:
-        found.append(
-            Failure(
-                event_id=head.event_id,
-                type="booking.created",
-                what="created",
-                slot="",
-                reason=problem.reason,
-                explained=EXPLANATIONS[problem.reason],
-                detail=masked_text(problem.detail),
-                attempts=problem.attempts,
-                http_status=problem.http_status,
-                at=problem.at,
-            )
-        )
-    found += [
+    return tuple(
         Failure(
             event_id=one.event_id,
             type=one.type,
@@ -86,9 +69,8 @@ def failures(record: Record) -> tuple[Failure, ...]:
             http_status=one.trouble.http_status,
             at=one.trouble.at,
         )
-        for one in reversed(record.failed)
-    ]
-    return tuple(found)
+        for one in record.waiting
+    )
 
 
 def turned_away(letter: DeadLetter, *, never_made: bool) -> Failure | None:

@@ -6,7 +6,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from app.booking.reasons import Reason
-from app.booking.record import FailedEvent, Phase, Record
+from app.booking.record import Phase, Record
 from app.telemetry.masking import masked_text
 from app.view.columns import visit
 from app.view.rows import ActionSeen, AttentionGroup, AttentionLine, BookingSeen
@@ -73,10 +73,7 @@ def attempt(record: Record, attempts: int) -> str:
 
 def reasons(record: Record) -> tuple[str, ...]:
     """Why what waits for a person failed."""
-    found = [failed.trouble.reason.value for failed in record.failed]
-    if record.lane.phase is Phase.HELD and record.problem is not None:
-        found.insert(0, record.problem.reason.value)
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(failed.trouble.reason.value for failed in record.waiting))
 
 
 def what(event_type: str) -> str:
@@ -103,14 +100,7 @@ def _failed_line(line: AttentionLine, record: Record) -> FailedLine:
 
 
 def _detail(record: Record, slot: str) -> str:
-    failed = failed_in(record, slot)
-    trouble = record.problem if failed is None else failed.trouble
-    return "" if trouble is None else masked_text(trouble.detail)
-
-
-def failed_in(record: Record, slot: str) -> FailedEvent | None:
-    """The dead-lettered event in this slot; None for a held creation."""
-    return next((failed for failed in record.failed if failed.slot == slot), None)
+    return next((masked_text(one.trouble.detail) for one in record.waiting if one.slot == slot), "")
 
 
 def group(

@@ -338,3 +338,15 @@ def test_an_event_that_is_turned_away_again_is_announced_again() -> None:
     (second,) = (owed.id for owed in lane.owed if isinstance(owed, Announce))
     assert lane.announced == ["event.dead_lettered"]
     assert second not in first
+
+
+def test_what_waits_for_an_operator_is_told_newest_first_and_the_held_creation_before_all() -> None:
+    lane = creating().customer_is_found(Refused(reason=Reason.AREA_NOT_SUPPORTED, detail="far"))
+    lane.event(status_changed("astray", 1)).event(status_changed("astray", 2))
+
+    assert [(one.slot, one.event_id, one.trouble.reason) for one in lane.row.waiting] == [
+        ("", "e0", Reason.AREA_NOT_SUPPORTED),
+        ("f1", "e2", Reason.INVALID),
+        ("f0", "e1", Reason.INVALID),
+    ]
+    assert [one.event_id for one in booked().event(status_changed("astray", 1)).row.waiting] == ["e1"]
