@@ -25,6 +25,7 @@ from app.booking.lane import (
     turn_away,
     wait,
     wait_settled,
+    without_overtaken,
 )
 from app.booking.outcomes import Accepted, Busy, Failed, Refused, Unsure
 from app.booking.reasons import Reason
@@ -197,6 +198,9 @@ def _unhappy(
         return saved(wait(record, facts, Waits.RETRY, delay))
     problem = trouble(record, facts, outcome)
     record = answer_noted(record, facts, head, given, f"dead letter: {problem.reason}")
+    if Status.CANCELLED in record.doubt.statuses:
+        # It may have been done: what stood before it must not undo it.
+        record = without_overtaken(record, facts)
     return turn_away(record, facts, head, problem, from_lane=True)
 
 

@@ -318,9 +318,14 @@ def turn_away(record: Record, facts: Facts, head: Head, problem: Trouble, *, fro
 
 def finish(record: Record, facts: Facts, head: Head) -> Decision:
     """The head was worked; the lane goes on, without what the head overtook."""
-    if record.lane.closing is not None:
-        record = overtaken(record, facts, record.lane.closing, Progress.WORKED)
+    record = without_overtaken(record, facts)
     return go_on(replace(record, seen=mark(record.seen, head.digest, Progress.WORKED)), facts)
+
+
+def without_overtaken(record: Record, facts: Facts) -> Record:
+    """The same without what a cancellation at the head overtakes."""
+    closing = record.lane.closing
+    return record if closing is None else overtaken(record, facts, closing, Progress.WORKED)
 
 
 def go_on(record: Record, facts: Facts) -> Decision:

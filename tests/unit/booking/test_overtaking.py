@@ -141,6 +141,16 @@ def test_rule_5_nothing_is_overtaken_by_a_cancellation_that_could_not_be_done(
     assert lane.row.lane.behind == 0
 
 
+def test_rule_5_nothing_from_before_a_cancellation_that_may_be_done_undoes_it() -> None:
+    lane = creating().customer_is_found(NO_ANSWER).event(status_changed("scheduled", 1))
+    lane.event(cancelled(2), accepted((job_seen(),)), NO_ANSWER)
+
+    lane.timer(NO_ANSWER).timer(NO_ANSWER).timer(NO_ANSWER)
+
+    assert (kinds(lane), lane.row.lane.phase) == (["Cancel"], Phase.IDLE)
+    assert (seen(lane, 1), seen(lane, 2)) == (Progress.WORKED, Reason.RETRIES_USED_UP)
+
+
 def test_rule_5_a_discard_that_is_not_carried_out_overtakes_nothing() -> None:
     lane = creating().customer_is_found(NO_ANSWER).timer(FAILED).timer(FAILED).timer(FAILED)
     lane.event(rescheduled(1))
