@@ -9,9 +9,12 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
+from copy import copy
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from aiokafka import TopicPartition
+from aiokafka.consumer.fetcher import READ_UNCOMMITTED
 from aiokafka.errors import ConsumerStoppedError
 from faust.transport.consumer import Fetcher, RecordMap
 from faust.transport.drivers import aiokafka as driver
@@ -49,9 +52,17 @@ recovery asks for the ends and beginnings of changelogs. Faust has 1,500."""
 class ConsumerThread(driver.AIOKafkaConsumerThread):
     """Faust's consumer thread, which tells the membership what the group coordinator answers."""
 
+    def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - handed on to Faust
+        self.read: dict[TP, int] = {}
+        """Up to where each partition was read on from where it was last set, be it over what is never handed
+        out: markers of transactions and what was rolled back."""
+        super().__init__(*args, **options)
+
     def _create_worker_consumer(self, transport: driver.Transport) -> Any:  # noqa: ANN401 - aiokafka has no types
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = _LONGEST_FETCH_MS  # noqa: SLF001 - Faust has no setting for it
+        # Faust's setting for it would have this worker send in transactions as well.
+        consumer._isolation_level = "read_committed"  # noqa: SLF001 - as above
         return consumer
 
     async def on_start(self) -> None:
@@ -105,7 +116,37 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
                 _log.error("%d records of %s[%d] were deleted unread", begins[tp] - start, *tp)
             starts[TP(*tp)] = max(start, begins[tp])
             consumer.seek(tp, starts[TP(*tp)])
+        self._follow(starts)
         return starts
+
+    async def _highwaters(self, partitions: list[TP]) -> Mapping[TP, int]:
+        """The ends of changelogs. What stands behind an open transaction counts: it may be rows of ours."""
+        asking = copy(self._ensure_consumer()._fetcher)  # noqa: SLF001 - aiokafka's own asks as it reads
+        asking._isolation_level = READ_UNCOMMITTED  # noqa: SLF001 - as above
+        ends: Mapping[TP, int] = await asking.end_offsets(partitions, None)
+        return ends
+
+    def stable_end(self, tp: TP) -> int | None:
+        """Up to where a partition can be read: an open transaction and all behind it cannot."""
+        end: int | None = self._ensure_consumer().last_stable_offset(tp)
+        return end
+
+    async def _seek_wait(self, consumer: Any, partitions: Mapping[TP, int]) -> None:  # noqa: ANN401 - as above
+        await super()._seek_wait(consumer, partitions)
+        self._follow(partitions)
+
+    def _follow(self, places: Mapping[TP, int]) -> None:
+        """Note how far each is read on from here. A later seek leaps: what it leaves out was not read."""
+        assignment = self._ensure_consumer()._subscription.subscription.assignment  # noqa: SLF001 - as above
+        for tp, offset in places.items():
+            self.read[tp] = offset
+            state = assignment.state_value(tp)
+            state.consumed_to = partial(self._consumed_to, tp, state)
+
+    def _consumed_to(self, tp: TP, state: Any, offset: int) -> None:  # noqa: ANN401 - as above
+        if state.position == self.read[tp]:
+            self.read[tp] = offset
+        type(state).consumed_to(state, offset)
 
     async def _pause(self, partitions: list[TopicPartition]) -> None:
         consumer = self._ensure_consumer()
@@ -143,12 +184,18 @@ class LedgerConsumer(driver.Consumer):
     def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - handed on to Faust
         self.ledgers: dict[TP, Ledger] = {}
         self._gates: dict[TP, DelayGate[Any]] = {}
+        self.handed_over: dict[TP, int] = {}
+        """Up to where each partition was read and handed over since its position was last set."""
         self._at_rest = asyncio.Event()
         self._one_commit = asyncio.Lock()
         super().__init__(*args, **options)
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    @property
+    def _reader(self) -> ConsumerThread:
+        return cast("ConsumerThread", self._thread)
 
     # Fetching --------------------------------------------------------------------------------------------
 
@@ -167,13 +214,19 @@ class LedgerConsumer(driver.Consumer):
                 if not self.flow_active:
                     break
                 await self.callback(self._to_message(tp, record))
+            if self.flow_active:
+                self.handed_over = dict(self._reader.read)
 
     async def _next_records(self) -> RecordMap:
         if not self.flow_active:
             await self._rest()
             return {}
         records = await self._getmany(set(self._to_fetch()), _POLL_SECONDS)
-        return dict(self._admit(records)) if self._flows() else {}
+        if not self._flows():
+            return {}
+        admitted = dict(self._admit(records))
+        self._pass_over()
+        return admitted
 
     def _flows(self) -> bool:
         # Asked again behind an await, where mypy takes the attribute for unchanged.
@@ -193,6 +246,7 @@ class LedgerConsumer(driver.Consumer):
         has to end before a position is set.
         """
         self.stop_flow()
+        self.handed_over = {}
         fetcher = self.app._fetcher  # noqa: SLF001 - Faust shows it nowhere else
         if fetcher.started and not fetcher.should_stop:
             await self._at_rest.wait()
@@ -205,7 +259,7 @@ class LedgerConsumer(driver.Consumer):
     async def seek_sources(self, sources: Iterable[TP]) -> dict[TP, int]:
         """Have each read on from where it is committed, when no fetch is under way; gives these offsets."""
         await self._settle()
-        return await cast("ConsumerThread", self._thread).seek_to_starts(sources)
+        return await self._reader.seek_to_starts(sources)
 
     def _to_fetch(self) -> Iterator[TP]:
         yield _NOWHERE
@@ -224,7 +278,7 @@ class LedgerConsumer(driver.Consumer):
         Faust leaves that to not reading what was fetched. aiokafka then fetches nothing from a broker for 0.1
         s, for each partition of which something lies there unread, and asks for all of them each time.
         """
-        await cast("ConsumerThread", self._thread).leave_out(changelogs)
+        await self._reader.leave_out(changelogs)
 
     def _held_out(self, tp: TP) -> bool:
         gate = self._gates.get(tp)
@@ -251,6 +305,13 @@ class LedgerConsumer(driver.Consumer):
             for record in records:
                 ledger.fetched(record.offset)
         return records
+
+    def _pass_over(self) -> None:
+        """Have the ledgers in which nothing is pending stand behind what is never handed out."""
+        for tp, ledger in self.ledgers.items():
+            gate = self._gates.get(tp)
+            if gate is None or not gate.holding:
+                ledger.read_to(self._reader.read[tp])
 
     # Ownership -------------------------------------------------------------------------------------------
 
@@ -337,7 +398,14 @@ class LedgerConsumer(driver.Consumer):
 
     def lag(self) -> dict[TP, int]:
         """How many records of each source partition are not done, as far as the broker told."""
-        ends: dict[TP, int | None] = {tp: self.highwater(tp) for tp in self.ledgers}
+        return self._left(self.highwater)
+
+    def readable(self) -> dict[TP, int]:
+        """The same, without an open transaction and all behind it: what cannot be read, nobody can do."""
+        return self._left(self._reader.stable_end)
+
+    def _left(self, end_of: Callable[[TP], int | None]) -> dict[TP, int]:
+        ends = {tp: end_of(tp) for tp in self.ledgers}
         return {
             tp: max(0, end - self.ledgers[tp].next_needed()) for tp, end in ends.items() if end is not None
         }
@@ -346,8 +414,8 @@ class LedgerConsumer(driver.Consumer):
         """The next offset of each source partition that is fetched, and of which the broker has more."""
         return {
             tp: self.ledgers[tp].next_needed()
-            for tp, lag in self.lag().items()
-            if lag and self.ledgers[tp].head is None and not self._held_out(tp)
+            for tp, left in self.readable().items()
+            if left and self.ledgers[tp].head is None and not self._held_out(tp)
         }
 
 

@@ -352,6 +352,10 @@ class StreamApp(faust.App):
         """Records not done, by source partition, as far as the broker told."""
         return self.consumer.lag() if self._consumer is not None else {}
 
+    def readable(self) -> dict[TP, int]:
+        """The same, without what stands in somebody's open transaction or behind it."""
+        return self.consumer.readable() if self._consumer is not None else {}
+
     def head_age(self, tp: TP) -> float:
         """Seconds since the first unfinished message of a source partition is that, 0 without one."""
         ledger = self._ledgers.get(tp)

@@ -96,6 +96,11 @@ class Ledger:
         if len(self._pending) >= self._room.unfinished or len(self._order) >= self._room.window:
             self.crowded = True
 
+    def read_to(self, offset: int) -> None:
+        """Note that the partition was read up to `offset`, and that all that was there is entered."""
+        if not self._order:
+            self.position = max(self.position, offset)
+
     def may_start(self, offset: int) -> bool:
         """Whether a handler may start on a fetched message."""
         match self.intake:

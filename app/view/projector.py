@@ -151,6 +151,7 @@ class Projector:
             **self._config.connection,
             enable_auto_commit=False,
             auto_offset_reset="none",
+            isolation_level="read_committed",
             max_partition_fetch_bytes=_FETCH_BYTES,
             fetch_max_wait_ms=_POLL_MS,
         )
@@ -267,12 +268,12 @@ class Projector:
             place = await consumer.position(part)
             if place >= ends.get(part, 0):
                 ends.pop(part, None)
-            highwater, asked = consumer.highwater(part), consumer.last_poll_timestamp(part)
-            if highwater is None or asked is None:
+            end, asked = consumer.last_stable_offset(part), consumer.last_poll_timestamp(part)
+            if end is None or asked is None:
                 continue
-            behind += max(0, highwater - place)
+            behind += max(0, end - place)
             heard = max(heard, asked)
-            if place >= highwater:
+            if place >= end:
                 self._complete[part] = asked / 1000
         as_of = None
         if len(self._complete) == len(consumer.assignment()):

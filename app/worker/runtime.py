@@ -153,7 +153,7 @@ class Runtime:
             finished=app.dispatcher.progress.finished,
             heads=app.heads(),
             unread=app.unread(),
-            lag=sum(app.lag().values()),
+            lag=sum(app.readable().values()),
             commit_age=app.commit_age(),
             group_answers=app.ownership.membership.fresh,
             recovering=app.recovering,

@@ -57,6 +57,7 @@ class Seen:
     unread: Mapping[tuple[str, int], int]
     """The next offset of each partition of which the broker has more, and nothing is in memory."""
     lag: int
+    """Messages that can be read and are not done."""
     commit_age: float
     group_answers: bool
     recovering: bool

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import pytest
+from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.structs import TopicPartition
 from structlog.testing import capture_logs
@@ -109,6 +110,31 @@ async def test_it_says_as_of_when_it_is(where: ViewConfig) -> None:
                 await asyncio.sleep(0.05)
         assert view.as_of is not None
         assert view.as_of > first
+
+
+async def test_what_was_rolled_back_is_not_there_and_an_open_transaction_makes_nothing_old(
+    where: ViewConfig,
+) -> None:
+    producer = AIOKafkaProducer(**where.connection, transactional_id=where.prefix)
+    await producer.start()
+    try:
+        await producer.begin_transaction()
+        await producer.send_and_wait(where.topics.bookings, encode(with_job("b-1", 1)), b"b-1")
+        await producer.abort_transaction()
+        await producer.begin_transaction()
+        await producer.send_and_wait(where.topics.bookings, encode(with_job("b-2", 2)), b"b-2")
+        async with following(where) as view:
+            async with asyncio.timeout(PATIENCE):
+                while (first := view.as_of) is None:
+                    await asyncio.sleep(0.05)
+                while view.as_of == first:
+                    await asyncio.sleep(0.05)
+            assert [await view.booking(name) for name in ("b-1", "b-2")] == [None, None]
+            assert view.progress.records_behind == 0
+            await producer.commit_transaction()
+            await until(view, "b-2", 1)
+    finally:
+        await producer.stop()
 
 
 async def test_a_wait_ends_with_the_event_and_not_before(where: ViewConfig) -> None:

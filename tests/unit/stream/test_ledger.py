@@ -83,6 +83,21 @@ def test_what_was_dropped_after_its_fetch_holds_the_position() -> None:
     assert (book.position, book.next_needed()) == (0, 0)
 
 
+def test_what_is_never_handed_out_is_passed_over_when_nothing_is_pending() -> None:
+    book = ledger()
+    book.read_to(2)
+    assert (to_commit(book), book.next_needed()) == (2, 2)
+    book.fetched(2)
+    book.read_to(5)
+    assert to_commit(book) == 2
+    book.done(2)
+    assert to_commit(book) == 3
+    book.read_to(5)
+    assert to_commit(book) == 5
+    book.read_to(4)
+    assert to_commit(book) == 5
+
+
 def test_refuses_a_log_that_goes_back_and_what_is_not_pending() -> None:
     book = ledger()
     book.fetched(4)
