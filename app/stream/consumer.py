@@ -26,6 +26,7 @@ from app.stream.delay import DelayGate
 from app.stream.ledger import Intake, Ledger
 
 if TYPE_CHECKING:
+    from aiokafka import ConsumerRecord
     from faust.types import Message as FaustMessage
     from faust.types.transports import TPorTopicSet
 
@@ -82,11 +83,34 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             await self._consumer._client.close()  # noqa: SLF001 - the consumer counts as closed, and does no more
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
-        """Ask for the first heartbeat at once, so that no work has to wait for one."""
+        """Ask for the first heartbeat at once, so that no work has to wait for one.
+
+        Nothing is fetched before its position is set: a fetch that waits for records holds up all questions.
+        """
         _log.info("%d partitions were assigned in generation %d", len(assigned), generation_id)
         self._membership.joined(generation_id)
-        await self._ensure_consumer()._coordinator._do_heartbeat()  # noqa: SLF001 - as above
+        consumer = self._ensure_consumer()
+        consumer.pause(*consumer.assignment())
+        await consumer._coordinator._do_heartbeat()  # noqa: SLF001 - as above
         await super().on_partitions_assigned(assigned, generation_id)
+
+    async def first_records(self, places: Mapping[TP, int]) -> "dict[TP, ConsumerRecord[bytes, bytes]]":
+        """The first record at or behind each offset; fewer when the partitions are taken away meanwhile."""
+        found: dict[TP, ConsumerRecord[bytes, bytes]] = await self.call_thread(self._first_records, places)
+        return found
+
+    async def _first_records(self, places: Mapping[TP, int]) -> "dict[TP, ConsumerRecord[bytes, bytes]]":
+        consumer = self._ensure_consumer()
+        for tp, offset in places.items():
+            consumer.seek(TopicPartition(*tp), offset)
+        consumer.resume(*(TopicPartition(*tp) for tp in places))
+        assignment = consumer._subscription.subscription.assignment  # noqa: SLF001 - aiokafka shows it nowhere else
+        found: dict[TP, ConsumerRecord[bytes, bytes]] = {}
+        while assignment.active and (left := places.keys() - found.keys()):
+            fetched = await consumer._fetcher.fetched_records(left, timeout=_POLL_SECONDS)  # noqa: SLF001 - as above
+            consumer.pause(*fetched)
+            found |= {TP(*tp): records[0] for tp, records in fetched.items()}
+        return found
 
     async def leave_out(self, partitions: Iterable[TP]) -> None:
         """Fetch these no further, until the next assignment."""
@@ -117,6 +141,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             starts[TP(*tp)] = max(start, begins[tp])
             consumer.seek(tp, starts[TP(*tp)])
         self._follow(starts)
+        consumer.resume(*partitions)
         return starts
 
     async def _highwaters(self, partitions: list[TP]) -> Mapping[TP, int]:
@@ -134,6 +159,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     async def _seek_wait(self, consumer: Any, partitions: Mapping[TP, int]) -> None:  # noqa: ANN401 - as above
         await super()._seek_wait(consumer, partitions)
         self._follow(partitions)
+        consumer.resume(*(TopicPartition(*tp) for tp in partitions))
 
     def _follow(self, places: Mapping[TP, int]) -> None:
         """Note how far each is read on from here. A later seek leaps: what it leaves out was not read."""
@@ -255,6 +281,11 @@ class LedgerConsumer(driver.Consumer):
         """Set the position of each, as Faust's recovery does for changelogs, when no fetch is under way."""
         await self._settle()
         await super().seek_wait(partitions)
+
+    async def first_records(self, places: Mapping[TP, int]) -> "dict[TP, ConsumerRecord[bytes, bytes]]":
+        """The first record at or behind each offset, when no fetch is under way."""
+        await self._settle()
+        return await self._reader.first_records(places)
 
     async def seek_sources(self, sources: Iterable[TP]) -> dict[TP, int]:
         """Have each read on from where it is committed, when no fetch is under way; gives these offsets."""

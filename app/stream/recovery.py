@@ -9,18 +9,24 @@ is resumed.
 
 import asyncio
 from collections import Counter
+from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from faust.tables.manager import TableManager
 from faust.tables.recovery import RebalanceAgain, Recovery, ServiceStopped
 from faust.types import TP
 
+from app.stream.store import mark_of
+
 if TYPE_CHECKING:
+    from faust.types.transports import ConsumerT
     from mode.services import WaitArgT
     from mode.utils.times import Seconds
 
     from app.stream.faust_app import StreamApp
+    from app.stream.store import RowStore
+    from app.stream.tables import ChangelogTable
 
 
 class RecoveryStalled(Exception):  # noqa: N818 - it says what happened
@@ -51,6 +57,34 @@ class SafeRecovery(Recovery):
             or self.app.should_stop
             or self.app.gave_up is not None
         )
+
+    async def _build_offsets(
+        self, consumer: "ConsumerT", tps: set[TP], destination: Counter[TP], title: str
+    ) -> None:
+        """Where replay begins: from the first record for what is not of the changelog as it is now."""
+        stored = {tp: destination[tp] for tp in tps if destination[tp] is not None}
+        cut = {tp for tp, offset in stored.items() if offset > self.active_highwaters[tp]}
+        self._discard(cut, destination, "its changelog ends before it")
+        places = {
+            tp: stored[tp] for tp in stored.keys() - cut if self._rows(tp).mark(tp.partition) is not None
+        }
+        first = await self.app.consumer.first_records(places) if places else {}
+        other = {
+            tp
+            for tp, record in first.items()
+            if record.offset != places[tp]
+            or mark_of(record.key, record.value) != self._rows(tp).mark(tp.partition)
+        }
+        self._discard(other, destination, "its changelog has not the record that it read last")
+        await super()._build_offsets(consumer, tps, destination, title)
+
+    def _discard(self, tps: Iterable[TP], offsets: Counter[TP], why: str) -> None:
+        for tp in tps:
+            self._rows(tp).discard(tp.partition, why)
+            offsets[tp] = None  # type: ignore[assignment]  # Faust's word for it, which its types do not say
+
+    def _rows(self, tp: TP) -> "RowStore":
+        return cast("ChangelogTable", self.tp_to_table[tp]).rows
 
     def active_remaining(self) -> Counter[TP]:
         """As Faust has it, but nothing where the end is never handed out, as a transaction's marker."""

@@ -7,7 +7,9 @@ import logging
 import shutil
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import rocksdict
@@ -30,8 +32,25 @@ _ROWS_IN_MEMORY: Final = 1_000
 _NO_FAULT_OF_THE_FILES: Final = ("lock", "no space", "permission", "too many open files")
 _FAULT_OF_THE_FILES: Final = ("corruption", "checksum", "no such file")
 
+_MARK_KEY: Final = b"__faust\0mark__"
+
 Rows = Mapping[bytes, bytes | None]
 """Rows to write; None removes one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """The last record of the changelog that a store holds: its offset, and by what to know it again."""
+
+    offset: int
+    mark: bytes
+
+
+def mark_of(key: bytes, value: bytes | None) -> bytes:
+    """By what a record is known again."""
+    digest = blake2b(key, digest_size=16)
+    digest.update(b"" if value is None else b"\0" + value)
+    return digest.digest()
 
 
 class RowStore(Protocol):
@@ -40,11 +59,17 @@ class RowStore(Protocol):
     def read(self, partition: int, key: bytes) -> bytes | None:
         """The row of a key."""
 
-    def write(self, partition: int, rows: Rows, *, offset: int | None = None) -> None:
-        """Write rows at once; `offset` is then the last one of the changelog that the store holds."""
+    def write(self, partition: int, rows: Rows, *, reached: Reached | None = None) -> None:
+        """Write rows at once; `reached` is then the last record of the changelog that the store holds."""
 
     def persisted_offset(self, tp: TP) -> int | None:
         """The last offset of the changelog that the store holds, None to replay all."""
+
+    def mark(self, partition: int) -> bytes | None:
+        """By what the record at that offset is known again, None without one."""
+
+    def discard(self, partition: int, why: str) -> None:
+        """Forget a partition's rows: the changelog has others."""
 
 
 class MemoryStore(memory.Store):  # type: ignore[type-arg]  # faust leaves its key and value types open
@@ -58,7 +83,7 @@ class MemoryStore(memory.Store):  # type: ignore[type-arg]  # faust leaves its k
         """The row of a key."""
         return self._rows.get(partition, {}).get(key)
 
-    def write(self, partition: int, rows: Rows, *, offset: int | None = None) -> None:  # noqa: ARG002 - as RowStore has it
+    def write(self, partition: int, rows: Rows, *, reached: Reached | None = None) -> None:  # noqa: ARG002 - as RowStore has it
         """Write rows; memory holds no offset."""
         mine = self._rows.setdefault(partition, {})
         for key, value in rows.items():
@@ -66,6 +91,15 @@ class MemoryStore(memory.Store):  # type: ignore[type-arg]  # faust leaves its k
                 mine.pop(key, None)
             else:
                 mine[key] = value
+
+    def mark(self, partition: int) -> bytes | None:  # noqa: ARG002 - as RowStore has it
+        """Nothing, as there is no offset."""
+        return None
+
+    def discard(self, partition: int, why: str) -> None:
+        """Forget a partition's rows."""
+        _log.warning("rows of %s[%d] are read again: %s", self.table_name, partition, why)
+        self._rows.pop(partition, None)
 
     async def on_rebalance(
         self,
@@ -103,7 +137,7 @@ class RocksStore(rocksdb.Store):
             raise
         return row
 
-    def write(self, partition: int, rows: Rows, *, offset: int | None = None) -> None:
+    def write(self, partition: int, rows: Rows, *, reached: Reached | None = None) -> None:
         """Write rows and the offset they reach to in one batch, so that neither is ahead of the other."""
         batch = rocksdict.WriteBatch(raw_mode=True)
         for key, value in rows.items():
@@ -111,8 +145,9 @@ class RocksStore(rocksdb.Store):
                 batch.delete(key)
             else:
                 batch.put(key, value)
-        if offset is not None:
-            batch.put(self.offset_key, str(offset).encode())
+        if reached is not None:
+            batch.put(self.offset_key, str(reached.offset).encode())
+            batch.put(_MARK_KEY, reached.mark)
         try:
             db = self._db_for_partition(partition)
             db.write(batch, _no_log())
@@ -132,6 +167,17 @@ class RocksStore(rocksdb.Store):
             self._doubt(tp.partition, wrong)
             raise
         return offset
+
+    def mark(self, partition: int) -> bytes | None:
+        """By what the record at that offset is known again, None without one."""
+        return self.read(partition, _MARK_KEY)
+
+    def discard(self, partition: int, why: str) -> None:
+        """Throw a partition's folder away."""
+        path = self.partition_path(partition)
+        _log.warning("store %s is built again from the changelog: %s", path, why)
+        self._close(partition)
+        shutil.rmtree(path)
 
     def revoke_partitions(self, table: "CollectionT", tps: set[TP]) -> None:
         """Close the databases of lost partitions, so that another process may open them."""

@@ -14,7 +14,7 @@ from yarl import URL
 
 from app.stream import faults
 from app.stream.sender import Outgoing
-from app.stream.store import MemoryStore, RocksStore, Rows, RowStore
+from app.stream.store import MemoryStore, Reached, RocksStore, Rows, RowStore, mark_of
 
 if TYPE_CHECKING:
     from faust.types import TP, EventT, StoreT
@@ -57,23 +57,23 @@ class Replayed:
 
     def __init__(self, offset: int) -> None:
         self.offset = offset
-        self._ahead: set[int] = set()
+        self._ahead: dict[int, Reached] = {}
 
     def stop(self) -> None:
         """Let the offset never move again: a row that was reached is not in the store."""
         self.offset = sys.maxsize
 
-    def reached(self, offset: int) -> bool:
-        """Note an offset that the store holds; tells whether `self.offset` moved."""
-        if offset != self.offset + 1:
-            if offset > self.offset and len(self._ahead) < self._MOST_AHEAD:
-                self._ahead.add(offset)
-            return False
-        self.offset = offset
-        while self.offset + 1 in self._ahead:
-            self.offset += 1
-            self._ahead.remove(self.offset)
-        return True
+    def reached(self, record: Reached) -> Reached | None:
+        """Note a record that the store holds; gives the last one before which it holds all, if that moved."""
+        if record.offset != self.offset + 1:
+            if record.offset > self.offset and len(self._ahead) < self._MOST_AHEAD:
+                self._ahead[record.offset] = record
+            return None
+        last = record
+        while last.offset + 1 in self._ahead:
+            last = self._ahead.pop(last.offset + 1)
+        self.offset = last.offset
+        return last
 
 
 class ChangelogTable(faust.Table):  # type: ignore[type-arg]  # faust leaves its key and value types open
@@ -94,9 +94,11 @@ class ChangelogTable(faust.Table):  # type: ignore[type-arg]  # faust leaves its
     def keep(self, partition: int, rows: Rows, offsets: Iterable[int]) -> None:
         """Put acknowledged rows into the store; `offsets` are theirs in the changelog."""
         replayed = self._replayed[partition]
-        moved = [replayed.reached(offset) for offset in offsets]
+        last: Reached | None = None
+        for (key, value), offset in zip(rows.items(), offsets, strict=True):
+            last = replayed.reached(Reached(offset, mark_of(key, value))) or last
         try:
-            self.rows.write(partition, rows, offset=replayed.offset if any(moved) else None)
+            self.rows.write(partition, rows, reached=last)
         except BaseException:
             # The store lacks these rows now: no later write may say that it is past them.
             replayed.stop()
@@ -138,7 +140,9 @@ class ChangelogTable(faust.Table):  # type: ignore[type-arg]  # faust leaves its
             records = [(cast("bytes", event.message.key), event.message.value) for event in events]
             stored = partial(self.rows.read, partition)
             rows = winners(records, stored, self._rank)
-            self.rows.write(partition, rows, offset=events[-1].message.offset)
+            self.rows.write(
+                partition, rows, reached=Reached(events[-1].message.offset, mark_of(*records[-1]))
+            )
 
     async def on_recovery_completed(self, active_tps: "set[TP]", standby_tps: "set[TP]") -> None:
         """Note from where on this worker's own writes continue the replayed changelog."""

@@ -12,8 +12,8 @@ from aiokafka.errors import MessageSizeTooLargeError
 from app.local.kafka import LocalKafka
 from app.stream.errors import NotMine, WriteLost
 from app.stream.ownership import Work, current_work
-from tests.support.stream_bench import StreamBench, stream_bench, until
-from tests.support.topics import ToSend, consume_until, produce
+from tests.support.stream_bench import PARTITIONS, StreamBench, stream_bench, until
+from tests.support.topics import ToSend, consume_until, create_topics, delete_topics, produce, read_all
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -145,6 +145,34 @@ async def test_a_damaged_store_is_built_again_and_said(
     _, again = await started(bench, "rocksdb")
     assert again.get(0, b"a") == b"1.1"
     assert "built again from the changelog" in caplog.text
+
+
+@pytest.mark.parametrize("records", [0, 2, 6, 9])
+async def test_a_store_of_another_changelog_than_there_is_now_is_built_again_and_said(
+    bench: StreamBench, records: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    app, table = await started(bench, "rocksdb")
+    for n in range(5):
+        await table.put(0, b"old-%d" % n, b"1.%d" % n)
+        await table.put(1, b"kept-%d" % n, b"1.%d" % n)
+    await app.stop()
+    kept = [record for record in await read_all(bench.servers, table.changelog) if record.partition == 1]
+    await delete_topics(bench.servers, table.changelog)
+    await create_topics(bench.servers, table.changelog, partitions=PARTITIONS)
+    anew = [ToSend(b"new-%d" % n, b"1.%d" % n, partition=0) for n in range(records)]
+    same = [ToSend(record.key, record.value, partition=1) for record in kept]
+    await produce(bench.servers, table.changelog, [*anew, *same])
+    again, rows = await started(bench, "rocksdb")
+    assert [rows.get(0, b"old-%d" % n) for n in range(5)] == [None] * 5
+    assert [rows.get(0, record.key or b"") for record in anew] == [record.value for record in anew]
+    assert rows.get(1, b"kept-0") == b"1.0"
+    said = [line for line in caplog.messages if "built again from the changelog" in line]
+    assert len(said) == 1
+    assert "rows-0.db" in said[0]
+    await again.stop()
+    caplog.clear()
+    await started(bench, "rocksdb")
+    assert "built again" not in caplog.text
 
 
 async def test_a_row_that_cannot_be_ranked_ends_the_worker_with_the_reason(bench: StreamBench) -> None:

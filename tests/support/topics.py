@@ -54,6 +54,14 @@ async def create_topics(
         await consumer.end_offsets(list(consumer.assignment()))
 
 
+async def delete_topics(servers: str, *names: str) -> None:
+    """Deletes the topics and returns when the broker knows none of them any more."""
+    async with _admin(servers) as admin, asyncio.timeout(PATIENCE_SECONDS):
+        await admin.delete_topics(list(names))
+        while set(names) & set(await admin.list_topics()):
+            await asyncio.sleep(0.05)
+
+
 async def produce(servers: str, topic: str, records: Sequence[ToSend]) -> list[tuple[int, int]]:
     """Sends the records in order and awaits the broker's word; gives each one's (partition, offset)."""
     producer = AIOKafkaProducer(bootstrap_servers=servers, acks="all", max_request_size=3_000_000)

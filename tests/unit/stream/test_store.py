@@ -11,6 +11,7 @@ from faust.types import TP
 
 from app.stream.config import AppConfig
 from app.stream.faust_app import build_app
+from app.stream.store import Reached, mark_of
 from app.stream.tables import Replayed
 
 if TYPE_CHECKING:
@@ -30,6 +31,10 @@ def opened(folder: Path) -> tuple[RocksStore, TP]:
     return cast("RocksStore", table._table.rows), TP(table.changelog, PARTITION)
 
 
+def at(offset: int) -> Reached:
+    return Reached(offset, mark_of(b"key", b"row"))
+
+
 def key(number: int) -> bytes:
     return b"key-%05d" % number
 
@@ -37,7 +42,7 @@ def key(number: int) -> bytes:
 async def filled(folder: Path) -> None:
     store, _ = opened(folder)
     rows = {key(number): bytes([number % 256]) * 500 for number in range(4000)}
-    store.write(PARTITION, rows, offset=3999)
+    store.write(PARTITION, rows, reached=at(3999))
     store._db_for_partition(PARTITION).flush()
     await store.stop()
 
@@ -65,7 +70,7 @@ async def test_damage_that_shows_at_a_read_has_the_next_start_build_the_store_ag
     assert again.read(PARTITION, key(1)) is None
     assert again.persisted_offset(changelog) is None
     assert "it is built again from the changelog" in caplog.text
-    again.write(PARTITION, {key(1): b"new"}, offset=0)
+    again.write(PARTITION, {key(1): b"new"}, reached=at(0))
     await again.stop()
     kept, changelog = opened(tmp_path)
     assert (kept.read(PARTITION, key(1)), kept.persisted_offset(changelog)) == (b"new", 0)
@@ -87,7 +92,7 @@ async def test_a_manifest_that_lost_its_end_never_hides_a_row_that_the_offset_sa
     store, _ = opened(folder)
     # Three tables on the disk, too few to be merged, and rows that a kill leaves in memory.
     for number in range(350):
-        store.write(PARTITION, {key(number): b"row"}, offset=number)
+        store.write(PARTITION, {key(number): b"row"}, reached=at(number))
         if number % 100 == 99:
             store._db_for_partition(PARTITION).flush()
     offsets = set()
@@ -111,7 +116,7 @@ async def test_a_manifest_that_lost_its_end_never_hides_a_row_that_the_offset_sa
 async def test_what_a_kill_leaves_unwritten_is_bounded(tmp_path: Path) -> None:
     store, changelog = opened(tmp_path / "data")
     for number in range(2500):
-        store.write(PARTITION, {key(number): b"row"}, offset=number)
+        store.write(PARTITION, {key(number): b"row"}, reached=at(number))
     copy = tmp_path / "copy"
 
     def as_killed() -> int:
@@ -130,7 +135,7 @@ async def test_what_a_kill_leaves_unwritten_is_bounded(tmp_path: Path) -> None:
 
 async def test_a_store_that_was_closed_in_good_order_is_whole(tmp_path: Path) -> None:
     store, _ = opened(tmp_path)
-    store.write(PARTITION, {key(1): b"row"}, offset=0)
+    store.write(PARTITION, {key(1): b"row"}, reached=at(0))
     await store.stop()
     again, changelog = opened(tmp_path)
     assert (again.read(PARTITION, key(1)), again.persisted_offset(changelog)) == (b"row", 0)
