@@ -88,8 +88,16 @@ class Dispatcher:
             while chain and await self._work(chain[0]):
                 chain.popleft()
         finally:
-            self.progress.dropped += len(chain)
             del self._chains[key]
+            self._leave(key, chain)
+
+    def _leave(self, key: bytes, rest: deque[Job]) -> None:
+        """Drop what is left of a chain, but not what came under a later ownership than what ended it."""
+        for job in rest:
+            if job.ledger.epoch > rest[0].ledger.epoch:
+                self.take(key, job)
+            else:
+                self.progress.dropped += 1
 
     async def _work(self, job: Job) -> bool:
         """Whether the message is finished: if it is not, nothing behind it in its chain may be worked."""

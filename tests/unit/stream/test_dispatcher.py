@@ -140,6 +140,41 @@ async def test_a_drain_cancels_what_runs_on(bench: Bench) -> None:
     assert bench.dispatcher.chains == 0
 
 
+@pytest.mark.parametrize("ends_cancelled", [False, True])
+async def test_what_comes_under_a_new_ownership_is_not_dropped_with_a_handler_that_did_not_end(
+    bench: Bench, ends_cancelled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.stream.dispatcher._CANCEL_SECONDS", 0.01)
+    let_go = asyncio.Event()
+
+    async def deaf(message: Message) -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            await let_go.wait()
+            if ends_cancelled:
+                raise
+        raise NotMine(message.partition)
+
+    bench.handler = deaf
+    bench.take(b"a", 0)
+    bench.take(b"a", 1)
+    await asyncio.sleep(0)
+    bench.ledger.intake = Intake.CLOSED
+    await bench.dispatcher.drain(0.01)
+    bench.ownership.give_back()
+    bench.ledger, bench.handler = Ledger(0, epoch=bench.ownership.take([0])), bench.handle
+    for offset in range(2):
+        bench.take(b"a", offset)
+        bench.gates[offset].set()
+    await asyncio.sleep(0)
+    assert bench.began == []
+    let_go.set()
+    await bench.until_idle()
+    assert (bench.began, bench.ledger.position) == ([0, 1], 2)
+    assert bench.dispatcher.progress.dropped == 2
+
+
 async def test_an_escaping_exception_is_reported_and_ends_the_chain(bench: Bench) -> None:
     async def broken(_message: Message) -> None:
         raise ValueError("unexpected")
