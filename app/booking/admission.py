@@ -7,7 +7,7 @@ import orjson
 from app.booking.changes import is_cancellation, why_cancelled, work
 from app.booking.creation import begin, close_for, go_on_creating, is_creating, may_be_there
 from app.booking.events import Booking, BookingEvent, Data, Invalid, read, validate
-from app.booking.identity import Progress, look_up, mark
+from app.booking.identity import Progress, mark
 from app.booking.inputs import Facts
 from app.booking.lane import Decision, noted, saved, turn_away, unchanged
 from app.booking.reasons import Reason
@@ -19,9 +19,7 @@ def arrived(record: Record | None, event: BookingEvent, facts: Facts) -> Decisio
     if record is None:
         return _first(event, facts)
     raw = event.raw
-    if raw.offset <= record.highest(raw.topic):
-        return unchanged(record)
-    if look_up(record.seen, event.identity.digest()) is not None:
+    if record.has_seen(event.identity.digest(), raw.topic, raw.offset):
         return unchanged(record)
     return admit(record.took(raw.topic, raw.offset), head_of(event, facts), event.data, facts)
 

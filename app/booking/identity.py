@@ -93,6 +93,11 @@ def look_up(seen: Seen, digest: str) -> Progress | Reason | None:
     return None if at is None else _meaning(seen[at + DIGEST_LENGTH])
 
 
+def has_forgotten(seen: Seen) -> bool:
+    """Whether an event may have been seen longer ago than is remembered."""
+    return len(seen) >= KEPT * _ENTRY
+
+
 def all_seen(seen: Seen) -> list[tuple[str, Progress | Reason]]:
     """Every digest with what became of it, oldest first."""
     return [(digest, _meaning(letter)) for digest, letter in _entries(seen)]

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 
 from app.booking.doubt import NO_DOUBT, Doubt
 from app.booking.events import STORED, Booking, RawEvent
-from app.booking.identity import NOTHING_SEEN, Seen
+from app.booking.identity import NOTHING_SEEN, Seen, has_forgotten, look_up
 from app.booking.reasons import Reason
 from app.booking.status import SETTABLE, Status
 
@@ -315,6 +315,15 @@ class Record:
     def highest(self, topic: str) -> int:
         """The highest offset taken in from this topic; -1 before the first."""
         return next((offset for name, offset in self.taken if name == topic), -1)
+
+    def has_seen(self, digest: str, topic: str, offset: int) -> bool:
+        """Whether an input came before: by its identity, and past what is remembered by its offset.
+
+        By the offset alone the events of a topic that was cut or made anew would all be old.
+        """
+        if look_up(self.seen, digest) is not None:
+            return True
+        return has_forgotten(self.seen) and offset <= self.highest(topic)
 
     def took(self, topic: str, offset: int) -> "Record":
         """The same, with this offset taken in."""

@@ -10,7 +10,7 @@ from app.booking.changes import with_status
 from app.booking.creation import begin, close_for, go_on_creating, may_be_there, resolved, unresolved
 from app.booking.customers import customer_digest
 from app.booking.events import Booking, Invalid, validate
-from app.booking.identity import Progress, forget, look_up, mark
+from app.booking.identity import Progress, forget, mark
 from app.booking.inputs import Action, CustomerFailed, CustomerResolved, Facts, Observed, Signal, Taken
 from app.booking.lane import Decision, Take, announced, missing, noted, saved, unchanged
 from app.booking.reasons import Reason
@@ -39,9 +39,7 @@ def signalled(record: Record | None, signal: Signal, facts: Facts) -> Decision:
     if record is None:
         return _without_row(signal, facts)
     raw = signal.raw
-    if raw.offset <= record.highest(raw.topic):
-        return unchanged(record)
-    if look_up(record.seen, signal.digest) is not None:
+    if record.has_seen(signal.digest, raw.topic, raw.offset):
         return unchanged(record)
     match signal.says:
         case CustomerResolved():

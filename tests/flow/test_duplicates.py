@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.support.flow import booking, event
+from tests.support.flow import booking, event, flow_on, simulated
+from tests.support.topics import ToSend, delete_topics, produce
+from tests.support.worker_process import worker_here
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.support.flow import Flow
 
 MOVED = {"scheduledDate": "2027-04-01T00:00:00Z"}
@@ -60,3 +64,22 @@ async def test_thousands_of_duplicates_of_one_booking_disturb_nobody(flow: Flow)
     assert flow.reasons("b-1") == []
     # A duplicate costs no write: there are as many rows as there were changes.
     assert len(flow.of(flow.topics.changelog("bookings").name, "b-1")) < 20
+
+
+async def test_events_of_a_topic_that_was_made_anew_are_worked(
+    kafka: str, unique_prefix: str, tmp_path: Path
+) -> None:
+    async with simulated() as simulator, flow_on(kafka, unique_prefix, tmp_path, simulator) as flow:
+        topic = flow.topics.booking_events.name
+        async with worker_here(flow.settings):
+            await flow.send("created", "b-1", event_id="e-1")
+            await flow.send("rescheduled", "b-1", MOVED, event_id="e-2")
+            await flow.until(lambda: flow.effects("b-1") == ["job.created", "appointment.rescheduled"])
+        await delete_topics(kafka, topic)
+        async with worker_here(flow.settings):
+            started = event("status_changed", "b-1", {"status": "in_progress"}, "e-3")
+            moved = event("rescheduled", "b-1", MOVED, "e-2")
+            await produce(kafka, topic, [ToSend(b"b-1", moved), ToSend(b"b-1", started)])
+            await flow.view("b-1", status="in_progress")
+        assert flow.effects("b-1") == ["job.created", "appointment.rescheduled", "job.noted"]
+        assert flow.reasons("b-1") == []

@@ -1,8 +1,10 @@
 """The rules of the engine (design section 4), each by its number; the fifth has a file of its own."""
 
+from dataclasses import replace
+
 import pytest
 
-from app.booking.identity import Progress
+from app.booking.identity import KEPT, NOTHING_SEEN, Identity, Progress, mark
 from app.booking.inputs import Observed
 from app.booking.lane import outcome_text
 from app.booking.outcomes import Busy, Failed, Refused, Unsure
@@ -245,11 +247,38 @@ def test_rule_6_what_waits_for_the_upstream_spends_no_attempt_however_long_it_is
 # 7: twice -----------------------------------------------------------------------------------------
 
 
-def test_rule_7_a_redelivered_event_is_known_by_its_offset() -> None:
+def test_rule_7_a_redelivered_event_is_known_by_its_identity() -> None:
     lane = booked()
     before = lane.row
 
-    lane.event(created(0, id_="another id"))
+    lane.event(created(0))
+
+    assert (lane.row, lane.owed) == (before, [])
+
+
+def test_rule_7_an_event_of_a_topic_that_was_made_anew_is_worked_though_its_offset_is_an_old_one() -> None:
+    lane = booked().event(rescheduled(7))
+
+    lane.event(status_changed("completed", 3, id_="another id"))
+
+    assert seen(lane, 7) is Progress.WORKED
+    assert lane.row.wants is Status.COMPLETED
+
+
+def forgetful(lane: Lane) -> Lane:
+    """The same, having seen so much since that it remembers nothing of before."""
+    filled = NOTHING_SEEN
+    for number in range(KEPT):
+        filled = mark(filled, Identity(source="/since", id=str(number)).digest(), Progress.WORKED)
+    lane.record = replace(lane.row, seen=filled)
+    return lane
+
+
+def test_rule_7_a_redelivered_event_that_is_not_remembered_is_known_by_its_offset() -> None:
+    lane = forgetful(booked().event(rescheduled(7)))
+    before = lane.row
+
+    lane.event(rescheduled(7))
 
     assert (lane.row, lane.owed) == (before, [])
 

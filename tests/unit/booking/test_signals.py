@@ -8,7 +8,7 @@ import pytest
 from app.booking.asks import CreateJob, Reschedule
 from app.booking.customers import customer_digest
 from app.booking.identity import Progress
-from app.booking.inputs import CustomerFailed, CustomerResolved, Observed
+from app.booking.inputs import Action, CustomerFailed, CustomerResolved, Observed
 from app.booking.lane import ROW_MISSING
 from app.booking.outcomes import Busy, Failed, Refused, Unsure
 from app.booking.reasons import Reason
@@ -310,6 +310,17 @@ def test_a_webhook_of_the_second_in_which_the_job_was_made_is_news() -> None:
 
 def test_a_report_of_a_booking_without_a_job_is_no_news() -> None:
     assert creating().signal(shows(Status.DISPATCHED, 1)).owed == []
+
+
+def test_an_action_on_a_topic_that_was_made_anew_is_taken_though_its_offset_is_an_old_one() -> None:
+    lane = booked().event(event("booking.exploded", {}, offset=1)).act("discard").act("discard")
+    again = signal(Action(kind="discard", by="op", why="because"), 0, id_="another id")
+    before = len(lane.row.timeline)
+    assert lane.row.highest(again.raw.topic) > 0
+
+    lane.give(again)
+
+    assert len(lane.row.timeline) == before + 1
 
 
 def test_a_signal_read_again_by_its_identity_changes_nothing() -> None:
