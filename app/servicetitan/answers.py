@@ -62,7 +62,7 @@ def problem_of(answer: Answer) -> Problem | None:
     return None
 
 
-def judge(endpoint: Endpoint, sent: Sent, now: datetime) -> Outcome[bytes]:
+def judge(endpoint: Endpoint[Any], sent: Sent, now: datetime) -> Outcome[bytes]:
     """The outcome of one call; accepted gives the body. `now` stands in for a missing Date."""
     match sent:
         case NotSent(detail=detail):
@@ -76,7 +76,7 @@ def judge(endpoint: Endpoint, sent: Sent, now: datetime) -> Outcome[bytes]:
             return _judge_problem(endpoint, problem)
 
 
-def _judge_problem(endpoint: Endpoint, problem: Problem) -> Outcome[bytes]:
+def _judge_problem(endpoint: Endpoint[Any], problem: Problem) -> Outcome[bytes]:
     status, text = problem.status, problem.text
     if status == 429:
         return Busy(detail=text, http_status=status)
@@ -91,7 +91,7 @@ def _judge_problem(endpoint: Endpoint, problem: Problem) -> Outcome[bytes]:
     return Failed(detail=text, http_status=status)
 
 
-def unreadable(endpoint: Endpoint, status: int, why: str) -> Failed | Unsure:
+def unreadable(endpoint: Endpoint[Any], status: int, why: str) -> Failed | Unsure:
     """The outcome of a success that cannot be read: a write may well have been done."""
     detail = f"the answer cannot be read: {why}"
     if endpoint.writes:
@@ -130,7 +130,7 @@ def _retry_after(text: str, now: datetime) -> float | None:
         return None
 
 
-def _reason(endpoint: Endpoint, problem: Problem) -> Reason:
+def _reason(endpoint: Endpoint[Any], problem: Problem) -> Reason:
     """Which of the contract's reasons a refusal is, from its words: the vendor has no codes."""
     if not endpoint.about_customers:
         return Reason.REFUSED

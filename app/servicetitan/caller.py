@@ -7,26 +7,22 @@ of each is told to the breaker, the pace and the observer.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from time import monotonic
 from typing import Any, Generic, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 from yarl import URL
 
 from app.booking.outcomes import Accepted, Busy, Failed, Outcome, Refused, Unsure
 from app.servicetitan.answers import judge, unreadable, wait_of
 from app.servicetitan.breaker import Trouble
 from app.servicetitan.config import UpstreamConfig
-from app.servicetitan.endpoints import Endpoint
+from app.servicetitan.endpoints import LIST_BUSINESS_UNITS, Endpoint
 from app.servicetitan.gate import Gate
 from app.servicetitan.http import Answer, Connections, Request, Sent
 from app.servicetitan.pace import Pace, Priority, Turn
 from app.servicetitan.token import NoToken, Token, Tokens
 from app.servicetitan.wire.base import Wire
 
-_ANYTHING = TypeAdapter[object](object)
-
-Model = TypeVar("Model", bound=Wire)
 Value = TypeVar("Value")
 Check = Callable[[], None]
 """Called when a connection is there, before a call's first byte; what it raises stops the call."""
@@ -75,51 +71,44 @@ def nobody_observes(_: CallMade) -> None:
     """The observer when there is none."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
-    """What a client is made of; `pace` and `gate` are also the worker's to look at and to set."""
-
-    config: UpstreamConfig
-    pace: Pace
-    gate: Gate
-    connections: Connections
-    tokens: Tokens
-    observe: Observe = nobody_observes
-    clock: Callable[[], float] = monotonic
-
-
 class Caller:
     """Makes calls. See the module's text."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._config = parts.config
-        self._pace = parts.pace
-        self._gate = parts.gate
-        self._connections = parts.connections
-        self._tokens = parts.tokens
-        self._observe = parts.observe
-        self._clock = parts.clock
-
-    async def order(
-        self, endpoint: Endpoint, errand: Errand, *, row: int | None = None, body: Wire | None = None
-    ) -> Outcome[None]:
-        """A call whose answer tells nothing beyond its status: the vendor's are empty."""
-        request = self._request(endpoint, errand, row=row, body=body, query={})
-        return await self._exchange(_Call(endpoint, errand, request, _nothing))
+    def __init__(
+        self,
+        *,
+        config: UpstreamConfig,
+        pace: Pace,
+        gate: Gate,
+        connections: Connections,
+        tokens: Tokens,
+        observe: Observe,
+        clock: Callable[[], float],
+    ) -> None:
+        self._config = config
+        self._pace = pace
+        self._gate = gate
+        self._connections = connections
+        self._tokens = tokens
+        self._observe = observe
+        self._clock = clock
 
     async def call(
         self,
-        endpoint: Endpoint,
+        endpoint: Endpoint[Value],
         errand: Errand,
-        model: type[Model],
         *,
         row: int | None = None,
         query: Mapping[str, str] | None = None,
         body: Wire | None = None,
-    ) -> Outcome[Model]:
-        """A call whose answer is read as `model`."""
+    ) -> Outcome[Value]:
+        """One call; `row` goes into the endpoint's path, `query` over what it is always asked."""
         request = self._request(endpoint, errand, row=row, body=body, query=query or {})
-        return await self._exchange(_Call(endpoint, errand, request, model.read))
+        return await self._exchange(_Call(endpoint, errand, request))
+
+    async def ping(self, errand: Errand) -> Outcome[object]:
+        """The cheapest read: one row of a short list."""
+        return await self.call(LIST_BUSINESS_UNITS, errand, query={"page": "1", "pageSize": "1"})
 
     async def _exchange(self, call: "_Call[Value]") -> Outcome[Value]:
         """Send with a token that is taken; a first 401 fetches another token and sends again."""
@@ -154,7 +143,7 @@ class Caller:
         self._tell(call, outcome, seconds)
         return outcome
 
-    def _learn(self, endpoint: Endpoint, number: int, sent: Sent, outcome: Outcome[Any]) -> None:
+    def _learn(self, endpoint: Endpoint[Any], number: int, sent: Sent, outcome: Outcome[Any]) -> None:
         """Tell breaker and pace what the call came to."""
         match outcome:
             case Failed(detail=detail) | Unsure(detail=detail):
@@ -173,7 +162,7 @@ class Caller:
 
     def _request(
         self,
-        endpoint: Endpoint,
+        endpoint: Endpoint[Any],
         errand: Errand,
         *,
         row: int | None,
@@ -181,6 +170,9 @@ class Caller:
         query: Mapping[str, str],
     ) -> Request:
         path = endpoint.template.format(tenant=self._config.tenant_id, id=row)
+        asked = {**endpoint.query, **query}
+        if endpoint.external_data:
+            asked["externalDataApplicationGuid"] = self._config.application_guid
         headers = {"ST-App-Key": self._config.app_key}
         if body is not None:
             headers["Content-Type"] = "application/json"
@@ -188,7 +180,7 @@ class Caller:
             headers["traceparent"] = errand.traceparent
         return Request(
             method=endpoint.method,
-            url=URL(f"{self._config.api_root}{path}").with_query(query),
+            url=URL(f"{self._config.api_root}{path}").with_query(asked),
             headers=headers,
             body=None if body is None else body.request(),
             about_to_send=errand.check,
@@ -213,12 +205,11 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class _Call(Generic[Value]):
-    """A call to make, and how its answer is read: `read` raises pydantic's ValidationError."""
+    """A call to make."""
 
-    endpoint: Endpoint
+    endpoint: Endpoint[Value]
     errand: Errand
     request: Request
-    read: Callable[[bytes], Value]
 
 
 def _read(call: _Call[Value], outcome: Outcome[bytes]) -> Outcome[Value]:
@@ -226,7 +217,7 @@ def _read(call: _Call[Value], outcome: Outcome[bytes]) -> Outcome[Value]:
     if not isinstance(outcome, Accepted):
         return outcome
     try:
-        value = call.read(outcome.value)
+        value = call.endpoint.read(outcome.value)
     except ValidationError as error:
         # Field names and kinds of error only: the values may be personal.
         why = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['type']}" for e in error.errors()[:5])
@@ -243,9 +234,3 @@ def _ready(call: _Call[Any], token: Token, turn: Turn) -> Request:
 
     headers = {**call.request.headers, "Authorization": f"Bearer {token.text}"}
     return replace(call.request, headers=headers, about_to_send=about_to_send)
-
-
-def _nothing(body: bytes) -> None:
-    """Nothing is said, or what is said may be ignored; a proxy's page is no answer of ServiceTitan's."""
-    if body.strip():
-        _ANYTHING.validate_json(body)

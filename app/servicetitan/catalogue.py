@@ -7,8 +7,9 @@ from typing import Protocol, TypeVar
 
 from app.booking.outcomes import Accepted, Outcome, Refused
 from app.booking.reasons import Reason
-from app.servicetitan.caller import Errand, nothing_to_check
-from app.servicetitan.client import Client
+from app.servicetitan import endpoints
+from app.servicetitan.caller import Caller, Errand, nothing_to_check
+from app.servicetitan.endpoints import Endpoint
 from app.servicetitan.single_flight import SingleFlight
 from app.servicetitan.wire import jpm, office
 from app.servicetitan.wire.envelope import Page
@@ -105,7 +106,7 @@ class Catalogue:
 
     def __init__(
         self,
-        client: Client,
+        caller: Caller,
         *,
         job_type: str = "",
         campaign: str = "",
@@ -115,10 +116,10 @@ class Catalogue:
         self._job_type = job_type
         self._campaign = campaign
         self._cancel_reason = cancel_reason
-        self._units = NameList("business units", all_of(client.list_business_units), clock)
-        self._types = NameList("job types", all_of(client.list_job_types), clock)
-        self._campaigns = NameList("campaigns", all_of(client.list_campaigns), clock)
-        self._reasons = NameList("job cancel reasons", all_of(client.list_cancel_reasons), clock)
+        self._units = _list_of("business units", caller, endpoints.LIST_BUSINESS_UNITS, clock)
+        self._types = _list_of("job types", caller, endpoints.LIST_JOB_TYPES, clock)
+        self._campaigns = _list_of("campaigns", caller, endpoints.LIST_CAMPAIGNS, clock)
+        self._reasons = _list_of("job cancel reasons", caller, endpoints.LIST_CANCEL_REASONS, clock)
 
     async def business_unit(self, name: str, errand: Errand) -> Outcome[int]:
         """The business unit of this name."""
@@ -179,6 +180,15 @@ def all_of(read_page: Callable[[Errand, int], Awaitable[Outcome[Page[RowT]]]]) -
             number += 1
 
     return read
+
+
+def _list_of(
+    what: str, caller: Caller, endpoint: Endpoint[Page[RowT]], clock: Callable[[], float]
+) -> NameList:
+    async def read_page(errand: Errand, number: int) -> Outcome[Page[RowT]]:
+        return await caller.call(endpoint, errand, query={"page": str(number)})
+
+    return NameList(what, all_of(read_page), clock)
 
 
 def _active(rows: Iterable[_Row]) -> Iterable[Entry]:

@@ -35,8 +35,7 @@ from app.booking.asks import (
 from app.booking.outcomes import Accepted, Busy, Failed, Outcome, Refused, Unsure
 from app.booking.reasons import Reason
 from app.servicetitan.breaker import Trouble
-from app.servicetitan.caller import Check, Errand
-from app.servicetitan.client import Client
+from app.servicetitan.caller import Caller, Check, Errand
 from app.servicetitan.gate import Gate, Passage
 from app.servicetitan.jobs import Jobs
 from app.servicetitan.pace import Priority
@@ -72,13 +71,13 @@ class Desk:
     def __init__(
         self,
         *,
-        client: Client,
+        caller: Caller,
         gate: Gate,
         jobs: Jobs,
         people: People,
         clock: Callable[[], float] = monotonic,
     ) -> None:
-        self._client = client
+        self._caller = caller
         self._gate = gate
         self._jobs = jobs
         self._people = people
@@ -133,7 +132,7 @@ class Desk:
         """Whether a real ask may go: a probe, only when the cheapest read is answered."""
         if not passage.probing:
             return True
-        match await self._client.ping(errand):
+        match await self._caller.ping(errand):
             case Failed(detail=detail) | Unsure(detail=detail):
                 passage.failed(detail)
                 return False

@@ -1,6 +1,15 @@
-"""Every endpoint that this service calls: method, path, and what its answers mean."""
+"""Every endpoint that this service calls: method, path, how it is asked and how its answer is read."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from pydantic import TypeAdapter
+
+from app.servicetitan.wire import crm, jpm, office
+from app.servicetitan.wire.envelope import Page
+
+Value = TypeVar("Value")
 
 CRM = "/crm/v2/tenant/{tenant}"
 JPM = "/jpm/v2/tenant/{tenant}"
@@ -8,14 +17,31 @@ SETTINGS = "/settings/v2/tenant/{tenant}"
 DISPATCH = "/dispatch/v2/tenant/{tenant}"
 MARKETING = "/marketing/v2/tenant/{tenant}"
 
+PAGE_SIZE = "500"
+_PAGE = {"page": "1", "pageSize": PAGE_SIZE}
+_ANYTHING = TypeAdapter[object](object)
+
+
+def _nothing(body: bytes) -> None:
+    """Nothing is said, or what is said may be ignored; a proxy's page is no answer of ServiceTitan's."""
+    if body.strip():
+        _ANYTHING.validate_json(body)
+
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
-    """One endpoint. `about_customers` when a refusal may be about the customer, phone or area."""
+class Endpoint(Generic[Value]):
+    """One endpoint. `read` makes an answer's value of its body, or raises pydantic's ValidationError.
+
+    `query` is asked by every call; `about_customers` when a refusal may be about the customer, phone or area;
+    `external_data` when our external data is asked for, which is not shown unless it is.
+    """
 
     method: str
     template: str
+    read: Callable[[bytes], Value]
+    query: Mapping[str, str] = field(default_factory=dict)
     about_customers: bool = False
+    external_data: bool = False
 
     @property
     def writes(self) -> bool:
@@ -23,27 +49,33 @@ class Endpoint:
         return self.method != "GET"
 
 
-LIST_CUSTOMERS = Endpoint("GET", f"{CRM}/customers")
-CREATE_CUSTOMER = Endpoint("POST", f"{CRM}/customers", about_customers=True)
-LIST_LOCATIONS = Endpoint("GET", f"{CRM}/locations")
-CREATE_LOCATION = Endpoint("POST", f"{CRM}/locations", about_customers=True)
+LIST_CUSTOMERS = Endpoint("GET", f"{CRM}/customers", Page[crm.Customer].read, _PAGE)
+CREATE_CUSTOMER = Endpoint("POST", f"{CRM}/customers", crm.CreatedCustomer.read, about_customers=True)
+LIST_LOCATIONS = Endpoint("GET", f"{CRM}/locations", Page[crm.Location].read, _PAGE)
+CREATE_LOCATION = Endpoint("POST", f"{CRM}/locations", crm.CreatedLocation.read, about_customers=True)
 
-CREATE_JOB = Endpoint("POST", f"{JPM}/jobs", about_customers=True)
-READ_JOB = Endpoint("GET", f"{JPM}/jobs/{{id}}")
-LIST_JOBS = Endpoint("GET", f"{JPM}/jobs")
-CANCEL_JOB = Endpoint("PUT", f"{JPM}/jobs/{{id}}/cancel")
-REMOVE_CANCELLATION = Endpoint("PUT", f"{JPM}/jobs/{{id}}/remove-cancellation")
-COMPLETE_JOB = Endpoint("PUT", f"{JPM}/jobs/{{id}}/complete")
-LIST_NOTES = Endpoint("GET", f"{JPM}/jobs/{{id}}/notes")
-CREATE_NOTE = Endpoint("POST", f"{JPM}/jobs/{{id}}/notes")
-READ_APPOINTMENT = Endpoint("GET", f"{JPM}/appointments/{{id}}")
-RESCHEDULE_APPOINTMENT = Endpoint("PATCH", f"{JPM}/appointments/{{id}}/reschedule")
-REMOVE_HOLD = Endpoint("DELETE", f"{JPM}/appointments/{{id}}/hold")
-LIST_JOB_TYPES = Endpoint("GET", f"{JPM}/job-types")
-LIST_CANCEL_REASONS = Endpoint("GET", f"{JPM}/job-cancel-reasons")
+CREATE_JOB = Endpoint("POST", f"{JPM}/jobs", jpm.Job.read, about_customers=True)
+READ_JOB = Endpoint("GET", f"{JPM}/jobs/{{id}}", jpm.Job.read, external_data=True)
+# An unknown filter is ignored silently: check the rows.
+LIST_JOBS = Endpoint("GET", f"{JPM}/jobs", Page[jpm.Job].read, _PAGE, external_data=True)
+CANCEL_JOB = Endpoint("PUT", f"{JPM}/jobs/{{id}}/cancel", _nothing)
+REMOVE_CANCELLATION = Endpoint("PUT", f"{JPM}/jobs/{{id}}/remove-cancellation", _nothing)
+COMPLETE_JOB = Endpoint("PUT", f"{JPM}/jobs/{{id}}/complete", _nothing)
+LIST_NOTES = Endpoint("GET", f"{JPM}/jobs/{{id}}/notes", Page[jpm.Note].read, _PAGE)
+CREATE_NOTE = Endpoint("POST", f"{JPM}/jobs/{{id}}/notes", jpm.Note.read)
+READ_APPOINTMENT = Endpoint("GET", f"{JPM}/appointments/{{id}}", jpm.Appointment.read)
+RESCHEDULE_APPOINTMENT = Endpoint("PATCH", f"{JPM}/appointments/{{id}}/reschedule", jpm.Appointment.read)
+REMOVE_HOLD = Endpoint("DELETE", f"{JPM}/appointments/{{id}}/hold", _nothing)
+LIST_JOB_TYPES = Endpoint("GET", f"{JPM}/job-types", Page[jpm.JobType].read, _PAGE)
+# This list gives inactive rows too unless asked otherwise.
+LIST_CANCEL_REASONS = Endpoint(
+    "GET", f"{JPM}/job-cancel-reasons", Page[jpm.JobReason].read, {**_PAGE, "active": "True"}
+)
 
-LIST_ASSIGNMENTS = Endpoint("GET", f"{DISPATCH}/appointment-assignments")
-ASSIGN = Endpoint("POST", f"{DISPATCH}/appointment-assignments/assign-technicians")
-UNASSIGN = Endpoint("POST", f"{DISPATCH}/appointment-assignments/unassign-technicians")
-LIST_BUSINESS_UNITS = Endpoint("GET", f"{SETTINGS}/business-units")
-LIST_CAMPAIGNS = Endpoint("GET", f"{MARKETING}/campaigns")
+LIST_ASSIGNMENTS = Endpoint("GET", f"{DISPATCH}/appointment-assignments", Page[office.Assignment].read, _PAGE)
+ASSIGN = Endpoint(
+    "POST", f"{DISPATCH}/appointment-assignments/assign-technicians", jpm.AssignedAppointment.read
+)
+UNASSIGN = Endpoint("POST", f"{DISPATCH}/appointment-assignments/unassign-technicians", _nothing)
+LIST_BUSINESS_UNITS = Endpoint("GET", f"{SETTINGS}/business-units", Page[office.BusinessUnit].read, _PAGE)
+LIST_CAMPAIGNS = Endpoint("GET", f"{MARKETING}/campaigns", Page[office.Campaign].read, _PAGE)

@@ -21,9 +21,9 @@ from app.booking.asks import (
 )
 from app.booking.outcomes import Accepted, Outcome, Refused
 from app.booking.reasons import Reason
-from app.servicetitan.caller import Errand
+from app.servicetitan import endpoints
+from app.servicetitan.caller import Caller, Errand
 from app.servicetitan.catalogue import Catalogue
-from app.servicetitan.client import Client
 from app.servicetitan.wire import jpm, office
 from app.servicetitan.wire.dates import print_instant
 from app.servicetitan.wire.envelope import ExternalDataEntry, ExternalDataRequest
@@ -41,8 +41,8 @@ Told = TypeVar("Told")
 class Jobs:
     """Asks about jobs. Each method gives the outcome of the whole ask."""
 
-    def __init__(self, client: Client, catalogue: Catalogue, *, application_guid: str) -> None:
-        self._client = client
+    def __init__(self, caller: Caller, catalogue: Catalogue, *, application_guid: str) -> None:
+        self._caller = caller
         self._catalogue = catalogue
         self._guid = application_guid
 
@@ -70,7 +70,7 @@ class Jobs:
         body = await self._job_body(ask, errand)
         if not isinstance(body, Accepted):
             return body
-        made = await self._client.create_job(errand, body.value)
+        made = await self._caller.call(endpoints.CREATE_JOB, errand, body=body.value)
         if isinstance(made, Refused):
             self._catalogue.doubt()
         if not isinstance(made, Accepted):
@@ -86,10 +86,12 @@ class Jobs:
             arrival_window_start=slot.window_start,
             arrival_window_end=slot.window_end,
         )
-        moved = await self._client.reschedule(errand, ask.appointment_id, body)
+        moved = await self._caller.call(
+            endpoints.RESCHEDULE_APPOINTMENT, errand, row=ask.appointment_id, body=body
+        )
 
         async def is_so() -> Outcome[bool]:
-            read = await self._client.read_appointment(errand, ask.appointment_id)
+            read = await self._caller.call(endpoints.READ_APPOINTMENT, errand, row=ask.appointment_id)
             return _told(read, lambda visit: _is_at(visit, slot))
 
         return await _or_already(_told(moved, _nothing), is_so)
@@ -100,12 +102,12 @@ class Jobs:
         if not isinstance(reason, Accepted):
             return reason
         body = jpm.ReasonAndMemo(reason_id=reason.value, memo=ask.memo)
-        cancelled = await self._client.cancel_job(errand, ask.job_id, body)
+        cancelled = await self._caller.call(endpoints.CANCEL_JOB, errand, row=ask.job_id, body=body)
         if isinstance(cancelled, Refused):
             self._catalogue.doubt()
 
         async def is_so() -> Outcome[bool]:
-            read = await self._client.read_job(errand, ask.job_id)
+            read = await self._caller.call(endpoints.READ_JOB, errand, row=ask.job_id)
             if not isinstance(read, Accepted):
                 return read
             # So since then, and not only since we looked: what came between counts as later.
@@ -132,7 +134,7 @@ class Jobs:
         body = office.AssignTechnicians(
             job_appointment_id=ask.appointment_id, technician_ids=tuple(sorted(technicians))
         )
-        unassigned = await self._client.unassign(errand, body)
+        unassigned = await self._caller.call(endpoints.UNASSIGN, errand, body=body)
 
         async def is_so() -> Outcome[bool]:
             left = await self._assigned(ask.job_id, ask.appointment_id, errand)
@@ -147,14 +149,14 @@ class Jobs:
         body = office.AssignTechnicians(
             job_appointment_id=ask.appointment_id, technician_ids=ask.technician_ids
         )
-        assigned = await self._client.assign(errand, body)
+        assigned = await self._caller.call(endpoints.ASSIGN, errand, body=body)
 
         async def is_so() -> Outcome[bool]:
             there = await self._assigned(ask.job_id, ask.appointment_id, errand)
             if not isinstance(there, Accepted) or not there.value.issuperset(ask.technician_ids):
                 return _told(there, lambda _: False)
             # Technicians stay on a visit that the office cancelled.
-            visit = await self._client.read_appointment(errand, ask.appointment_id)
+            visit = await self._caller.call(endpoints.READ_APPOINTMENT, errand, row=ask.appointment_id)
             return _told(visit, lambda row: row.status is not AppointmentStatus.CANCELED)
 
         return await _or_already(_told(assigned, _nothing), is_so)
@@ -162,21 +164,22 @@ class Jobs:
     async def note(self, ask: Note, errand: Errand, *, again: bool) -> Outcome[None]:
         """Write the note. With `again` it is looked for first, since a note sent twice is there twice."""
         if again:
-            notes = await self._client.list_notes(errand, ask.job_id)
+            notes = await self._caller.call(endpoints.LIST_NOTES, errand, row=ask.job_id)
             if not isinstance(notes, Accepted):
                 return notes
             if any(row.text == ask.text for row in notes.value.data):
                 return Accepted(value=None, at=notes.at)
-        written = await self._client.create_note(errand, ask.job_id, jpm.CreateNote(text=ask.text))
+        body = jpm.CreateNote(text=ask.text)
+        written = await self._caller.call(endpoints.CREATE_NOTE, errand, row=ask.job_id, body=body)
         return _told(written, _nothing)
 
     async def complete(self, ask: Complete, errand: Errand) -> Outcome[None]:
         """Complete the job; one completed already is Accepted, one without technicians `no-technician`."""
         body = jpm.CompleteJob(completed_on=ask.completed_on)
-        completed = await self._client.complete_job(errand, ask.job_id, body)
+        completed = await self._caller.call(endpoints.COMPLETE_JOB, errand, row=ask.job_id, body=body)
         if not isinstance(completed, Refused) or completed.http_status not in {400, 409}:
             return completed
-        job = await self._client.read_job(errand, ask.job_id)
+        job = await self._caller.call(endpoints.READ_JOB, errand, row=ask.job_id)
         if not isinstance(job, Accepted):
             return job
         if job.value.job_status is JobStatus.COMPLETED:
@@ -188,7 +191,7 @@ class Jobs:
     async def _matching(
         self, booking_id: str, query: dict[str, str], errand: Errand
     ) -> Outcome[tuple[JobSeen, ...]]:
-        page = await self._client.list_jobs(errand, query)
+        page = await self._caller.call(endpoints.LIST_JOBS, errand, query=query)
         return _told(
             page, lambda rows: _oldest_first(_seen(row) for row in rows.data if _carries(row, booking_id))
         )
@@ -219,10 +222,10 @@ class Jobs:
         return Accepted(value=body, at=campaign.at)
 
     async def _uncancel(self, ask: PutBack, errand: Errand) -> Outcome[None]:
-        back = await self._client.remove_cancellation(errand, ask.job_id)
+        back = await self._caller.call(endpoints.REMOVE_CANCELLATION, errand, row=ask.job_id)
         if not isinstance(back, Refused) or back.http_status not in {400, 409}:
             return back
-        job = await self._client.read_job(errand, ask.job_id)
+        job = await self._caller.call(endpoints.READ_JOB, errand, row=ask.job_id)
         if not isinstance(job, Accepted):
             return job
         if job.value.job_status is JobStatus.HOLD:
@@ -233,7 +236,7 @@ class Jobs:
 
     async def _release(self, appointment_id: int, errand: Errand) -> Outcome[None]:
         """Take the visit off hold if it is on hold: most are not, so reading first costs fewer calls."""
-        visit = await self._client.read_appointment(errand, appointment_id)
+        visit = await self._caller.call(endpoints.READ_APPOINTMENT, errand, row=appointment_id)
         if not isinstance(visit, Accepted):
             return visit
         if visit.value.status in _OVER:
@@ -241,16 +244,17 @@ class Jobs:
             return Refused(reason=Reason.ILLEGAL_TRANSITION, detail=f"the visit is {visit.value.status}")
         if visit.value.status is not AppointmentStatus.HOLD:
             return _told(visit, _nothing)
-        released = await self._client.remove_hold(errand, appointment_id)
+        released = await self._caller.call(endpoints.REMOVE_HOLD, errand, row=appointment_id)
 
         async def is_so() -> Outcome[bool]:
-            read = await self._client.read_appointment(errand, appointment_id)
+            read = await self._caller.call(endpoints.READ_APPOINTMENT, errand, row=appointment_id)
             return _told(read, lambda row: row.status not in {AppointmentStatus.HOLD, *_OVER})
 
         return await _or_already(released, is_so)
 
     async def _assigned(self, job_id: int, appointment_id: int, errand: Errand) -> Outcome[frozenset[int]]:
-        page = await self._client.list_assignments(errand, job_id)
+        query = {"jobId": str(job_id)}
+        page = await self._caller.call(endpoints.LIST_ASSIGNMENTS, errand, query=query)
         return _told(
             page,
             lambda rows: frozenset(

@@ -12,8 +12,8 @@ from app.booking.asks import (
     LocationSeen,
 )
 from app.booking.outcomes import Accepted, Outcome
-from app.servicetitan.caller import Errand
-from app.servicetitan.client import Client
+from app.servicetitan import endpoints
+from app.servicetitan.caller import Caller, Errand
 from app.servicetitan.wire import crm
 
 COUNTRY = "USA"
@@ -22,19 +22,21 @@ COUNTRY = "USA"
 class People:
     """Asks about customers, one call each."""
 
-    def __init__(self, client: Client) -> None:
-        self._client = client
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
 
     async def find(self, ask: FindCustomers, errand: Errand) -> Outcome[tuple[CustomerSeen, ...]]:
         """The customers whose contacts have this phone, without their locations; merged ones are left out."""
-        found = await self._client.list_customers(errand, {"phone": national(ask.phone)})
+        query = {"phone": national(ask.phone)}
+        found = await self._caller.call(endpoints.LIST_CUSTOMERS, errand, query=query)
         if not isinstance(found, Accepted):
             return found
         return Accepted(value=tuple(_customer(row) for row in still_there(found.value.data)), at=found.at)
 
     async def locations(self, ask: FindLocations, errand: Errand) -> Outcome[tuple[LocationSeen, ...]]:
         """The active locations of a customer."""
-        found = await self._client.list_locations(errand, ask.customer_id)
+        query = {"customerId": str(ask.customer_id)}
+        found = await self._caller.call(endpoints.LIST_LOCATIONS, errand, query=query)
         if not isinstance(found, Accepted):
             return found
         mine = (row for row in found.value.data if row.customer_id == ask.customer_id and row.active)
@@ -42,7 +44,7 @@ class People:
 
     async def create_customer(self, ask: CreateCustomer, errand: Errand) -> Outcome[CustomerSeen]:
         """The new customer with its location."""
-        made = await self._client.create_customer(errand, _customer_body(ask.order))
+        made = await self._caller.call(endpoints.CREATE_CUSTOMER, errand, body=_customer_body(ask.order))
         if not isinstance(made, Accepted):
             return made
         location = made.value.locations[0].id if made.value.locations else None
@@ -52,7 +54,7 @@ class People:
         """The new location."""
         order = ask.order
         body = crm.CreateLocation(customer_id=ask.customer_id, name=order.name, address=_address(order))
-        made = await self._client.create_location(errand, body)
+        made = await self._caller.call(endpoints.CREATE_LOCATION, errand, body=body)
         if not isinstance(made, Accepted):
             return made
         return Accepted(value=_location(made.value), at=made.at)

@@ -6,9 +6,8 @@ from time import monotonic
 from typing import Self
 
 from app.booking.outcomes import Accepted
-from app.servicetitan.caller import Caller, CallMade, Errand, Observe, Parts, nobody_observes
+from app.servicetitan.caller import Caller, CallMade, Errand, Observe, nobody_observes
 from app.servicetitan.catalogue import Catalogue
-from app.servicetitan.client import Client
 from app.servicetitan.config import UpstreamConfig
 from app.servicetitan.desk import Desk
 from app.servicetitan.gate import Gate
@@ -52,31 +51,28 @@ class Upstream:
             calls_per_second=config.calls_per_second, most_in_flight=config.calls_in_flight, clock=clock
         )
         self.gate = Gate(first_pause=config.first_pause, longest_pause=config.longest_pause, clock=clock)
-        caller = Caller(
-            Parts(
-                config=config,
-                pace=self.pace,
-                gate=self.gate,
-                connections=self._connections,
-                tokens=self._tokens,
-                observe=self._observe,
-                clock=clock,
-            )
+        self._caller = Caller(
+            config=config,
+            pace=self.pace,
+            gate=self.gate,
+            connections=self._connections,
+            tokens=self._tokens,
+            observe=self._observe,
+            clock=clock,
         )
-        self.client = Client(caller, application_guid=config.application_guid)
-        self.watch = Watch(self.client, self.gate, clock)
+        self.watch = Watch(self._caller, self.gate, clock)
         self._catalogue = Catalogue(
-            self.client,
+            self._caller,
             job_type=config.job_type,
             campaign=config.campaign,
             cancel_reason=config.cancel_reason,
             clock=clock,
         )
         self.desk = Desk(
-            client=self.client,
+            caller=self._caller,
             gate=self.gate,
-            jobs=Jobs(self.client, self._catalogue, application_guid=config.application_guid),
-            people=People(self.client),
+            jobs=Jobs(self._caller, self._catalogue, application_guid=config.application_guid),
+            people=People(self._caller),
             clock=clock,
         )
 
@@ -106,7 +102,7 @@ class Upstream:
             return HealthSeen(well=False, detail=self.gate.snapshot().why, seconds=0.0)
         try:
             errand = Errand(priority=Priority.LOW, since=started, lane="health", probing=passage.probing)
-            outcome = await self.client.ping(errand)
+            outcome = await self._caller.ping(errand)
             if isinstance(outcome, Accepted):
                 passage.answered()
                 return HealthSeen(well=True, detail="", seconds=self._clock() - started)

@@ -7,8 +7,8 @@ from time import monotonic
 
 from app.booking.outcomes import Accepted, Busy, Failed, Refused, Unsure
 from app.booking.status import FROM_UPSTREAM, Status
-from app.servicetitan.caller import Errand
-from app.servicetitan.client import Client
+from app.servicetitan import endpoints
+from app.servicetitan.caller import Caller, Errand
 from app.servicetitan.gate import Gate
 from app.servicetitan.jobs import BOOKING_KEY
 from app.servicetitan.pace import Priority
@@ -42,8 +42,8 @@ class Unshown(Exception):  # noqa: N818 - it says what is the case
 class Watch:
     """Reads jobs at the lowest priority, without retries; nothing of it waits while calls are stopped."""
 
-    def __init__(self, client: Client, gate: Gate, clock: Callable[[], float] = monotonic) -> None:
-        self._client = client
+    def __init__(self, caller: Caller, gate: Gate, clock: Callable[[], float] = monotonic) -> None:
+        self._caller = caller
         self._gate = gate
         self._clock = clock
 
@@ -57,7 +57,7 @@ class Watch:
         while True:
             query = {"modifiedOnOrAfter": print_instant(when), "sort": "+ModifiedOn", "page": str(page)}
             errand = await self._errand()
-            answer = await self._client.list_jobs(errand, query)
+            answer = await self._caller.call(endpoints.LIST_JOBS, errand, query=query)
             match answer:
                 case Accepted(value=rows):
                     for row in rows.data:
@@ -74,7 +74,7 @@ class Watch:
     async def job(self, job_id: int) -> Glimpse | None:
         """One job, None when ServiceTitan has none of this id. Raises Away, Unshown."""
         errand = await self._errand()
-        answer = await self._client.read_job(errand, job_id)
+        answer = await self._caller.call(endpoints.READ_JOB, errand, row=job_id)
         match answer:
             case Accepted(value=row):
                 return _glimpse(row)
@@ -88,7 +88,7 @@ class Watch:
         if glimpse.status is not Status.IN_PROGRESS or glimpse.appointment_id is None:
             return glimpse
         errand = await self._errand()
-        answer = await self._client.read_appointment(errand, glimpse.appointment_id)
+        answer = await self._caller.call(endpoints.READ_APPOINTMENT, errand, row=glimpse.appointment_id)
         match answer:
             case Accepted(value=visit):
                 on_the_way = visit.status is AppointmentStatus.DISPATCHED
@@ -106,7 +106,7 @@ class Watch:
         errand = Errand(priority=Priority.LOW, since=self._clock(), lane="watch", probing=passage.probing)
         try:
             if passage.probing:
-                knock = await self._client.ping(errand)
+                knock = await self._caller.ping(errand)
                 if isinstance(knock, Busy | Failed | Unsure):
                     passage.failed(knock.detail)
                     raise Away(knock.detail)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from app.booking.status import Status
-from app.servicetitan.client import PAGE_SIZE
+from app.servicetitan.endpoints import PAGE_SIZE
 from app.simulator.control import Outage, outage
 from app.simulator.faults import FaultKind, FaultRequest
 from app.simulator.life import Act, play

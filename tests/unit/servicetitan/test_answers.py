@@ -1,6 +1,7 @@
 """What each answer means, and how a refusal's words become a reason."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import orjson
 import pytest
@@ -34,7 +35,7 @@ def problem(
 
 
 @pytest.mark.parametrize("endpoint", [READ, WRITE])
-def test_what_was_never_sent_is_failed(endpoint: Endpoint) -> None:
+def test_what_was_never_sent_is_failed(endpoint: Endpoint[Any]) -> None:
     assert judge(endpoint, NotSent("no connection"), NOW) == Failed(detail="no connection")
 
 
@@ -61,12 +62,12 @@ def test_what_a_gateway_gave_up_may_still_be_running_so_a_write_has_no_answer(st
 
 
 @pytest.mark.parametrize("endpoint", [READ, WRITE])
-def test_429_is_busy(endpoint: Endpoint) -> None:
+def test_429_is_busy(endpoint: Endpoint[Any]) -> None:
     assert isinstance(judge(endpoint, problem(429, "Rate limit is exceeded."), NOW), Busy)
 
 
 @pytest.mark.parametrize("endpoint", [READ, WRITE, CREATE_JOB])
-def test_403_is_not_permitted(endpoint: Endpoint) -> None:
+def test_403_is_not_permitted(endpoint: Endpoint[Any]) -> None:
     outcome = judge(endpoint, problem(403, "Phone scope missing"), NOW)
     assert isinstance(outcome, Refused)
     assert outcome.reason is Reason.NOT_PERMITTED
@@ -102,7 +103,7 @@ def test_without_a_date_that_can_be_read_it_is_now(date: str) -> None:
     ],
 )
 def test_a_refusals_words_say_its_reason(
-    endpoint: Endpoint, status: int, title: str, errors: dict[str, list[str]], reason: Reason
+    endpoint: Endpoint[Any], status: int, title: str, errors: dict[str, list[str]], reason: Reason
 ) -> None:
     outcome = judge(endpoint, problem(status, title, errors), NOW)
     assert isinstance(outcome, Refused)
