@@ -250,15 +250,6 @@ def _sought(text: str) -> Iterator[tuple[str, str]]:
     yield "name", folded
 
 
-def in_state(reader: sqlite3.Connection, state: State, limit: int) -> list[BookingSeen]:
-    """Bookings in this state, the earliest visit first."""
-    rows = reader.execute(
-        "SELECT booking_id FROM bookings WHERE state = ? ORDER BY visit LIMIT ?", (state.value, limit)
-    ).fetchall()
-    seen = (booking(reader, row["booking_id"]) for row in rows)
-    return [one for one in seen if one is not None]
-
-
 def dead_letters(
     reader: sqlite3.Connection, *, limit: int, booking_id: str | None = None, reason: str | None = None
 ) -> list[DeadLetter]:

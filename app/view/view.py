@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from typing import Concatenate, ParamSpec, TypeVar
 
 from app.booking.reasons import Reason
-from app.booking.record import State
 from app.telemetry.log import get_logger
 from app.view import queries, schema, walking
 from app.view.apply import Applied, Regression
@@ -121,11 +120,11 @@ class View:
 
     async def booking(self, booking_id: str) -> BookingSeen | None:
         """The booking with this id."""
-        return await self._ask(queries.booking, booking_id)
+        return await self.ask(queries.booking, booking_id)
 
     async def booking_of_job(self, job_id: int) -> BookingSeen | None:
         """The booking whose job this is."""
-        return await self._ask(queries.booking_of_job, job_id)
+        return await self.ask(queries.booking_of_job, job_id)
 
     async def jobs_between(
         self, start: datetime, end: datetime, *, limit: int, after: Walk | None = None
@@ -135,7 +134,7 @@ class View:
         until = time.monotonic() + _WALK_SECONDS
         while True:
             try:
-                return await self._ask(
+                return await self.ask(
                     walking.jobs_between,
                     start,
                     end,
@@ -152,11 +151,11 @@ class View:
 
     async def head_row(self, booking_id: str, slot: str) -> bytes | None:
         """An event behind the head or put aside, as it is stored."""
-        return await self._ask(queries.head_row, booking_id, slot)
+        return await self.ask(queries.head_row, booking_id, slot)
 
     async def fate(self, booking_id: str, digests: Collection[str]) -> EventFate:
         """What became of the booking's event with one of these digests, as of now."""
-        return await self._ask(queries.fate, booking_id, digests)
+        return await self.ask(queries.fate, booking_id, digests)
 
     async def wait_for(self, booking_id: str, digests: Collection[str], seconds: float) -> EventFate:
         """The same, waiting for its end; gives `OnItsWay` when that has not come in time."""
@@ -181,60 +180,52 @@ class View:
         self, before: datetime, partitions: Collection[int], *, limit: int = 1000
     ) -> list[WaitingLane]:
         """Lanes of these partitions that were due before that time."""
-        return await self._ask(queries.overdue, before, partitions, limit)
+        return await self.ask(queries.overdue, before, partitions, limit)
 
     async def working(self, partitions: Collection[int], *, limit: int = 1000) -> list[WaitingLane]:
         """Lanes of these partitions whose row says that they are being worked."""
-        return await self._ask(queries.working, partitions, limit)
+        return await self.ask(queries.working, partitions, limit)
 
     async def over(self, before: datetime, partitions: Collection[int], *, limit: int = 1000) -> list[Owned]:
         """Bookings of these partitions that ended or were closed before that time."""
-        return await self._ask(queries.over, before, partitions, limit)
+        return await self.ask(queries.over, before, partitions, limit)
 
     async def known_since(self) -> datetime | None:
         """Since when the statuses of all jobs that go on are known; None without such jobs."""
-        return await self._ask(queries.known_since)
+        return await self.ask(queries.known_since)
 
     async def regressions(self, partitions: Collection[int], *, limit: int = 1000) -> list[Owned]:
         """Bookings of these partitions whose row went back in the changelog and was not written again."""
-        return await self._ask(queries.regressions, partitions, limit)
+        return await self.ask(queries.regressions, partitions, limit)
 
     async def counts(self) -> Counts:
         """How many there are of what; counted once a second at most, since a million rows take a moment."""
         asked = time.monotonic()
         if self._counted is None or asked - self._counted[0] > _COUNT_SECONDS:
-            self._counted = (asked, asyncio.ensure_future(self._ask(queries.counts)))
+            self._counted = (asked, asyncio.ensure_future(self.ask(queries.counts)))
         return await asyncio.shield(self._counted[1])
 
     async def attention_groups(self) -> list[AttentionGroup]:
         """What waits for a person, by reason."""
-        return await self._ask(queries.attention_groups)
+        return await self.ask(queries.attention_groups)
 
     async def attention_lines(self, reason: Reason, *, limit: int = 100) -> list[AttentionLine]:
         """What waits for this reason, the earliest visit first."""
-        return await self._ask(queries.attention_lines, reason, limit)
-
-    async def search(self, text: str, *, limit: int = 50) -> list[BookingSeen]:
-        """Bookings by id, name, ZIP or phone."""
-        return await self._ask(queries.search, text, limit)
-
-    async def in_state(self, state: State, *, limit: int = 50) -> list[BookingSeen]:
-        """Bookings in this state, the earliest visit first."""
-        return await self._ask(queries.in_state, state, limit)
+        return await self.ask(queries.attention_lines, reason, limit)
 
     async def dead_letters(
         self, *, limit: int = 100, booking_id: str | None = None, reason: str | None = None
     ) -> list[DeadLetter]:
         """Dead letters, newest first."""
-        return await self._ask(queries.dead_letters, limit=limit, booking_id=booking_id, reason=reason)
+        return await self.ask(queries.dead_letters, limit=limit, booking_id=booking_id, reason=reason)
 
     async def actions(self, *, limit: int = 100, subject: str | None = None) -> list[ActionSeen]:
         """What operators did, newest first."""
-        return await self._ask(queries.actions, limit=limit, subject=subject)
+        return await self.ask(queries.actions, limit=limit, subject=subject)
 
     async def webhooks(self, *, limit: int = 100) -> list[WebhookSeen]:
         """Webhooks, newest first."""
-        return await self._ask(queries.webhooks, limit=limit)
+        return await self.ask(queries.webhooks, limit=limit)
 
     async def ask(
         self,
@@ -242,17 +233,7 @@ class View:
         *arguments: P.args,
         **named: P.kwargs,
     ) -> T:
-        """The answer to a question of `finding`, `glance` or `plans`."""
-        return await self._ask(question, *arguments, **named)
-
-    # Machinery -------------------------------------------------------------------------------------------
-
-    async def _ask(
-        self,
-        question: Callable[Concatenate[sqlite3.Connection, P], T],
-        *arguments: P.args,
-        **named: P.kwargs,
-    ) -> T:
+        """The answer to a question: a function of a reading connection and its arguments."""
         build = self.progress.build
         if build == 0:
             raise ViewAway("the view is not open yet")
@@ -267,6 +248,8 @@ class View:
                 self._projector.rebuild(f"the file is damaged: {wrong}")
             _log.warning("the view could not be asked", because=repr(wrong))
             raise ViewAway(repr(wrong)) from wrong
+
+    # Machinery -------------------------------------------------------------------------------------------
 
     def _changed_there(self, done: Applied) -> None:
         if self._loop is not None and (done.bookings or done.regressions):

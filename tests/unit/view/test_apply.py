@@ -393,12 +393,6 @@ def test_search(database: sqlite3.Connection, text: str, found: list[str]) -> No
     assert [seen.record.booking_id for seen in queries.search(database, text, 10)] == found
 
 
-def test_bookings_by_state_come_by_their_visit(database: sqlite3.Connection) -> None:
-    soon = a_booking(scheduledDate="2026-03-02T16:00:00Z")
-    put(database, row(held("b-1")), row(held("b-2", booking=soon)), row(a_record("b-3")))
-    assert [seen.record.booking_id for seen in queries.in_state(database, State.HELD, 10)] == ["b-2", "b-1"]
-
-
 def test_actions_and_notes_are_told_and_other_signals_are_not(database: sqlite3.Connection) -> None:
     def signal(kind: str, subject: str, data: dict[str, str], offset: int) -> Read:
         document = {
@@ -457,7 +451,6 @@ def test_webhooks_are_told_with_their_copies(database: sqlite3.Connection) -> No
         (queries.attention_lines, (Reason.REFUSED, 9)),
         (queries.search, ("ada", 9)),
         (queries.search, ("6025550123", 9)),
-        (queries.in_state, (State.HELD, 9)),
         (queries.fate, ("b", ["d"])),
         (queries.counts, ()),
     ],
