@@ -60,20 +60,11 @@ class Incoming(Protocol):
         """The headers, in order; one may have no value."""
 
 
-@dataclass(frozen=True, slots=True)
-class Regression:
-    """A booking's lower row stands after a higher one: its owner must write it again (design section 5.5)."""
-
-    booking_id: str
-    partition: int
-
-
 @dataclass(slots=True)
 class Applied:
-    """What a batch changed: for whom somebody may be waiting, what went back, what could not be read."""
+    """What a batch changed: for whom somebody may be waiting, and what could not be read."""
 
     bookings: set[str] = field(default_factory=set)
-    regressions: list[Regression] = field(default_factory=list)
     unreadable: list[tuple[str, int, int]] = field(default_factory=list)
 
 
@@ -84,7 +75,8 @@ class _Stretch:
     rows: dict[str, tuple[int, int, bytes | None]] = field(default_factory=dict)
     ranks: dict[str, tuple[int, int] | None] = field(default_factory=dict)
     lower: dict[str, int] = field(default_factory=dict)
-    """Bookings whose last row is lower than one before it, with their partition."""
+    """Bookings whose last row is lower than one before it, with their partition: their owner must write them
+    again (design section 5.5)."""
     healed: set[str] = field(default_factory=set)
     fresh: set[str] = field(default_factory=set)
     """Bookings of which the view had no row before."""
@@ -157,7 +149,6 @@ def _bookings(
     writer.executemany("DELETE FROM regressions WHERE booking_id = ?", [(one,) for one in stretch.healed])
     writer.executemany("INSERT OR REPLACE INTO regressions VALUES (?, ?)", stretch.lower.items())
     writer.executemany("INSERT OR REPLACE INTO moves VALUES (?, ?, ?, ?, ?)", stretch.moves)
-    done.regressions += [Regression(*pair) for pair in stretch.lower.items()]
     return events
 
 

@@ -13,7 +13,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 from app.booking.reasons import Reason
 from app.telemetry.log import get_logger
 from app.view import queries, schema, walking
-from app.view.apply import Applied, Regression
+from app.view.apply import Applied
 from app.view.config import ViewConfig
 from app.view.projector import Progress, Projector
 from app.view.rows import (
@@ -48,19 +48,16 @@ class ViewAway(Exception):  # noqa: N818 - read as a sentence: "view away"
 class View:
     """`await view.start()`, ask, `await view.stop()`.
 
-    Queries raise `ViewAway` when there is nothing to ask. They never block the event loop. `on_regression` is
-    called on the loop for each booking whose row went back in the changelog.
+    Queries raise `ViewAway` when there is nothing to ask. They never block the event loop.
     """
 
     def __init__(
         self,
         config: ViewConfig,
         *,
-        on_regression: Callable[[Regression], None] = lambda _: None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._config = config
-        self._on_regression = on_regression
         self._clock = clock
         self._loop: asyncio.AbstractEventLoop | None = None
         self._waiting: dict[str, set[asyncio.Event]] = {}
@@ -252,15 +249,13 @@ class View:
     # Machinery -------------------------------------------------------------------------------------------
 
     def _changed_there(self, done: Applied) -> None:
-        if self._loop is not None and (done.bookings or done.regressions):
+        if self._loop is not None and done.bookings:
             self._loop.call_soon_threadsafe(self._changed, done)
 
     def _changed(self, done: Applied) -> None:
         for booking_id in self._waiting.keys() & done.bookings:
             for waiting in self._waiting[booking_id]:
                 waiting.set()
-        for regression in done.regressions:
-            self._on_regression(regression)
 
     def _caught_up_there(self) -> None:
         if self._loop is not None:

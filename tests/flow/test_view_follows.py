@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from app.booking.record import Record
-    from app.view.apply import Applied, Regression
+    from app.view.apply import Applied
 
 PARTITIONS = 3
 PATIENCE = 60
@@ -61,8 +61,8 @@ async def where(kafka: str, unique_prefix: str, tmp_path: Path) -> ViewConfig:
 
 
 @contextlib.asynccontextmanager
-async def following(where: ViewConfig, regressions: list[Regression] | None = None) -> AsyncIterator[View]:
-    view = View(where, on_regression=(regressions if regressions is not None else []).append)
+async def following(where: ViewConfig) -> AsyncIterator[View]:
+    view = View(where)
     await view.start()
     try:
         async with asyncio.timeout(PATIENCE):
@@ -167,16 +167,11 @@ async def test_events_behind_a_head_are_there(where: ViewConfig) -> None:
 async def test_a_row_that_went_back_is_told_until_its_owner_wrote_it_again(where: ViewConfig) -> None:
     newer = a_record("b-1", generation=2, sequence=8)
     await write(where, newer, a_record("b-1", generation=1, sequence=9))
-    told: list[Regression] = []
-    async with following(where, told) as view:
-        async with asyncio.timeout(PATIENCE):
-            while not told:
-                await asyncio.sleep(0.02)
-        assert [one.booking_id for one in told] == ["b-1"]
+    async with following(where) as view:
         seen = await view.booking("b-1")
         assert seen is not None
         assert seen.record == newer
-        assert await view.regressions(range(PARTITIONS)) != []
+        assert [one.booking_id for one in await view.regressions(range(PARTITIONS))] == ["b-1"]
     async with following(where) as view:
         assert await view.regressions(range(PARTITIONS)) != [], "it is remembered over a restart"
         await write(where, replace(newer, sequence=10))
