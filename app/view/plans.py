@@ -15,6 +15,7 @@ import orjson
 
 from app.booking.reasons import Reason
 from app.booking.record import Head, Record, decode, decode_head
+from app.view.queries import attention_line
 from app.view.rows import AttentionLine
 from app.view.schema import instant, milliseconds
 
@@ -211,7 +212,7 @@ def targets(reader: sqlite3.Connection, definition: Definition, *, limit: int = 
 
 def _target(row: Any) -> Target:  # noqa: ANN401 - sqlite3's rows have no types
     head = None if row["head"] is None else decode_head(row["head"])
-    return Target(line=_line(row), record=decode(row["record"]), head=head)
+    return Target(line=attention_line(row), record=decode(row["record"]), head=head)
 
 
 _NOT_SENT = """NOT EXISTS (
@@ -226,18 +227,6 @@ def _condition(definition: Definition) -> tuple[str, tuple[object, ...]]:
         parts.append(f"a.booking_id IN ({', '.join('?' * len(definition.bookings))})")
         given += definition.bookings
     return " AND ".join(parts), tuple(given)
-
-
-def _line(row: Any) -> AttentionLine:  # noqa: ANN401 - sqlite3's rows have no types
-    return AttentionLine(
-        booking_id=row["booking_id"],
-        slot=row["slot"],
-        reason=Reason(row["reason"]),
-        event_id=row["event_id"],
-        type=row["type"],
-        at=instant(row["at"]),
-        visit=instant(row["visit"]),
-    )
 
 
 def progress(reader: sqlite3.Connection, definition: Definition) -> PlanProgress:

@@ -206,10 +206,11 @@ def attention_lines(reader: sqlite3.Connection, reason: Reason, limit: int) -> l
         "ORDER BY visit LIMIT ?",
         (reason.value, limit),
     )
-    return [_attention_line(row) for row in rows]
+    return [attention_line(row) for row in rows]
 
 
-def _attention_line(row: Any) -> AttentionLine:  # noqa: ANN401 - sqlite3's rows have no types
+def attention_line(row: Any) -> AttentionLine:  # noqa: ANN401 - sqlite3's rows have no types
+    """A row of `attention` as it is told."""
     return AttentionLine(
         booking_id=row["booking_id"],
         slot=row["slot"],
