@@ -2,33 +2,21 @@
 
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import Literal, Protocol
+from typing import Literal
 
 from app.booking.events import Headers
 from app.servicetitan.token import NoToken, Token
-from app.servicetitan.upstream import HealthSeen, Upstream
+from app.servicetitan.upstream import Upstream
 from app.settings import Settings
 from app.stream.faust_app import StreamApp
 from app.stream.topology import Topics
-from app.view.view import View
-from app.web.ops.figures import Figures, PaceFacts
+from app.web.ops.figures import PaceFacts
 from app.web.services import Services, TopicNames, UpstreamFacts
 from app.worker.looking import StreamLook
-from app.worker.metrics import WorkerMetrics
+from app.worker.runtime import Runtime
 
 
-class Worker(Protocol):
-    """The parts of a worker that the web looks at."""
-
-    view: View
-    upstream: Upstream | None
-    health: HealthSeen | None
-    health_at: datetime | None
-    metrics: WorkerMetrics
-    figures: Figures
-
-
-def services(app: StreamApp, settings: Settings, topics: Topics, worker: Worker) -> Services:
+def services(app: StreamApp, settings: Settings, topics: Topics, worker: Runtime) -> Services:
     """Everything a view may use."""
 
     async def publish(topic: str, key: bytes | None, value: bytes | None, headers: Headers = ()) -> object:
@@ -79,7 +67,7 @@ def pace_facts(upstream: Upstream | None) -> PaceFacts | None:
     )
 
 
-def upstream_facts(worker: Worker) -> UpstreamFacts:
+def upstream_facts(worker: Runtime) -> UpstreamFacts:
     """How ServiceTitan is: by the last question of health where it is asked, else by the last real call."""
     upstream, health = worker.upstream, worker.health
     if upstream is None:
