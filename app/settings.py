@@ -156,7 +156,9 @@ class Settings(BaseModel):
         400, "How long an ended booking is kept.", "1 to 3650 days"
     )
     servicetitan_sweep_seconds: Annotated[int, Field(ge=0, le=86_400)] = _setting(
-        300, "How often ServiceTitan is asked for jobs that changed there.", "0 (off) to 86400"
+        300,
+        "How often ServiceTitan is asked what changed there; off, what no webhook told stays unknown.",
+        "0 (off) to 86400",
     )
     store: Literal["rocksdb", "memory"] = _setting(
         "rocksdb", "Where a worker keeps its tables.", "rocksdb, memory"

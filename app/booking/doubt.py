@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from app.booking.asks import Ask, Cancel, Complete, CreateJob, Dispatch, FindJob, Note, PutBack, Reschedule
 from app.booking.status import Status
 
+MOST_TECHNICIANS = 100
+"""A row must stay small whatever a producer sends: no visit has so many."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Doubt:
@@ -14,10 +17,10 @@ class Doubt:
     technicians: tuple[int, ...] = ()
 
     def joined(self, other: "Doubt") -> "Doubt":
-        """Both doubts, each thing once."""
+        """Both doubts, each thing once; of technicians the latest hundred."""
         return Doubt(
             statuses=tuple(dict.fromkeys(self.statuses + other.statuses)),
-            technicians=tuple(dict.fromkeys(self.technicians + other.technicians)),
+            technicians=tuple(dict.fromkeys(self.technicians + other.technicians))[-MOST_TECHNICIANS:],
         )
 
 

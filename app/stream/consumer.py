@@ -170,7 +170,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             state.consumed_to = partial(self._consumed_to, tp, state)
 
     def _consumed_to(self, tp: TP, state: Any, offset: int) -> None:  # noqa: ANN401 - as above
-        if state.position == self.read[tp]:
+        # Of a log that was cut aiokafka reads on from its beginning: below what was committed.
+        if state.position == self.read[tp] or offset < self.read[tp]:
             self.read[tp] = offset
         type(state).consumed_to(state, offset)
 

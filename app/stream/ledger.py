@@ -90,6 +90,9 @@ class Ledger:
             raise LogWentBack(f"offset {offset} came after {self.last}")
         if not self._order:
             self._head_since = self._clock()
+        if self.last < 0:
+            # A log that was cut begins below what is committed of it.
+            self.position = min(self.position, offset)
         self.last = offset
         self._order.append(offset)
         self._pending.add(offset)

@@ -21,7 +21,9 @@ OVERLAP = timedelta(minutes=15)
 FIRST_LOOK = timedelta(days=1)
 """How far the first sweep after a start goes back at least."""
 LONGEST_LOOK = timedelta(days=31)
-"""And at most: jobs that nobody ends in ServiceTitan would let every start read years."""
+"""How far any sweep goes back at most.
+
+A job that nobody ends, or a visit that is never shown, would have each sweep read years."""
 
 _log = log.get_logger(__name__)
 
@@ -58,7 +60,7 @@ class Sweep:
         Gives how many differences it told, None when anything was left out.
         """
         begun = self._now()
-        since = self._since or await self._first_since(begun)
+        since = max(self._since or await self._first_since(begun), begun - LONGEST_LOOK)
         before = replace(self.counts)
         try:
             async for glimpse in watch.modified_since(since - OVERLAP):
@@ -88,7 +90,7 @@ class Sweep:
         """From when on a job that goes on may have changed and nobody here know."""
         await self._view.until_caught_up()
         known = await self._view.known_since() or begun
-        return max(begun - LONGEST_LOOK, min(begun - FIRST_LOOK, known))
+        return min(begun - FIRST_LOOK, known)
 
     async def _compare(self, glimpse: Glimpse, watch: Watch) -> None:
         self.counts.read += 1

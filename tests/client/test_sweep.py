@@ -205,6 +205,23 @@ async def test_after_a_long_time_away_all_is_read_that_may_have_changed_since(
     assert await told.sweep.look(upstream.watch) == found
 
 
+async def test_a_visit_that_is_never_shown_has_no_sweep_read_years(
+    simulator: RunningSimulator, upstream: Upstream, view: FedView
+) -> None:
+    job = job_of(simulator, "b-1")
+    view.put(known(job, "b-1"))
+    assert play(simulator.state.world, job, Act.DISPATCH) is None
+    days = 0
+    told = Told(view, lambda: now() + timedelta(days=days))
+    fault = FaultRequest.model_validate({"kind": "error_before", "path": "/jpm/v2/tenant/*/appointments/*"})
+    simulator.state.faults.add(fault, simulator.state.monotonic())
+    assert await told.sweep.look(upstream.watch) is None
+    assert told.sweep.counts.read == 1
+    days = 40
+    assert await told.sweep.look(upstream.watch) == 0
+    assert told.sweep.counts.read == 1
+
+
 async def test_a_sweep_that_was_cut_short_goes_on_where_it_was(
     simulator: RunningSimulator, make_upstream: MakeUpstream, view: FedView
 ) -> None:

@@ -15,7 +15,7 @@ from app.stream.errors import NotMine
 from app.stream.ledger import Room
 from app.stream.sender import Outgoing
 from tests.support.stream_bench import PARTITIONS, StreamBench, stream_bench, until
-from tests.support.topics import PATIENCE_SECONDS, ToSend, consume_until
+from tests.support.topics import PATIENCE_SECONDS, ToSend, commit, consume_until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -54,6 +54,29 @@ async def test_a_message_comes_as_it_is_and_is_committed(bench: StreamBench) -> 
     assert first.topic == bench.topic("in")
     assert abs(first.timestamp - before) < 60
     assert app.lag() == dict.fromkeys(app.consumer.ledgers, 0)
+
+
+async def test_a_log_that_was_cut_is_committed_only_as_far_as_it_is_worked(bench: StreamBench) -> None:
+    await bench.topics("in")
+    await commit(bench.servers, bench.group, bench.topic("in"), {0: 1_000})
+    app, seen, may_end = bench.app(), [], asyncio.Event()
+
+    async def work(message: Message) -> None:
+        seen.append(message.value)
+        if message.value == b"2":
+            await may_end.wait()
+
+    app.source(bench.topic("in"), work)
+    await bench.send("in", [ToSend(b"k", b"%d" % number, partition=0) for number in range(3)])
+    await bench.start(app)
+    await until(lambda: len(seen) == 3)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while (await bench.commits("in"))[0] == 1_000:
+            await asyncio.sleep(0.05)
+    await asyncio.sleep(0.5)
+    assert await bench.commits("in") == {0: 2}
+    may_end.set()
+    await bench.until_committed("in")
 
 
 async def test_what_is_published_stands_in_the_log_when_it_returns(bench: StreamBench) -> None:

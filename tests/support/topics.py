@@ -133,6 +133,18 @@ async def committed(servers: str, group: str, topic: str) -> dict[int, int]:
     return {part.partition: meta.offset for part, meta in offsets.items() if part.topic == topic}
 
 
+async def commit(servers: str, group: str, topic: str, offsets: dict[int, int]) -> None:
+    """Have the group, of which nobody is there, stand at these offsets."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=servers, group_id=group, enable_auto_commit=False)
+    parts = {TopicPartition(topic, partition): offset for partition, offset in offsets.items()}
+    consumer.assign(list(parts))
+    await consumer.start()
+    try:
+        await consumer.commit(parts)
+    finally:
+        await consumer.stop()
+
+
 async def _offsets(admin: AIOKafkaAdminClient, group: str) -> dict[TopicPartition, OffsetAndMetadata]:
     while True:
         try:

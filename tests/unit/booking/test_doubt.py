@@ -3,7 +3,7 @@
 import pytest
 
 from app.booking.asks import Dispatch, PutBack
-from app.booking.doubt import NO_DOUBT
+from app.booking.doubt import MOST_TECHNICIANS, NO_DOUBT, Doubt, doubt_of
 from app.booking.events import BookingEvent
 from app.booking.identity import Progress
 from app.booking.inputs import Observed
@@ -165,3 +165,11 @@ def test_a_report_takes_no_doubt_away_since_it_may_be_of_what_was_before() -> No
 
     assert kinds(lane.event(cancelled(3))) == ["Cancel"]
     assert lane.event(cancelled(4)).asks == []
+
+
+def test_a_doubt_stays_small_whatever_is_sent() -> None:
+    first = doubt_of(Dispatch(job_id=1, appointment_id=1, technician_ids=tuple(range(5_000)), note=""))
+    both = NO_DOUBT.joined(first).joined(Doubt(statuses=(Status.DISPATCHED,), technicians=(7, 4_999)))
+
+    assert (both.statuses, len(both.technicians)) == ((Status.DISPATCHED,), MOST_TECHNICIANS)
+    assert both.technicians[-2:] == (4_999, 7)

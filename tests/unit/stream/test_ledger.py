@@ -181,6 +181,15 @@ def test_accepts_only_while_open() -> None:
         assert not book.accepting
 
 
+def test_a_log_that_begins_below_what_is_committed_is_committed_from_there() -> None:
+    book = ledger(start=1_000)
+    book.fetched(0)
+    assert book.committable == 0
+    book.done(0)
+    book.read_to(1)
+    assert book.committable == 1
+
+
 @given(
     gaps=st.lists(st.integers(1, 4), min_size=1, max_size=40),
     order=st.randoms(use_true_random=False),
