@@ -240,9 +240,6 @@ def _adopt(
     made_from: Booking | None = None,
 ) -> Decision:
     """The booking has its job. `made_from` is given when a repair came since, and may not be in the job."""
-    booking = made_from or record.booking
-    minutes = PROBLEMS[booking.problem_type].minutes
-    slot = appointment(booking.scheduled_date, booking.time_slot, minutes, facts.policy.zone)
     status = FROM_UPSTREAM.get(job.status, Status.SCHEDULED)
     running = _after_the_creation(record, facts)
     record = replace(
@@ -254,25 +251,7 @@ def _adopt(
         problem=None,
         ordered=None,
         replaced=None,
-        job=Job(
-            id=job.job_id,
-            number=job.job_number,
-            customer_id=job.customer_id,
-            location_id=job.location_id,
-            appointment_id=job.appointment_id,
-            business_unit=business_unit(booking.zip),
-            status=status,
-            status_at=max(at, job.modified_on),
-            scheduled_date=booking.scheduled_date,
-            time_slot=booking.time_slot,
-            start=slot.start,
-            end=slot.end,
-            minutes=minutes,
-            created_at=job.created_on,
-            updated_at=at,
-            reported=FROM_UPSTREAM.get(job.status),
-            reported_at=job.modified_on,
-        ),
+        job=_job(job, status, made_from or record.booking, at, facts),
     )
     record = announced(record, "job.created", facts, head)
     closing = record.lane.closing
@@ -293,6 +272,30 @@ def _adopt(
     # What may be running is this very cancellation: it may come twice, but nothing right after it.
     after = decision.record or record
     return replace(decision, record=after.with_lane(unsettled=running))
+
+
+def _job(seen: JobSeen, status: Status, booking: Booking, at: datetime, facts: Facts) -> Job:
+    minutes = PROBLEMS[booking.problem_type].minutes
+    slot = appointment(booking.scheduled_date, booking.time_slot, minutes, facts.policy.zone)
+    return Job(
+        id=seen.job_id,
+        number=seen.job_number,
+        customer_id=seen.customer_id,
+        location_id=seen.location_id,
+        appointment_id=seen.appointment_id,
+        business_unit=business_unit(booking.zip),
+        status=status,
+        status_at=max(at, seen.modified_on),
+        scheduled_date=booking.scheduled_date,
+        time_slot=booking.time_slot,
+        start=slot.start,
+        end=slot.end,
+        minutes=minutes,
+        created_at=seen.created_on,
+        updated_at=at,
+        reported=FROM_UPSTREAM.get(seen.status),
+        reported_at=seen.modified_on,
+    )
 
 
 def _late(record: Record, was: Booking, head: Head, facts: Facts) -> Record:
