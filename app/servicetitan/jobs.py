@@ -5,7 +5,7 @@ or 409: what is so already is Accepted.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
-from typing import TypeVar
+from typing import TypeGuard, TypeVar
 
 from app.booking.asks import (
     Cancel,
@@ -177,7 +177,7 @@ class Jobs:
         """Complete the job; one completed already is Accepted, one without technicians `no-technician`."""
         body = jpm.CompleteJob(completed_on=ask.completed_on)
         completed = await self._caller.call(endpoints.COMPLETE_JOB, errand, row=ask.job_id, body=body)
-        if not isinstance(completed, Refused) or completed.http_status not in {400, 409}:
+        if not _may_be_so(completed):
             return completed
         job = await self._caller.call(endpoints.READ_JOB, errand, row=ask.job_id)
         if not isinstance(job, Accepted):
@@ -223,7 +223,7 @@ class Jobs:
 
     async def _uncancel(self, ask: PutBack, errand: Errand) -> Outcome[None]:
         back = await self._caller.call(endpoints.REMOVE_CANCELLATION, errand, row=ask.job_id)
-        if not isinstance(back, Refused) or back.http_status not in {400, 409}:
+        if not _may_be_so(back):
             return back
         job = await self._caller.call(endpoints.READ_JOB, errand, row=ask.job_id)
         if not isinstance(job, Accepted):
@@ -265,9 +265,14 @@ class Jobs:
         )
 
 
+def _may_be_so(outcome: Outcome[None]) -> TypeGuard[Refused]:
+    """Whether it was refused with 400 or 409, as also when what was asked for is so already."""
+    return isinstance(outcome, Refused) and outcome.http_status in {400, 409}
+
+
 async def _or_already(outcome: Outcome[None], is_so: Callable[[], Awaitable[Outcome[bool]]]) -> Outcome[None]:
     """A refusal with 400 or 409 is Accepted when what was asked for is so already."""
-    if not isinstance(outcome, Refused) or outcome.http_status not in {400, 409}:
+    if not _may_be_so(outcome):
         return outcome
     state = await is_so()
     if isinstance(state, Accepted):
