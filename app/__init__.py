@@ -4,7 +4,7 @@ commands     the command line
 worker       one worker, put together
 local        the local Kafka and the demo         web          HTTP: API, webhooks, ops page
 stream       delivery: Kafka, tables, lanes       simulator    a ServiceTitan to develop against
-servicetitan wire, client, token, pace            view         the SQLite projection and its queries
+servicetitan client, token, pace                  view         the SQLite projection and its queries
 telemetry    log, metrics, traces
 settings     every setting
 booking      what a booking is and how its lane decides: pure

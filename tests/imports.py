@@ -44,9 +44,8 @@ def reduced(imports: Imports) -> Imports:
 
 def as_mermaid() -> str:
     """The map as a Mermaid flow chart: an arrow goes from who imports to what is imported."""
-    arrows = [
-        f"    {part} --> {other}\n"
-        for part, others in sorted(reduced(of_the_app()).items())
-        for other in sorted(others)
-    ]
-    return f"```mermaid\nflowchart TD\n{''.join(arrows)}```\n"
+    imports = reduced(of_the_app())
+    imported = frozenset[str]().union(*imports.values())
+    arrows = [f"    {part} --> {other}\n" for part in sorted(imports) for other in sorted(imports[part])]
+    alone = [f"    {part}\n" for part in sorted(imports) if not imports[part] and part not in imported]
+    return f"```mermaid\nflowchart TD\n{''.join(arrows + alone)}```\n"

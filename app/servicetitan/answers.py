@@ -51,7 +51,8 @@ def problem_of(answer: Answer) -> Problem | None:
     A 200 that carries an error object (seen in the field) is an error with the object's own status.
     """
     said = _json_object(answer.body)
-    title = str(said.get("title") or said.get("error") or "")
+    # The gateway in front of the API has a form of its own: `{statusCode, message}`.
+    title = str(said.get("title") or said.get("error") or said.get("message") or "")
     errors = said.get("errors")
     errors = errors if isinstance(errors, dict) else {}
     if answer.status >= 300 or answer.status < 200:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
+import orjson
 from pydantic import ValidationError
 from yarl import URL
 
@@ -21,7 +22,7 @@ from app.servicetitan.gate import Gate
 from app.servicetitan.http import Answer, Connections, Request, Sent
 from app.servicetitan.pace import Pace, Priority, Turn
 from app.servicetitan.token import NoToken, Token, Tokens
-from app.servicetitan.wire.base import Wire
+from app.servicetitan.wire import Page
 
 Value = TypeVar("Value")
 Check = Callable[[], None]
@@ -50,7 +51,10 @@ class Errand:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallMade:
-    """One call that was made, for logs, metrics and health. `kind` is the outcome's name."""
+    """One call that was made, for logs, metrics and health. `kind` is the outcome's name.
+
+    `left_out` is how many rows of the answer could not be read.
+    """
 
     method: str
     endpoint: str
@@ -62,6 +66,7 @@ class CallMade:
     lane: str
     traceparent: str | None
     at: datetime
+    left_out: int = 0
 
 
 Observe = Callable[[CallMade], None]
@@ -100,7 +105,7 @@ class Caller:
         *,
         row: int | None = None,
         query: Mapping[str, str] | None = None,
-        body: Wire | None = None,
+        body: Mapping[str, Any] | None = None,
     ) -> Outcome[Value]:
         """One call; `row` goes into the endpoint's path, `query` over what it is always asked."""
         request = self._request(endpoint, errand, row=row, body=body, query=query or {})
@@ -166,7 +171,7 @@ class Caller:
         errand: Errand,
         *,
         row: int | None,
-        body: Wire | None,
+        body: Mapping[str, Any] | None,
         query: Mapping[str, str],
     ) -> Request:
         path = endpoint.template.format(tenant=self._config.tenant_id, id=row)
@@ -182,7 +187,7 @@ class Caller:
             method=endpoint.method,
             url=URL(f"{self._config.api_root}{path}").with_query(asked),
             headers=headers,
-            body=None if body is None else body.request(),
+            body=None if body is None else orjson.dumps(body),
             about_to_send=errand.check,
         )
 
@@ -199,6 +204,7 @@ class Caller:
                 lane=call.errand.lane,
                 traceparent=call.errand.traceparent,
                 at=datetime.now(UTC),
+                left_out=_left_out(outcome),
             )
         )
 
@@ -223,6 +229,12 @@ def _read(call: _Call[Value], outcome: Outcome[bytes]) -> Outcome[Value]:
         why = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['type']}" for e in error.errors()[:5])
         return unreadable(call.endpoint, outcome.http_status, why)
     return Accepted(value=value, at=outcome.at, http_status=outcome.http_status)
+
+
+def _left_out(outcome: Outcome[Any]) -> int:
+    if isinstance(outcome, Accepted) and isinstance(outcome.value, Page):
+        return len(outcome.value.left_out)
+    return 0
 
 
 def _ready(call: _Call[Any], token: Token, turn: Turn) -> Request:

@@ -3,7 +3,6 @@
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from time import monotonic
-from typing import Protocol, TypeVar
 
 from app.booking.outcomes import Accepted, Outcome, Refused
 from app.booking.reasons import Reason
@@ -11,27 +10,13 @@ from app.servicetitan import endpoints
 from app.servicetitan.caller import Caller, Errand, nothing_to_check
 from app.servicetitan.endpoints import Endpoint
 from app.servicetitan.single_flight import SingleFlight
-from app.servicetitan.wire import jpm, office
-from app.servicetitan.wire.envelope import Page
+from app.servicetitan.wire import Named, Page
 
 KEEP_SECONDS = 3600.0
 DOUBT_SECONDS = 60.0
 """A name that is missing, or was refused, is believed missing only from a list younger than this."""
 MOST_PAGES = 20
 NAMES_SHOWN = 20
-
-RowT = TypeVar("RowT", jpm.JobType, jpm.JobReason, office.BusinessUnit, office.Campaign)
-
-
-class _Row(Protocol):
-    @property
-    def id(self) -> int: ...
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def active(self) -> bool | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +149,7 @@ def _letters(name: str) -> str:
     return "".join(filter(str.isalnum, name.casefold()))
 
 
-def all_of(read_page: Callable[[Errand, int], Awaitable[Outcome[Page[RowT]]]]) -> ReadAll:
+def all_of(read_page: Callable[[Errand, int], Awaitable[Outcome[Page[Named]]]]) -> ReadAll:
     """A reader of every page of a list, active rows only."""
 
     async def read(errand: Errand) -> Outcome[tuple[Entry, ...]]:
@@ -183,13 +168,13 @@ def all_of(read_page: Callable[[Errand, int], Awaitable[Outcome[Page[RowT]]]]) -
 
 
 def _list_of(
-    what: str, caller: Caller, endpoint: Endpoint[Page[RowT]], clock: Callable[[], float]
+    what: str, caller: Caller, endpoint: Endpoint[Page[Named]], clock: Callable[[], float]
 ) -> NameList:
-    async def read_page(errand: Errand, number: int) -> Outcome[Page[RowT]]:
+    async def read_page(errand: Errand, number: int) -> Outcome[Page[Named]]:
         return await caller.call(endpoint, errand, query={"page": str(number)})
 
     return NameList(what, all_of(read_page), clock)
 
 
-def _active(rows: Iterable[_Row]) -> Iterable[Entry]:
+def _active(rows: Iterable[Named]) -> Iterable[Entry]:
     return (Entry(row.id, row.name) for row in rows if row.active is not False)

@@ -6,8 +6,20 @@ from typing import Generic, TypeVar
 
 from pydantic import TypeAdapter
 
-from app.servicetitan.wire import crm, jpm, office
-from app.servicetitan.wire.envelope import Page
+from app.servicetitan.wire import (
+    PAGE_SIZE,
+    Anything,
+    Appointment,
+    Assignment,
+    CreatedCustomer,
+    CreatedJob,
+    Customer,
+    Job,
+    Location,
+    Named,
+    Note,
+    page_of,
+)
 
 Value = TypeVar("Value")
 
@@ -17,8 +29,7 @@ SETTINGS = "/settings/v2/tenant/{tenant}"
 DISPATCH = "/dispatch/v2/tenant/{tenant}"
 MARKETING = "/marketing/v2/tenant/{tenant}"
 
-PAGE_SIZE = "500"
-_PAGE = {"page": "1", "pageSize": PAGE_SIZE}
+_PAGE = {"page": "1", "pageSize": str(PAGE_SIZE)}
 _ANYTHING = TypeAdapter[object](object)
 
 
@@ -49,33 +60,31 @@ class Endpoint(Generic[Value]):
         return self.method != "GET"
 
 
-LIST_CUSTOMERS = Endpoint("GET", f"{CRM}/customers", Page[crm.Customer].read, _PAGE)
-CREATE_CUSTOMER = Endpoint("POST", f"{CRM}/customers", crm.CreatedCustomer.read, about_customers=True)
-LIST_LOCATIONS = Endpoint("GET", f"{CRM}/locations", Page[crm.Location].read, _PAGE)
-CREATE_LOCATION = Endpoint("POST", f"{CRM}/locations", crm.CreatedLocation.read, about_customers=True)
+LIST_CUSTOMERS = Endpoint("GET", f"{CRM}/customers", page_of(Customer), _PAGE)
+CREATE_CUSTOMER = Endpoint("POST", f"{CRM}/customers", CreatedCustomer.read, about_customers=True)
+LIST_LOCATIONS = Endpoint("GET", f"{CRM}/locations", page_of(Location), _PAGE)
+CREATE_LOCATION = Endpoint("POST", f"{CRM}/locations", Location.read, about_customers=True)
 
-CREATE_JOB = Endpoint("POST", f"{JPM}/jobs", jpm.Job.read, about_customers=True)
-READ_JOB = Endpoint("GET", f"{JPM}/jobs/{{id}}", jpm.Job.read, external_data=True)
+CREATE_JOB = Endpoint("POST", f"{JPM}/jobs", CreatedJob.read, about_customers=True)
+READ_JOB = Endpoint("GET", f"{JPM}/jobs/{{id}}", Job.read, external_data=True)
 # An unknown filter is ignored silently: check the rows.
-LIST_JOBS = Endpoint("GET", f"{JPM}/jobs", Page[jpm.Job].read, _PAGE, external_data=True)
+LIST_JOBS = Endpoint("GET", f"{JPM}/jobs", page_of(Job), _PAGE, external_data=True)
 CANCEL_JOB = Endpoint("PUT", f"{JPM}/jobs/{{id}}/cancel", _nothing)
 REMOVE_CANCELLATION = Endpoint("PUT", f"{JPM}/jobs/{{id}}/remove-cancellation", _nothing)
 COMPLETE_JOB = Endpoint("PUT", f"{JPM}/jobs/{{id}}/complete", _nothing)
-LIST_NOTES = Endpoint("GET", f"{JPM}/jobs/{{id}}/notes", Page[jpm.Note].read, _PAGE)
-CREATE_NOTE = Endpoint("POST", f"{JPM}/jobs/{{id}}/notes", jpm.Note.read)
-READ_APPOINTMENT = Endpoint("GET", f"{JPM}/appointments/{{id}}", jpm.Appointment.read)
-RESCHEDULE_APPOINTMENT = Endpoint("PATCH", f"{JPM}/appointments/{{id}}/reschedule", jpm.Appointment.read)
+LIST_NOTES = Endpoint("GET", f"{JPM}/jobs/{{id}}/notes", page_of(Note), _PAGE)
+CREATE_NOTE = Endpoint("POST", f"{JPM}/jobs/{{id}}/notes", Anything.read)
+READ_APPOINTMENT = Endpoint("GET", f"{JPM}/appointments/{{id}}", Appointment.read)
+RESCHEDULE_APPOINTMENT = Endpoint("PATCH", f"{JPM}/appointments/{{id}}/reschedule", Anything.read)
 REMOVE_HOLD = Endpoint("DELETE", f"{JPM}/appointments/{{id}}/hold", _nothing)
-LIST_JOB_TYPES = Endpoint("GET", f"{JPM}/job-types", Page[jpm.JobType].read, _PAGE)
+LIST_JOB_TYPES = Endpoint("GET", f"{JPM}/job-types", page_of(Named), _PAGE)
 # This list gives inactive rows too unless asked otherwise.
 LIST_CANCEL_REASONS = Endpoint(
-    "GET", f"{JPM}/job-cancel-reasons", Page[jpm.JobReason].read, {**_PAGE, "active": "True"}
+    "GET", f"{JPM}/job-cancel-reasons", page_of(Named), {**_PAGE, "active": "True"}
 )
 
-LIST_ASSIGNMENTS = Endpoint("GET", f"{DISPATCH}/appointment-assignments", Page[office.Assignment].read, _PAGE)
-ASSIGN = Endpoint(
-    "POST", f"{DISPATCH}/appointment-assignments/assign-technicians", jpm.AssignedAppointment.read
-)
+LIST_ASSIGNMENTS = Endpoint("GET", f"{DISPATCH}/appointment-assignments", page_of(Assignment), _PAGE)
+ASSIGN = Endpoint("POST", f"{DISPATCH}/appointment-assignments/assign-technicians", Anything.read)
 UNASSIGN = Endpoint("POST", f"{DISPATCH}/appointment-assignments/unassign-technicians", _nothing)
-LIST_BUSINESS_UNITS = Endpoint("GET", f"{SETTINGS}/business-units", Page[office.BusinessUnit].read, _PAGE)
-LIST_CAMPAIGNS = Endpoint("GET", f"{MARKETING}/campaigns", Page[office.Campaign].read, _PAGE)
+LIST_BUSINESS_UNITS = Endpoint("GET", f"{SETTINGS}/business-units", page_of(Named), _PAGE)
+LIST_CAMPAIGNS = Endpoint("GET", f"{MARKETING}/campaigns", page_of(Named), _PAGE)

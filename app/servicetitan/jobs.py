@@ -5,7 +5,8 @@ or 409: what is so already is Accepted.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
-from typing import TypeGuard, TypeVar
+from datetime import datetime
+from typing import Any, TypeGuard, TypeVar
 
 from app.booking.asks import (
     Cancel,
@@ -13,26 +14,27 @@ from app.booking.asks import (
     CreateJob,
     Dispatch,
     FindJob,
+    JobOrder,
     JobSeen,
     Note,
     PutBack,
     Reschedule,
     Slot,
 )
-from app.booking.outcomes import Accepted, Outcome, Refused
+from app.booking.outcomes import Accepted, Failed, Outcome, Refused
 from app.booking.reasons import Reason
 from app.servicetitan import endpoints
 from app.servicetitan.caller import Caller, Errand
 from app.servicetitan.catalogue import Catalogue
-from app.servicetitan.wire import jpm, office
-from app.servicetitan.wire.dates import print_instant
-from app.servicetitan.wire.envelope import ExternalDataEntry, ExternalDataRequest
-from app.servicetitan.wire.jpm import AppointmentStatus, JobStatus
+from app.servicetitan.wire import Appointment, CreatedJob, Job, Page, carries, ours, print_instant
 
 BOOKING_KEY = "bookingId"
 """The key under which a job carries its booking's id in its external data."""
-_OPEN = (JobStatus.SCHEDULED, JobStatus.DISPATCHED, JobStatus.IN_PROGRESS, JobStatus.HOLD)
-_OVER = (AppointmentStatus.DONE, AppointmentStatus.CANCELED)
+HOLD = "Hold"
+CANCELED = "Canceled"
+COMPLETED = "Completed"
+_ENDED = frozenset({COMPLETED, CANCELED})
+_VISIT_OVER = frozenset({"Done", CANCELED})
 
 Said = TypeVar("Said")
 Told = TypeVar("Told")
@@ -75,19 +77,13 @@ class Jobs:
             self._catalogue.doubt()
         if not isinstance(made, Accepted):
             return made
-        return Accepted(value=_seen(made.value), at=made.at, http_status=made.http_status)
+        return _told(made, lambda row: _made(row, ask.order, made.at))
 
     async def reschedule(self, ask: Reschedule, errand: Errand) -> Outcome[None]:
         """Move the visit; a visit that is there already is Accepted."""
         slot = ask.slot
-        body = jpm.RescheduleAppointment(
-            start=slot.start,
-            end=slot.end,
-            arrival_window_start=slot.window_start,
-            arrival_window_end=slot.window_end,
-        )
         moved = await self._caller.call(
-            endpoints.RESCHEDULE_APPOINTMENT, errand, row=ask.appointment_id, body=body
+            endpoints.RESCHEDULE_APPOINTMENT, errand, row=ask.appointment_id, body=_times(slot)
         )
 
         async def is_so() -> Outcome[bool]:
@@ -101,7 +97,7 @@ class Jobs:
         reason = await self._catalogue.cancel_reason(errand)
         if not isinstance(reason, Accepted):
             return reason
-        body = jpm.ReasonAndMemo(reason_id=reason.value, memo=ask.memo)
+        body = {"reasonId": reason.value, "memo": ask.memo}
         cancelled = await self._caller.call(endpoints.CANCEL_JOB, errand, row=ask.job_id, body=body)
         if isinstance(cancelled, Refused):
             self._catalogue.doubt()
@@ -111,7 +107,7 @@ class Jobs:
             if not isinstance(read, Accepted):
                 return read
             # So since then, and not only since we looked: what came between counts as later.
-            return Accepted(value=read.value.job_status is JobStatus.CANCELED, at=read.value.modified_on)
+            return Accepted(value=read.value.job_status == CANCELED, at=read.value.modified_on)
 
         return await _or_already(cancelled, is_so)
 
@@ -131,9 +127,7 @@ class Jobs:
         if not technicians:
             # So since the visit was looked at, and not only since now: what came between counts as later.
             return released
-        body = office.AssignTechnicians(
-            job_appointment_id=ask.appointment_id, technician_ids=tuple(sorted(technicians))
-        )
+        body = {"jobAppointmentId": ask.appointment_id, "technicianIds": sorted(technicians)}
         unassigned = await self._caller.call(endpoints.UNASSIGN, errand, body=body)
 
         async def is_so() -> Outcome[bool]:
@@ -146,9 +140,7 @@ class Jobs:
         """Assign the technicians, or write the note when none are named."""
         if not ask.technician_ids:
             return await self.note(Note(job_id=ask.job_id, text=ask.note), errand, again=again)
-        body = office.AssignTechnicians(
-            job_appointment_id=ask.appointment_id, technician_ids=ask.technician_ids
-        )
+        body = {"jobAppointmentId": ask.appointment_id, "technicianIds": ask.technician_ids}
         assigned = await self._caller.call(endpoints.ASSIGN, errand, body=body)
 
         async def is_so() -> Outcome[bool]:
@@ -157,7 +149,7 @@ class Jobs:
                 return _told(there, lambda _: False)
             # Technicians stay on a visit that the office cancelled.
             visit = await self._caller.call(endpoints.READ_APPOINTMENT, errand, row=ask.appointment_id)
-            return _told(visit, lambda row: row.status is not AppointmentStatus.CANCELED)
+            return _told(visit, lambda row: row.status != CANCELED)
 
         return await _or_already(_told(assigned, _nothing), is_so)
 
@@ -169,22 +161,22 @@ class Jobs:
                 return notes
             if any(row.text == ask.text for row in notes.value.data):
                 return Accepted(value=None, at=notes.at)
-        body = jpm.CreateNote(text=ask.text)
+        body = {"text": ask.text}
         written = await self._caller.call(endpoints.CREATE_NOTE, errand, row=ask.job_id, body=body)
         return _told(written, _nothing)
 
     async def complete(self, ask: Complete, errand: Errand) -> Outcome[None]:
         """Complete the job; one completed already is Accepted, one without technicians `no-technician`."""
-        body = jpm.CompleteJob(completed_on=ask.completed_on)
+        body = {"completedOn": print_instant(ask.completed_on)}
         completed = await self._caller.call(endpoints.COMPLETE_JOB, errand, row=ask.job_id, body=body)
         if not _may_be_so(completed):
             return completed
         job = await self._caller.call(endpoints.READ_JOB, errand, row=ask.job_id)
         if not isinstance(job, Accepted):
             return job
-        if job.value.job_status is JobStatus.COMPLETED:
+        if job.value.job_status == COMPLETED:
             return Accepted(value=None, at=job.value.modified_on)
-        if completed.http_status == 409 and job.value.job_status is not JobStatus.CANCELED:
+        if completed.http_status == 409 and job.value.job_status != CANCELED:
             return Refused(reason=Reason.NO_TECHNICIAN, detail=completed.detail, http_status=409)
         return completed
 
@@ -192,11 +184,16 @@ class Jobs:
         self, booking_id: str, query: dict[str, str], errand: Errand
     ) -> Outcome[tuple[JobSeen, ...]]:
         page = await self._caller.call(endpoints.LIST_JOBS, errand, query=query)
-        return _told(
-            page, lambda rows: _oldest_first(_seen(row) for row in rows.data if _carries(row, booking_id))
-        )
+        if isinstance(page, Accepted) and any(
+            carries(r, BOOKING_KEY, booking_id) for r in page.value.left_out
+        ):
+            # Taken for none, it would be made a second time.
+            return Failed(
+                detail=f"a job of booking {booking_id} cannot be read", http_status=page.http_status
+            )
+        return _told(page, lambda rows: _of_booking(rows, booking_id))
 
-    async def _job_body(self, ask: CreateJob, errand: Errand) -> Outcome[jpm.CreateJob]:
+    async def _job_body(self, ask: CreateJob, errand: Errand) -> Outcome[dict[str, Any]]:
         order = ask.order
         unit = await self._catalogue.business_unit(order.business_unit, errand)
         if not isinstance(unit, Accepted):
@@ -207,18 +204,18 @@ class Jobs:
         campaign = await self._catalogue.campaign(errand)
         if not isinstance(campaign, Accepted):
             return campaign
-        entry = ExternalDataEntry(key=BOOKING_KEY, value=order.booking_id)
-        body = jpm.CreateJob(
-            customer_id=order.customer_id,
-            location_id=order.location_id,
-            business_unit_id=unit.value,
-            job_type_id=kind.value,
-            campaign_id=campaign.value,
-            priority=jpm.Priority(order.priority.capitalize()),
-            summary=order.summary,
-            appointments=(_appointment(order.slot),),
-            external_data=ExternalDataRequest(application_guid=self._guid, external_data=(entry,)),
-        )
+        entry = {"key": BOOKING_KEY, "value": order.booking_id}
+        body = {
+            "customerId": order.customer_id,
+            "locationId": order.location_id,
+            "businessUnitId": unit.value,
+            "jobTypeId": kind.value,
+            "campaignId": campaign.value,
+            "priority": order.priority.capitalize(),
+            "summary": order.summary,
+            "appointments": [_times(order.slot)],
+            "externalData": {"applicationGuid": self._guid, "externalData": [entry]},
+        }
         return Accepted(value=body, at=campaign.at)
 
     async def _uncancel(self, ask: PutBack, errand: Errand) -> Outcome[None]:
@@ -228,9 +225,9 @@ class Jobs:
         job = await self._caller.call(endpoints.READ_JOB, errand, row=ask.job_id)
         if not isinstance(job, Accepted):
             return job
-        if job.value.job_status is JobStatus.HOLD:
+        if job.value.job_status == HOLD:
             return await self._release(ask.appointment_id, errand)
-        if job.value.job_status not in _OPEN:
+        if job.value.job_status in _ENDED:
             return back
         return Accepted(value=None, at=job.value.modified_on)
 
@@ -239,16 +236,16 @@ class Jobs:
         visit = await self._caller.call(endpoints.READ_APPOINTMENT, errand, row=appointment_id)
         if not isinstance(visit, Accepted):
             return visit
-        if visit.value.status in _OVER:
+        if visit.value.status in _VISIT_OVER:
             # Nothing would be left to do, and the job is not scheduled for it.
             return Refused(reason=Reason.ILLEGAL_TRANSITION, detail=f"the visit is {visit.value.status}")
-        if visit.value.status is not AppointmentStatus.HOLD:
+        if visit.value.status != HOLD:
             return _told(visit, _nothing)
         released = await self._caller.call(endpoints.REMOVE_HOLD, errand, row=appointment_id)
 
         async def is_so() -> Outcome[bool]:
             read = await self._caller.call(endpoints.READ_APPOINTMENT, errand, row=appointment_id)
-            return _told(read, lambda row: row.status not in {AppointmentStatus.HOLD, *_OVER})
+            return _told(read, lambda row: row.status not in {HOLD, *_VISIT_OVER})
 
         return await _or_already(released, is_so)
 
@@ -260,7 +257,7 @@ class Jobs:
             lambda rows: frozenset(
                 row.technician_id
                 for row in rows.data
-                if row.active and row.job_id == job_id and row.appointment_id == appointment_id
+                if row.active is not False and row.job_id == job_id and row.appointment_id == appointment_id
             ),
         )
 
@@ -291,7 +288,7 @@ def _nothing(_: object) -> None:
     return None
 
 
-def _is_at(visit: jpm.AssignedAppointment, slot: Slot) -> bool:
+def _is_at(visit: Appointment, slot: Slot) -> bool:
     windows = (visit.arrival_window_start, visit.arrival_window_end)
     return (visit.start, visit.end) == (slot.start, slot.end) and windows == (
         slot.window_start,
@@ -299,17 +296,19 @@ def _is_at(visit: jpm.AssignedAppointment, slot: Slot) -> bool:
     )
 
 
-def _appointment(slot: Slot) -> jpm.AppointmentRequest:
-    return jpm.AppointmentRequest(
-        start=slot.start,
-        end=slot.end,
-        arrival_window_start=slot.window_start,
-        arrival_window_end=slot.window_end,
-    )
+def _times(slot: Slot) -> dict[str, str | None]:
+    """When a visit is, as it is written; a null takes an arrival window away."""
+    return {
+        "start": print_instant(slot.start),
+        "end": print_instant(slot.end),
+        "arrivalWindowStart": None if slot.window_start is None else print_instant(slot.window_start),
+        "arrivalWindowEnd": None if slot.window_end is None else print_instant(slot.window_end),
+    }
 
 
-def _carries(row: jpm.Job, booking_id: str) -> bool:
-    return any(e.key == BOOKING_KEY and e.value == booking_id for e in row.external_data or ())
+def _of_booking(page: Page[Job], booking_id: str) -> tuple[JobSeen, ...]:
+    carrying = (row for row in page.data if ours(row.external_data, BOOKING_KEY) == booking_id)
+    return _oldest_first(_seen(row) for row in carrying)
 
 
 def _oldest_first(seen: Iterable[JobSeen]) -> tuple[JobSeen, ...]:
@@ -318,15 +317,29 @@ def _oldest_first(seen: Iterable[JobSeen]) -> tuple[JobSeen, ...]:
     return tuple(sorted(once.values(), key=lambda job: (job.created_on, job.job_id)))
 
 
-def _seen(row: jpm.Job) -> JobSeen:
+def _seen(row: Job) -> JobSeen:
     return JobSeen(
         job_id=row.id,
-        job_number=row.job_number,
-        customer_id=row.customer_id,
-        location_id=row.location_id,
+        job_number=row.job_number or str(row.id),
+        customer_id=row.customer_id or 0,
+        location_id=row.location_id or 0,
         # A job always has an appointment (the vendor's rule), so the 0 is never met.
         appointment_id=row.first_appointment_id or row.last_appointment_id or 0,
-        status=row.job_status.value,
+        status=row.job_status or "",
         created_on=row.created_on,
         modified_on=row.modified_on,
+    )
+
+
+def _made(row: CreatedJob, order: JobOrder, at: datetime) -> JobSeen:
+    """The job that was made; of what its answer does not tell, what was asked for."""
+    return JobSeen(
+        job_id=row.id,
+        job_number=row.job_number or str(row.id),
+        customer_id=row.customer_id or order.customer_id,
+        location_id=row.location_id or order.location_id,
+        appointment_id=row.first_appointment_id or row.last_appointment_id or 0,
+        status=row.job_status or "Scheduled",
+        created_on=row.created_on or at,
+        modified_on=row.modified_on or at,
     )

@@ -1,6 +1,7 @@
 """Customers and locations: what a customer's ask comes to in calls."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from app.booking.asks import (
     CreateCustomer,
@@ -14,7 +15,7 @@ from app.booking.asks import (
 from app.booking.outcomes import Accepted, Outcome
 from app.servicetitan import endpoints
 from app.servicetitan.caller import Caller, Errand
-from app.servicetitan.wire import crm
+from app.servicetitan.wire import Customer, Location
 
 COUNTRY = "USA"
 
@@ -39,7 +40,9 @@ class People:
         found = await self._caller.call(endpoints.LIST_LOCATIONS, errand, query=query)
         if not isinstance(found, Accepted):
             return found
-        mine = (row for row in found.value.data if row.customer_id == ask.customer_id and row.active)
+        mine = (
+            row for row in found.value.data if row.customer_id == ask.customer_id and row.active is not False
+        )
         return Accepted(value=tuple(_location(row) for row in mine), at=found.at)
 
     async def create_customer(self, ask: CreateCustomer, errand: Errand) -> Outcome[CustomerSeen]:
@@ -53,7 +56,7 @@ class People:
     async def create_location(self, ask: CreateLocation, errand: Errand) -> Outcome[LocationSeen]:
         """The new location."""
         order = ask.order
-        body = crm.CreateLocation(customer_id=ask.customer_id, name=order.name, address=_address(order))
+        body = {"customerId": ask.customer_id, "name": order.name, "address": _address(order)}
         made = await self._caller.call(endpoints.CREATE_LOCATION, errand, body=body)
         if not isinstance(made, Accepted):
             return made
@@ -70,45 +73,57 @@ def national(phone: str) -> str:
     return digits[1:] if len(digits) == 11 and digits.startswith("1") else digits
 
 
-def still_there(rows: Iterable[crm.Customer]) -> list[crm.Customer]:
+def still_there(rows: Iterable[Customer]) -> list[Customer]:
     """The customers that are active and not merged into another."""
-    return [row for row in rows if row.active and row.merged_to_id is None]
+    return [row for row in rows if row.active is not False and row.merged_to_id is None]
 
 
-def _customer_body(order: CustomerOrder) -> crm.CreateCustomer:
+def _customer_body(order: CustomerOrder) -> dict[str, Any]:
     address = _address(order)
-    return crm.CreateCustomer(
-        name=order.name,
-        type=crm.CustomerType.RESIDENTIAL,
-        address=address,
-        locations=(crm.LocationRequest(name=order.name, address=address),),
-        contacts=(
-            crm.ContactRequest(type=crm.ContactType.PHONE, value=national(order.phone)),
-            crm.ContactRequest(type=crm.ContactType.EMAIL, value=order.email),
-        ),
-    )
+    return {
+        "name": order.name,
+        "type": "Residential",
+        "address": address,
+        "locations": [{"name": order.name, "address": address}],
+        "contacts": [
+            {"type": "Phone", "value": national(order.phone)},
+            {"type": "Email", "value": order.email},
+        ],
+    }
 
 
-def _address(order: CustomerOrder) -> crm.Address:
-    return crm.Address(
-        street=order.street, city=order.city, state=order.state, zip=order.zip, country=COUNTRY
-    )
+def _address(order: CustomerOrder) -> dict[str, str]:
+    return {
+        "street": order.street,
+        "city": order.city,
+        "state": order.state,
+        "zip": order.zip,
+        "country": COUNTRY,
+    }
 
 
-def _customer(row: crm.Customer, location_id: int | None = None) -> CustomerSeen:
+def _street(row: Customer | Location) -> str:
+    return "" if row.address is None else row.address.street or ""
+
+
+def _zip(row: Customer | Location) -> str:
+    return "" if row.address is None else row.address.zip or ""
+
+
+def _customer(row: Customer, location_id: int | None = None) -> CustomerSeen:
     return CustomerSeen(
         customer_id=row.id,
-        name=row.name,
-        street=row.address.street or "",
-        zip=row.address.zip or "",
+        name=row.name or "",
+        street=_street(row),
+        zip=_zip(row),
         location_id=location_id,
     )
 
 
-def _location(row: crm.Location) -> LocationSeen:
+def _location(row: Location) -> LocationSeen:
     return LocationSeen(
         customer_id=row.customer_id,
         location_id=row.id,
-        street=row.address.street or "",
-        zip=row.address.zip or "",
+        street=_street(row),
+        zip=_zip(row),
     )

@@ -12,7 +12,7 @@ from app.servicetitan.answers import problem_of, wait_of
 from app.servicetitan.config import UpstreamConfig
 from app.servicetitan.http import Answer, Connections, Request
 from app.servicetitan.single_flight import SingleFlight
-from app.servicetitan.wire.envelope import TokenAnswer
+from app.servicetitan.wire import TokenAnswer
 
 REFRESH_BEFORE = 60.0
 """Seconds before its end that a token is fetched anew, or a tenth of its life when that is less."""

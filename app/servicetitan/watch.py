@@ -12,17 +12,16 @@ from app.servicetitan.caller import Caller, Errand
 from app.servicetitan.gate import Gate
 from app.servicetitan.jobs import BOOKING_KEY
 from app.servicetitan.pace import Priority
-from app.servicetitan.wire.dates import print_instant
-from app.servicetitan.wire.jpm import AppointmentStatus, Job
+from app.servicetitan.wire import Job, ours, print_instant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Glimpse:
-    """A job as it was seen; `booking_id` is None when it carries none of ours."""
+    """A job as it was seen: `booking_id` is None when it carries none of ours, `status` when none we know."""
 
     job_id: int
     booking_id: str | None
-    status: Status
+    status: Status | None
     modified_on: datetime
     appointment_id: int | None = None
 
@@ -63,8 +62,11 @@ class Watch:
                     for row in rows.data:
                         if row.modified_on > when or row.id not in seen:
                             yield _glimpse(row)
-                    if not (rows.has_more and rows.data):
+                    if not rows.has_more:
                         return
+                    if not rows.data:
+                        page += 1
+                        continue
                     last = rows.data[-1].modified_on
                     page = 1 if last > when else page + 1
                     when, seen = last, {row.id for row in rows.data if row.modified_on == last}
@@ -91,7 +93,7 @@ class Watch:
         answer = await self._caller.call(endpoints.READ_APPOINTMENT, errand, row=glimpse.appointment_id)
         match answer:
             case Accepted(value=visit):
-                on_the_way = visit.status is AppointmentStatus.DISPATCHED
+                on_the_way = visit.status == "Dispatched"
                 return replace(glimpse, status=Status.DISPATCHED) if on_the_way else glimpse
             case Refused():
                 return glimpse
@@ -129,11 +131,10 @@ class Watch:
 
 
 def _glimpse(row: Job) -> Glimpse:
-    carried = (entry.value for entry in row.external_data or () if entry.key == BOOKING_KEY)
     return Glimpse(
         job_id=row.id,
-        booking_id=next(carried, None),
-        status=FROM_UPSTREAM[row.job_status.value],
+        booking_id=ours(row.external_data, BOOKING_KEY),
+        status=FROM_UPSTREAM.get(row.job_status or ""),
         modified_on=row.modified_on,
         appointment_id=row.first_appointment_id,
     )

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import orjson
 
 from app.booking.status import FROM_UPSTREAM, Status
-from app.servicetitan.wire.dates import parse_instant
+from app.servicetitan.wire import parse_instant
 
 _LARGEST_ID = 2**63 - 1
 _EVENT_NAMES = ("eventType", "event", "type", "webhookType")

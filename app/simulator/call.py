@@ -6,11 +6,11 @@ from typing import Literal, TypeVar
 
 from pydantic import ValidationError
 
-from app.servicetitan.wire.base import Wire
-from app.servicetitan.wire.envelope import ErrorBody, Page
 from app.simulator.query import Query, Slice
 from app.simulator.state.records import Refusal
 from app.simulator.state.world import World
+from app.simulator.wire.base import Wire
+from app.simulator.wire.envelope import ErrorBody, Page
 
 W = TypeVar("W", bound=Wire)
 R = TypeVar("R")

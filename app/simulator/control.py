@@ -8,7 +8,6 @@ import orjson
 from aiohttp import web
 from pydantic import Field, ValidationError
 
-from app.servicetitan.wire.dates import print_instant
 from app.simulator.faults import EVERYTHING, FaultKind, FaultRequest, FaultRule, Json, Window
 from app.simulator.journal import CallRecord
 from app.simulator.life import SECOND_THOUGHTS, Act, play
@@ -17,6 +16,7 @@ from app.simulator.query import Query
 from app.simulator.simulation import Simulation
 from app.simulator.state.world import Effect
 from app.simulator.webhooks import WebhookSettings
+from app.simulator.wire.dates import print_instant
 
 M = TypeVar("M", bound=Json)
 R = TypeVar("R")

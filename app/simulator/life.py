@@ -5,10 +5,10 @@ from datetime import timedelta
 from enum import StrEnum
 from fnmatch import fnmatchcase
 
-from app.servicetitan.wire.jpm import AppointmentStatus, JobStatus, ReasonAndMemo, RescheduleAppointment
 from app.simulator.state import jobs, visits
 from app.simulator.state.records import JobRow, Refusal
 from app.simulator.state.world import World
+from app.simulator.wire.jpm import AppointmentStatus, JobStatus, ReasonAndMemo, RescheduleAppointment
 
 SECOND_THOUGHTS = 0.05
 

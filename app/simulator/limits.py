@@ -6,7 +6,7 @@ from random import Random
 
 import orjson
 
-from app.servicetitan.wire.envelope import TokenAnswer
+from app.simulator.wire.envelope import TokenAnswer
 
 TOKEN_SECONDS = 900
 SCOPES = ("tn.jpm.jobs:r", "tn.jpm.jobs:w", "tn.jpm.appointments:r", "tn.crm.customers:r")

@@ -9,7 +9,6 @@ from aiohttp import web
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pydantic import BaseModel, ValidationError
 
-from app.servicetitan.wire.crm import ContactType
 from app.simulator.call import Route
 from app.simulator.control import LifeSettings, Outage, figures, outage
 from app.simulator.faults import API_PATHS, FaultKind, FaultRequest
@@ -17,6 +16,7 @@ from app.simulator.life import Act, play
 from app.simulator.simulation import Simulation
 from app.simulator.state.records import AppointmentRow, CustomerRow
 from app.simulator.state.world import World
+from app.simulator.wire.crm import ContactType
 
 M = TypeVar("M", bound=BaseModel)
 

@@ -7,9 +7,9 @@ from enum import StrEnum
 from itertools import islice
 from typing import Generic, TypeVar
 
-from app.servicetitan.wire.dates import parse_instant
-from app.servicetitan.wire.envelope import DEFAULT_PAGE_SIZE, MAX_IDS, MAX_PAGE_SIZE
 from app.simulator.state.records import Refusal, Row
+from app.simulator.wire.dates import parse_instant
+from app.simulator.wire.envelope import DEFAULT_PAGE_SIZE, MAX_IDS, MAX_PAGE_SIZE
 
 E = TypeVar("E", bound=StrEnum)
 R = TypeVar("R")

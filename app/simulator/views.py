@@ -3,8 +3,6 @@
 from collections.abc import Iterable
 from typing import Any
 
-from app.servicetitan.wire import crm, jpm, office
-from app.servicetitan.wire.envelope import Named
 from app.simulator.state import external
 from app.simulator.state.people import phone_key
 from app.simulator.state.records import (
@@ -24,6 +22,8 @@ from app.simulator.state.records import (
     TechnicianRow,
 )
 from app.simulator.state.world import World
+from app.simulator.wire import crm, jpm, office
+from app.simulator.wire.envelope import Named
 
 TENANT_NAME = "A1 Garage Door Service (simulation)"
 TENANT_ID = 1001

@@ -5,12 +5,12 @@ from typing import Literal
 
 import orjson
 
-from app.servicetitan.wire.dates import SEVEN_DIGITS, print_instant
-from app.servicetitan.wire.jpm import AppointmentStatus, JobStatus
-from app.servicetitan.wire.webhook import WebhookPlain, WebhookV2
 from app.simulator import views
 from app.simulator.state.records import OFFICE_USER, AppointmentRow, JobRow
 from app.simulator.state.world import Effect, World
+from app.simulator.wire.dates import SEVEN_DIGITS, print_instant
+from app.simulator.wire.jpm import AppointmentStatus, JobStatus
+from app.simulator.wire.webhook import WebhookPlain, WebhookV2
 
 WebhookForm = Literal["v2", "v1", "plain"]
 

@@ -242,6 +242,13 @@ CALLS = _counter(
     _ENDPOINT,
     Label("answer", ANSWERS),
 )
+ROWS_UNREADABLE = _counter(
+    "rows_unreadable",
+    "rows",
+    "Rows of ServiceTitan's lists that could not be read and were left out.",
+    "ServiceTitan answers otherwise than before: hold one of its rows against `app/servicetitan/wire.py`.",
+    _ENDPOINT,
+)
 CALLS_IN_FLIGHT = _gauge(
     "calls_in_flight",
     "calls",

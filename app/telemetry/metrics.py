@@ -150,9 +150,14 @@ class Metrics:
         """A row that a lane counts on was not there."""
         self._add(listed.ROWS_MISSING)
 
-    def call_made(self, *, endpoint: str, http_status: int | None, seconds: float) -> None:
-        """A call to ServiceTitan was made; `endpoint` is its method and template."""
+    def call_made(self, *, endpoint: str, http_status: int | None, seconds: float, left_out: int = 0) -> None:
+        """A call to ServiceTitan was made; `endpoint` is its method and template.
+
+        `left_out` rows of its answer could not be read.
+        """
         self._add(listed.CALLS, endpoint, answer(http_status))
+        if left_out:
+            self._counters[listed.ROWS_UNREADABLE].labels(endpoint).inc(left_out)
         self._histograms[listed.CALL_SECONDS].labels(endpoint).observe(seconds)
         if http_status == 429:
             self._add(listed.RATE_LIMITED)

@@ -52,7 +52,10 @@ class WorkerMetrics:
     def call_made(self, made: CallMade) -> None:
         """A call to ServiceTitan was made."""
         self.metrics.call_made(
-            endpoint=f"{made.method} {made.endpoint}", http_status=made.http_status, seconds=made.seconds
+            endpoint=f"{made.method} {made.endpoint}",
+            http_status=made.http_status,
+            seconds=made.seconds,
+            left_out=made.left_out,
         )
 
     def answered(self, answered: Answered) -> None:

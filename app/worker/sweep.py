@@ -99,10 +99,14 @@ class Sweep:
         if seen is None or job is None:
             await self._unknown(glimpse)
             return
-        if not is_news(_observed(glimpse), job):
+        observed = _observed(glimpse)
+        if observed is None:
+            _log.warning("a job in a status that is not known", job=glimpse.job_id)
+            return
+        if not is_news(observed, job):
             return
         try:
-            observed = _observed(await watch.closer(glimpse))
+            observed = _observed(await watch.closer(glimpse)) or observed
         except Unshown as why:
             self.counts.unshown += 1
             _log.warning("a visit cannot be read", job=glimpse.job_id, why=str(why))
@@ -127,5 +131,8 @@ class Sweep:
             _log.error("second job of a booking", job=glimpse.job_id, booking=glimpse.booking_id)
 
 
-def _observed(glimpse: Glimpse) -> Observed:
+def _observed(glimpse: Glimpse) -> Observed | None:
+    """What was seen; None of a job in a status that is not known here."""
+    if glimpse.status is None:
+        return None
     return Observed(job_id=glimpse.job_id, status=glimpse.status, at=glimpse.modified_on, seen_by="sweep")

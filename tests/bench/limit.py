@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import orjson
 
-from app.servicetitan.wire.dates import parse_instant
+from app.simulator.wire.dates import parse_instant
 from app.stream.partition import partition_for
 from tests.bench import stock
 from tests.bench.figures import Table, median, number, share

@@ -18,9 +18,9 @@ from typing import cast
 import orjson
 import uvloop
 
-from app.servicetitan.wire.envelope import Page, TokenAnswer
-from app.servicetitan.wire.jpm import Appointment, AppointmentStatus
-from app.servicetitan.wire.office import BusinessUnit
+from app.simulator.wire.envelope import Page, TokenAnswer
+from app.simulator.wire.jpm import Appointment, AppointmentStatus
+from app.simulator.wire.office import BusinessUnit
 
 _NOON = datetime(2027, 3, 2, 19, tzinfo=UTC)
 

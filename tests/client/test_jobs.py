@@ -20,11 +20,11 @@ from app.booking.outcomes import Accepted, Failed, Refused
 from app.booking.reasons import Reason
 from app.servicetitan.caller import CallMade
 from app.servicetitan.upstream import Upstream
-from app.servicetitan.wire.jpm import AppointmentStatus, JobStatus, Priority, ReasonAndMemo
 from app.simulator.faults import FaultKind, FaultRequest
 from app.simulator.server import RunningSimulator
 from app.simulator.state import jobs, visits
 from app.simulator.state.world import unindex_external
+from app.simulator.wire.jpm import AppointmentStatus, JobStatus, Priority, ReasonAndMemo
 from tests.client.conftest import GUID, MakeUpstream
 from tests.client.orders import LATER, SLOT, asker, create_job, customer_order, job_order, value_of
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from app.booking.status import Status
-from app.servicetitan.endpoints import PAGE_SIZE
+from app.servicetitan.wire import PAGE_SIZE
 from app.simulator.control import Outage, outage
 from app.simulator.faults import FaultKind, FaultRequest
 from app.simulator.life import Act, play
@@ -234,15 +234,15 @@ async def test_a_sweep_that_was_cut_short_goes_on_where_it_was(
 
     world = simulator.state.world
     customer, begun = add_customer(world), now()
-    for number in range(int(PAGE_SIZE) + 3):
-        hours = 1 if number < int(PAGE_SIZE) - 1 else number - int(PAGE_SIZE) + 3
+    for number in range(PAGE_SIZE + 3):
+        hours = 1 if number < PAGE_SIZE - 1 else number - PAGE_SIZE + 3
         world.jobs.touch(add_job(world, customer), begun + timedelta(hours=hours))
     told = Told(view, lambda: begun + timedelta(hours=9))
     assert await told.sweep.look(make_upstream(observe=fail_once).watch) is None
-    assert told.sweep.counts.read == int(PAGE_SIZE)
+    assert told.sweep.counts.read == PAGE_SIZE
     simulator.state.faults.clear()
     assert await told.sweep.look(make_upstream().watch) == 0
-    assert told.sweep.counts.read == int(PAGE_SIZE) + 4
+    assert told.sweep.counts.read == PAGE_SIZE + 4
 
 
 async def test_no_job_is_skipped_when_others_are_modified_while_pages_are_read(
@@ -250,7 +250,7 @@ async def test_no_job_is_skipped_when_others_are_modified_while_pages_are_read(
 ) -> None:
     world = simulator.state.world
     customer = add_customer(world)
-    made = [add_job(world, customer) for _ in range(int(PAGE_SIZE) + 3)]
+    made = [add_job(world, customer) for _ in range(PAGE_SIZE + 3)]
     read: list[int] = []
     async for glimpse in upstream.watch.modified_since(now() - timedelta(days=1)):
         if not read:
@@ -266,7 +266,7 @@ async def test_jobs_that_were_modified_at_the_same_time_are_all_read(
 ) -> None:
     world = simulator.state.world
     customer, at = add_customer(world), now() + timedelta(seconds=1)
-    made = [add_job(world, customer) for _ in range(2 * int(PAGE_SIZE) + 3)]
+    made = [add_job(world, customer) for _ in range(2 * PAGE_SIZE + 3)]
     for job in made:
         world.jobs.touch(job, at)
     read = [glimpse.job_id async for glimpse in upstream.watch.modified_since(now() - timedelta(days=1))]

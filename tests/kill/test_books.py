@@ -15,9 +15,9 @@ from app.booking.engine import decide
 from app.booking.identity import KEPT, NOTHING_SEEN, Identity, Progress, mark
 from app.booking.inputs import Arrived
 from app.booking.reasons import Reason
-from app.servicetitan.wire.jpm import RescheduleAppointment
 from app.settings import load
 from app.simulator.state import jobs, visits
+from app.simulator.wire.jpm import RescheduleAppointment
 from app.stream.topology import topics
 from tests.kill.books import Books, Produced, ahead, compare
 from tests.kill.reading import KafkaBooks, Letter

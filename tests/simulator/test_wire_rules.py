@@ -4,7 +4,7 @@ from email.utils import parsedate_to_datetime
 
 import pytest
 
-from app.servicetitan.wire.dates import parse_instant
+from app.simulator.wire.dates import parse_instant
 from tests.support.simulated import GUID, Caller, Clock, Json, customer_body, job_body
 
 LOOK_UP = {

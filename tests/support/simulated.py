@@ -7,13 +7,13 @@ from typing import Any
 import aiohttp
 import orjson
 
-from app.servicetitan.wire.crm import Address, ContactRequest, ContactType, CreateCustomer, LocationRequest
-from app.servicetitan.wire.envelope import ExternalDataEntry, ExternalDataRequest
-from app.servicetitan.wire.jpm import AppointmentRequest, CreateJob, Priority
 from app.simulator.server import RunningSimulator
 from app.simulator.state import jobs, people
 from app.simulator.state.records import CustomerRow, JobRow
 from app.simulator.state.world import World
+from app.simulator.wire.crm import Address, ContactRequest, ContactType, CreateCustomer, LocationRequest
+from app.simulator.wire.envelope import ExternalDataEntry, ExternalDataRequest
+from app.simulator.wire.jpm import AppointmentRequest, CreateJob, Priority
 
 Json = Any
 """What a JSON text holds, where a test says what it expects."""

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable
 
-from app.servicetitan.wire import jpm, office
-from app.servicetitan.wire.envelope import Page
 from app.simulator import views
 from app.simulator.call import Answer, Call, Refused, Route, answer, done, empty, found, page, read, refuse
 from app.simulator.query import Filters, page_of
 from app.simulator.state import jobs, visits
 from app.simulator.state.records import AppointmentRow, AssignmentRow, Refusal
 from app.simulator.state.world import World
+from app.simulator.wire import jpm, office
+from app.simulator.wire.envelope import Page
 
 
 def list_appointments(world: World, call: Call) -> Answer:

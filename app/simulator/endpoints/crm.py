@@ -3,8 +3,6 @@
 from collections.abc import Iterable
 from functools import partial
 
-from app.servicetitan.wire import crm as wire
-from app.servicetitan.wire.envelope import Page
 from app.simulator import views
 from app.simulator.call import Answer, Call, Route, answer, done, empty, found, page, read, refuse
 from app.simulator.query import Filters, Query, page_of
@@ -18,6 +16,8 @@ from app.simulator.state.records import (
 )
 from app.simulator.state.table import Index
 from app.simulator.state.world import World
+from app.simulator.wire import crm as wire
+from app.simulator.wire.envelope import Page
 
 _ADDRESS_PARTS = ("street", "unit", "city", "state", "zip", "country")
 _FULL_PHONE = 10

@@ -5,16 +5,16 @@ from datetime import datetime, timedelta
 from itertools import chain
 from typing import TypeVar
 
-from app.servicetitan.wire import jpm
-from app.servicetitan.wire.base import Wire
-from app.servicetitan.wire.dates import parse_instant
-from app.servicetitan.wire.envelope import ExportPage
 from app.simulator import views
 from app.simulator.call import Answer, Call, Endpoint, Route, answer, refuse
 from app.simulator.query import Query
 from app.simulator.state.records import JobRow, Row
 from app.simulator.state.table import Table
 from app.simulator.state.world import World
+from app.simulator.wire import jpm
+from app.simulator.wire.base import Wire
+from app.simulator.wire.dates import parse_instant
+from app.simulator.wire.envelope import ExportPage
 
 R = TypeVar("R", bound=Row)
 W = TypeVar("W", bound=Wire)

@@ -2,8 +2,6 @@
 
 from collections.abc import Callable, Iterable
 
-from app.servicetitan.wire import jpm as wire
-from app.servicetitan.wire.envelope import Page
 from app.simulator import views
 from app.simulator.call import Answer, Call, Route, answer, done, empty, found, page, read, refuse
 from app.simulator.endpoints.crm import external_ids
@@ -11,6 +9,8 @@ from app.simulator.query import ROW_SORTS, Filters, Query, page_of, page_of_list
 from app.simulator.state import jobs
 from app.simulator.state.records import CancellationRow, JobRow, Refusal
 from app.simulator.state.world import World
+from app.simulator.wire import jpm as wire
+from app.simulator.wire.envelope import Page
 
 _PRIORITIES = list(wire.Priority)
 _SORTS: dict[str, Callable[[JobRow], object]] = {

@@ -3,15 +3,15 @@
 from collections.abc import Callable
 from typing import TypeVar
 
-from app.servicetitan.wire import jpm, office
-from app.servicetitan.wire.base import Wire
-from app.servicetitan.wire.envelope import Page
 from app.simulator import views
 from app.simulator.call import Answer, Call, Endpoint, Route, page
 from app.simulator.query import Filters, page_of
 from app.simulator.state.records import JobTypeRow, NamedRow, TechnicianRow
 from app.simulator.state.table import Table
 from app.simulator.state.world import World
+from app.simulator.wire import jpm, office
+from app.simulator.wire.base import Wire
+from app.simulator.wire.envelope import Page
 
 N = TypeVar("N", bound=NamedRow)
 W = TypeVar("W", bound=Wire)

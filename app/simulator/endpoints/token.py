@@ -2,8 +2,8 @@
 
 from urllib.parse import parse_qs
 
-from app.servicetitan.wire.envelope import TokenError
 from app.simulator.call import Answer
+from app.simulator.wire.envelope import TokenError
 
 INVALID_KEY = "invalid_key"
 INVALID_TENANT = "invalid_tenant"

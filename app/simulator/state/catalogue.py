@@ -2,9 +2,9 @@
 
 from datetime import UTC, datetime
 
-from app.servicetitan.wire.jpm import Priority
 from app.simulator.state.records import JobTypeRow, NamedRow, TechnicianRow
 from app.simulator.state.table import Table
+from app.simulator.wire.jpm import Priority
 
 SET_UP_ON = datetime(2024, 3, 21, 12, 11, 54, 243511, tzinfo=UTC)
 

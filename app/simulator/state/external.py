@@ -1,7 +1,7 @@
 """External data: the pairs an application keeps on a row under its GUID."""
 
-from app.servicetitan.wire.envelope import ExternalData, ExternalDataRequest
 from app.simulator.state.records import ExternalPairs
+from app.simulator.wire.envelope import ExternalData, ExternalDataRequest
 
 
 def written(pairs: ExternalPairs, request: ExternalDataRequest | None) -> ExternalPairs:

@@ -3,16 +3,6 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from app.servicetitan.wire.jpm import (
-    AppointmentRequest,
-    AppointmentStatus,
-    CreateAppointment,
-    CreateJob,
-    JobStatus,
-    PatchJob,
-    ReasonAndMemo,
-)
-from app.servicetitan.wire.office import AssignmentStatus, TechnicianStatus
 from app.simulator.state.external import written
 from app.simulator.state.records import (
     AppointmentRow,
@@ -26,6 +16,16 @@ from app.simulator.state.records import (
 )
 from app.simulator.state.table import Table
 from app.simulator.state.world import World, index_external, unindex_external
+from app.simulator.wire.jpm import (
+    AppointmentRequest,
+    AppointmentStatus,
+    CreateAppointment,
+    CreateJob,
+    JobStatus,
+    PatchJob,
+    ReasonAndMemo,
+)
+from app.simulator.wire.office import AssignmentStatus, TechnicianStatus
 
 ENDED = (JobStatus.COMPLETED, JobStatus.CANCELED)
 ON_SITE = (AppointmentStatus.DISPATCHED, AppointmentStatus.WORKING)

@@ -6,7 +6,10 @@ Three documented triggers refuse a creation, so that a client's refusals can be 
 
 from collections.abc import Iterable
 
-from app.servicetitan.wire.crm import (
+from app.simulator.state.external import written
+from app.simulator.state.records import BookingRow, ContactRow, CustomerRow, LocationRow, Refusal
+from app.simulator.state.world import World, index_external, unindex_external
+from app.simulator.wire.crm import (
     AddressPatch,
     BookingStatus,
     ContactRequest,
@@ -19,9 +22,6 @@ from app.servicetitan.wire.crm import (
     PatchBooking,
     PatchCustomer,
 )
-from app.simulator.state.external import written
-from app.simulator.state.records import BookingRow, ContactRow, CustomerRow, LocationRow, Refusal
-from app.simulator.state.world import World, index_external, unindex_external
 
 CONFLICT_EMAIL = "error@test.com"
 UNSUPPORTED_ZIP = "00000"

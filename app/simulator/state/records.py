@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from app.servicetitan.wire.crm import (
+from app.simulator.wire.crm import (
     AddressPatch,
     BookingStatus,
     ContactPreferences,
@@ -12,8 +12,8 @@ from app.servicetitan.wire.crm import (
     CustomerType,
     CustomFieldRequest,
 )
-from app.servicetitan.wire.jpm import AppointmentStatus, JobCustomField, JobStatus, LeadSource, Priority
-from app.servicetitan.wire.office import AssignmentStatus, TechnicianStatus
+from app.simulator.wire.jpm import AppointmentStatus, JobCustomField, JobStatus, LeadSource, Priority
+from app.simulator.wire.office import AssignmentStatus, TechnicianStatus
 
 ExternalPairs = dict[str, list[tuple[str, str]]]
 """External data: the pairs that each application (by GUID) keeps."""

@@ -2,13 +2,6 @@
 
 from typing import Literal
 
-from app.servicetitan.wire.jpm import (
-    AppointmentStatus,
-    JobStatus,
-    ReasonAndMemo,
-    RescheduleAppointment,
-)
-from app.servicetitan.wire.office import AssignmentStatus, TechnicianStatus
 from app.simulator.state.jobs import (
     ENDED,
     ON_SITE,
@@ -25,6 +18,13 @@ from app.simulator.state.jobs import (
 )
 from app.simulator.state.records import AppointmentRow, JobRow, Refusal
 from app.simulator.state.world import World
+from app.simulator.wire.jpm import (
+    AppointmentStatus,
+    JobStatus,
+    ReasonAndMemo,
+    RescheduleAppointment,
+)
+from app.simulator.wire.office import AssignmentStatus, TechnicianStatus
 
 TechnicianAct = Literal["assign", "dispatch", "work", "complete"]
 

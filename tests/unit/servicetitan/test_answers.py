@@ -110,6 +110,13 @@ def test_a_refusals_words_say_its_reason(
     assert (outcome.reason, outcome.http_status) == (reason, status)
 
 
+def test_the_gateways_own_form_gives_its_words_too() -> None:
+    body = orjson.dumps({"statusCode": 404, "message": "Unable to match incoming request to an operation."})
+    outcome = judge(READ, answer(404, body), NOW)
+    assert isinstance(outcome, Refused)
+    assert outcome.detail == "Unable to match incoming request to an operation."
+
+
 def test_the_detail_has_title_and_errors_and_no_personal_data() -> None:
     said = problem(
         400, "Not valid", {"contacts": ["jane.roe@example.com is taken", "(480) 555-1234 is no phone"]}

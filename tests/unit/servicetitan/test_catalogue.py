@@ -7,8 +7,8 @@ from app.booking.outcomes import Accepted, Failed, Outcome, Refused
 from app.servicetitan.caller import Errand
 from app.servicetitan.catalogue import DOUBT_SECONDS, KEEP_SECONDS, NameList, all_of
 from app.servicetitan.pace import Priority
-from app.servicetitan.wire.envelope import Page
-from app.servicetitan.wire.office import Campaign
+from app.servicetitan.wire import Named as Campaign
+from app.servicetitan.wire import Page
 from tests.unit.servicetitan.clock import Clock
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)

@@ -6,17 +6,17 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
-from app.servicetitan.wire.jpm import (
+from app.simulator.life import Act, play
+from app.simulator.state import jobs, visits
+from app.simulator.state.records import AppointmentRow, JobRow, Refusal
+from app.simulator.wire.jpm import (
     AppointmentStatus,
     CreateAppointment,
     JobStatus,
     ReasonAndMemo,
     RescheduleAppointment,
 )
-from app.servicetitan.wire.office import AssignmentStatus, TechnicianStatus
-from app.simulator.life import Act, play
-from app.simulator.state import jobs, visits
-from app.simulator.state.records import AppointmentRow, JobRow, Refusal
+from app.simulator.wire.office import AssignmentStatus, TechnicianStatus
 from tests.support.simulated import START, Clock, add_customer, add_job, make_world
 
 CANCEL = ReasonAndMemo(reason_id=401, memo="no")

@@ -1,9 +1,9 @@
 import pytest
 
-from app.servicetitan.wire.jpm import JobStatus, ReasonAndMemo
 from app.simulator.life import Act, Life, next_act, play
 from app.simulator.state import jobs
 from app.simulator.state.records import Refusal
+from app.simulator.wire.jpm import JobStatus, ReasonAndMemo
 from tests.support.simulated import add_customer, add_job, make_world
 
 

@@ -1,6 +1,8 @@
 import pytest
 
-from app.servicetitan.wire.crm import (
+from app.simulator.state import external, people
+from app.simulator.state.records import BookingRow, CustomerRow, LocationRow, Refusal
+from app.simulator.wire.crm import (
     Address,
     AddressPatch,
     ContactRequest,
@@ -13,9 +15,7 @@ from app.servicetitan.wire.crm import (
     PatchBooking,
     PatchCustomer,
 )
-from app.servicetitan.wire.envelope import ExternalDataEntry, ExternalDataRequest
-from app.simulator.state import external, people
-from app.simulator.state.records import BookingRow, CustomerRow, LocationRow, Refusal
+from app.simulator.wire.envelope import ExternalDataEntry, ExternalDataRequest
 from tests.support.simulated import ADDRESS, GUID, add_customer, make_world
 
 

@@ -3,9 +3,9 @@ from typing import Any
 
 import pytest
 
-from app.servicetitan.wire.jpm import Priority
 from app.simulator.query import Filters, Query, Slice, page_of, page_of_list
 from app.simulator.state.records import NamedRow, Refusal
+from app.simulator.wire.jpm import Priority
 
 DAY = datetime(2026, 1, 1, tzinfo=UTC)
 ROWS = [

@@ -7,12 +7,12 @@ import orjson
 import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from app.servicetitan.wire.webhook import WebhookPlain, WebhookV1, WebhookV2
 from app.simulator.life import Act, play
 from app.simulator.state.records import JobRow
 from app.simulator.state.world import World
 from app.simulator.webhook_bodies import EVENTS, body_of, plain_status
 from app.simulator.webhooks import WebhookSettings, signatures
+from app.simulator.wire.webhook import WebhookPlain, WebhookV1, WebhookV2
 from tests.support.simulated import add_customer, add_job, make_world
 
 BODY = b'{"a":1}'

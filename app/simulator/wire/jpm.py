@@ -4,9 +4,9 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from app.servicetitan.wire.base import Wire
-from app.servicetitan.wire.dates import Instant
-from app.servicetitan.wire.envelope import ExternalData, ExternalDataRequest
+from app.simulator.wire.base import Wire
+from app.simulator.wire.dates import Instant
+from app.simulator.wire.envelope import ExternalData, ExternalDataRequest
 
 
 class JobStatus(StrEnum):

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.servicetitan.wire.dates import parse_instant, print_instant
+from app.simulator.wire.dates import parse_instant, print_instant
 
 MOMENTS = st.datetimes(timezones=st.just(UTC))
 

@@ -4,8 +4,8 @@ from types import ModuleType
 import pytest
 from pydantic import ValidationError
 
-from app.servicetitan.wire import crm, envelope, jpm, office, webhook
-from app.servicetitan.wire.base import Wire
+from app.simulator.wire import crm, envelope, jpm, office, webhook
+from app.simulator.wire.base import Wire
 
 MODULES = (crm, envelope, jpm, office, webhook)
 

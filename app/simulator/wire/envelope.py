@@ -4,7 +4,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import ConfigDict, Field
 
-from app.servicetitan.wire.base import Wire
+from app.simulator.wire.base import Wire
 
 Row = TypeVar("Row", bound=Wire)
 

@@ -5,7 +5,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
-from app.servicetitan.wire.dates import SEVEN_DIGITS
+from app.simulator.wire.dates import SEVEN_DIGITS
 
 
 class Wire(BaseModel):

@@ -1,4 +1,4 @@
-"""ServiceTitan's wire format: the requests and answers of API v2, shared by the client and the simulator.
+"""ServiceTitan's wire format: the requests and answers of API v2, as the simulator speaks them.
 
 The facts come from the vendor's OpenAPI documents (two public copies) and from captured answers. A response
 model requires only what makes the row usable; everything else has a default, because real answers leave out

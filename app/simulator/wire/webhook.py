@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import Field
 
-from app.servicetitan.wire.base import Wire
-from app.servicetitan.wire.dates import Instant
+from app.simulator.wire.base import Wire
+from app.simulator.wire.dates import Instant
 
 
 class WebhookV2(Wire):

@@ -4,10 +4,10 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from app.servicetitan.wire.base import Wire
-from app.servicetitan.wire.dates import Instant
-from app.servicetitan.wire.envelope import ExternalData, ExternalDataRequest
-from app.servicetitan.wire.jpm import Priority
+from app.simulator.wire.base import Wire
+from app.simulator.wire.dates import Instant
+from app.simulator.wire.envelope import ExternalData, ExternalDataRequest
+from app.simulator.wire.jpm import Priority
 
 
 class ContactType(StrEnum):

@@ -1,0 +1,258 @@
+"""What this service reads of ServiceTitan's answers, and how it writes instants.
+
+Only the fields that are used are read. A key, a null or a word of a list that is not known never makes an
+answer unreadable: the vendor adds some without notice, and nulls stand where the documents say never. A row
+of a list that really cannot be read is left out, and the page says how many were. Pure.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Annotated, Any, Generic, Self, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
+
+PAGE_SIZE = 500
+"""Rows asked for at once: the vendor names 5,000 as the most, two users 500."""
+LARGEST_ID = 2**63 - 1
+
+
+def parse_instant(value: object) -> datetime:
+    """The UTC datetime of ISO text or of a datetime.
+
+    Digits past microseconds are cut; a date alone is its midnight; text without a zone is UTC, as in V1
+    webhooks. Raises ValueError for anything else.
+    """
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError:
+            raise ValueError("no date in ISO 8601") from None
+    if not isinstance(value, datetime):
+        raise ValueError("a date must be ISO 8601 text")  # noqa: TRY004 - pydantic reports ValueError only
+    if value.tzinfo is None:
+        return value.replace(tzinfo=UTC)
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("the date is out of range") from None
+
+
+def print_instant(moment: datetime) -> str:
+    """`2024-03-21T12:11:54.22Z`: UTC, fractional digits only as far as they are not zero."""
+    moment = moment.astimezone(UTC)
+    text = moment.isoformat()[:19]
+    digits = f"{moment.microsecond:06d}".rstrip("0")
+    return f"{text}.{digits}Z" if digits else f"{text}Z"
+
+
+Instant = Annotated[datetime, BeforeValidator(parse_instant)]
+Id = Annotated[int, Field(strict=True, gt=0, le=LARGEST_ID)]
+
+
+def _if_readable(read: Callable[[object], Any]) -> BeforeValidator:
+    """A field that is helpful and not needed: whatever cannot be read counts as missing."""
+
+    def readable(value: object) -> object:
+        try:
+            return read(value)
+        except (ValueError, TypeError):
+            return None
+
+    return BeforeValidator(readable)
+
+
+def _an_id(value: object) -> int | None:
+    return value if type(value) is int and 0 < value <= LARGEST_ID else None
+
+
+def _a_text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _pairs(value: object) -> tuple[tuple[str, str], ...]:
+    """The keys and values of external data; what is no such pair is not there."""
+    rows = value if isinstance(value, list) else []
+    pairs = ((row.get("key"), row.get("value")) for row in rows if isinstance(row, dict))
+    return tuple((key, text) for key, text in pairs if isinstance(key, str) and isinstance(text, str))
+
+
+MaybeId = Annotated[int | None, _if_readable(_an_id)]
+MaybeText = Annotated[str | None, _if_readable(_a_text)]
+MaybeInstant = Annotated[datetime | None, _if_readable(parse_instant)]
+Flag = Annotated[bool | None, _if_readable(lambda value: value if isinstance(value, bool) else None)]
+Pairs = Annotated[tuple[tuple[str, str], ...], BeforeValidator(_pairs)]
+
+
+class Read(BaseModel):
+    """A JSON object as it is read: camelCase outside, what is not named here is ignored."""
+
+    model_config = ConfigDict(alias_generator=to_camel, validate_by_name=True, extra="ignore", frozen=True)
+
+    @classmethod
+    def read(cls, body: bytes) -> Self:
+        """The object of a JSON text. Raises pydantic's ValidationError."""
+        return cls.model_validate_json(body)
+
+
+class Anything(Read):
+    """An answer of which nothing is used but that it is an object, as a proxy's page is not."""
+
+
+Row = TypeVar("Row", bound=Read)
+
+
+class Page(BaseModel, Generic[Row]):
+    """One page of a list. `left_out` are the rows that cannot be read, as they came."""
+
+    model_config = ConfigDict(frozen=True)
+
+    data: tuple[Row, ...] = ()
+    has_more: bool = False
+    left_out: tuple[object, ...] = ()
+
+
+class _RawPage(Read):
+    has_more: Flag = False
+    data: list[Any]
+
+
+def page_of(row: type[Row]) -> Callable[[bytes], Page[Row]]:
+    """A reader of pages of such rows. It raises ValidationError when the body is no page at all."""
+
+    def read(body: bytes) -> Page[Row]:
+        raw = _RawPage.read(body)
+        rows: list[Row] = []
+        left_out: list[object] = []
+        for each in raw.data:
+            try:
+                rows.append(row.model_validate(each))
+            except ValidationError:
+                left_out.append(each)
+        return Page(data=tuple(rows), has_more=bool(raw.has_more), left_out=tuple(left_out))
+
+    return read
+
+
+class _AnyJob(Read):
+    """A job. `job_status` is ServiceTitan's word, whichever; `external_data` ours alone."""
+
+    id: Id
+    job_number: MaybeText = None
+    customer_id: MaybeId = None
+    location_id: MaybeId = None
+    job_status: MaybeText = None
+    first_appointment_id: MaybeId = None
+    last_appointment_id: MaybeId = None
+    external_data: Pairs = ()
+
+
+class Job(_AnyJob):
+    """A job as it is read again."""
+
+    created_on: Instant
+    modified_on: Instant
+
+
+class CreatedJob(_AnyJob):
+    """The answer of a creation: the job is there, whatever else of it can be read."""
+
+    created_on: MaybeInstant = None
+    modified_on: MaybeInstant = None
+
+
+class Appointment(Read):
+    """A visit."""
+
+    id: Id
+    job_id: MaybeId = None
+    status: MaybeText = None
+    start: Instant
+    end: Instant
+    arrival_window_start: MaybeInstant = None
+    arrival_window_end: MaybeInstant = None
+    modified_on: MaybeInstant = None
+
+
+class Assignment(Read):
+    """A technician on a visit."""
+
+    technician_id: Id
+    technician_name: MaybeText = None
+    job_id: Id
+    appointment_id: Id
+    modified_on: MaybeInstant = None
+    active: Flag = True
+
+
+class Note(Read):
+    """A note of a job."""
+
+    text: MaybeText = None
+
+
+class Named(Read):
+    """A row of one of the tenant's lists."""
+
+    id: Id
+    name: str
+    active: Flag = True
+
+
+class Address(Read):
+    """Where a customer or a location is."""
+
+    street: MaybeText = None
+    zip: MaybeText = None
+
+
+class Customer(Read):
+    """A customer, without contacts."""
+
+    id: Id
+    name: MaybeText = None
+    active: Flag = True
+    merged_to_id: MaybeId = None
+    address: Address | None = None
+
+
+class Location(Read):
+    """A location of a customer."""
+
+    id: Id
+    customer_id: Id
+    active: Flag = True
+    address: Address | None = None
+
+
+class _MadeLocation(Read):
+    id: Id
+
+
+class CreatedCustomer(Customer):
+    """The answer of a customer's creation, with its locations."""
+
+    locations: tuple[_MadeLocation, ...] = ()
+
+
+class TokenAnswer(BaseModel):
+    """The answer of `POST /connect/token`; `expires_in` in seconds, `scope` joined by spaces."""
+
+    access_token: str
+    expires_in: int
+    scope: str = ""
+
+    @classmethod
+    def read(cls, body: bytes) -> Self:
+        """The answer of a JSON text. Raises pydantic's ValidationError."""
+        return cls.model_validate_json(body)
+
+
+def ours(external_data: Pairs, key: str) -> str | None:
+    """The value that our application keeps under this key."""
+    return next((value for name, value in external_data if name == key), None)
+
+
+def carries(row: object, key: str, value: str) -> bool:
+    """Whether a row that could not be read carries this pair of ours all the same."""
+    return isinstance(row, dict) and (key, value) in _pairs(row.get("externalData"))
