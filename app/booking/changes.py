@@ -169,7 +169,7 @@ def answered(record: Record, head: Head, change: Change, given: Answered, facts:
     """What an attempt at a change came to, and where the lane goes from here."""
     outcome = given.outcome
     if given.unanswered:
-        record = record.with_lane(unsettled=Unsettled(answered=False))
+        record = record.with_lane(unsettled=Unsettled(answered=False), may_be_done=True)
     doubt = doubt_of(given.ask)
     if given.unanswered or isinstance(outcome, Unsure):
         record = replace(record, doubt=record.doubt.joined(doubt))

@@ -223,7 +223,7 @@ def remembering(record: Record, facts: Facts) -> Record:
         # The creation itself, which may be found: what follows it under the same name is not found with it.
         what, ordered = "", intent.ordered
     record = replace(record, ordered=ordered, doubt=record.doubt.joined(intent.doubt))
-    return record.with_lane(unsettled=Unsettled(answered=False, what=what))
+    return record.with_lane(unsettled=Unsettled(answered=False, what=what), may_be_done=True)
 
 
 def back_from_timer(record: Record) -> Record:
@@ -263,7 +263,10 @@ def counted(record: Record, facts: Facts, outcome: Unhappy) -> Record:
         what = "" if unsettled is None else unsettled.what
         unsettled = Unsettled(answered=earlier and outcome.http_status is not None, what=what)
     record = record.with_lane(
-        attempts=lane.attempts + 1, first_failed=lane.first_failed or facts.now, unsettled=unsettled
+        attempts=lane.attempts + 1,
+        first_failed=lane.first_failed or facts.now,
+        unsettled=unsettled,
+        may_be_done=lane.may_be_done or isinstance(outcome, Unsure),
     )
     return record.with_lane(last=trouble(record, facts, outcome))
 
@@ -340,6 +343,7 @@ def go_on(record: Record, facts: Facts) -> Decision:
         last=None,
         waits=None,
         due=None,
+        may_be_done=False,
         closing=None,
     )
     if lane.behind:

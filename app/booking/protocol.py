@@ -14,7 +14,7 @@ from app.booking.doubt import doubt_of
 from app.booking.engine import decide
 from app.booking.inputs import Facts, Given, Intent, Resumed, Taken
 from app.booking.lane import Decision, Perform, Rest, Take
-from app.booking.record import Announce, Head, Owed, Phase, Record, Waits
+from app.booking.record import Announce, Head, Owed, Phase, Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +172,7 @@ def _call(record: Record, ask: Ask, intent: Intent | None) -> Call:
     redriven = head is not None and head.redriven
     return Call(
         ask,
-        again=current or redriven or lane.attempts > 0 or lane.waits is Waits.SETTLE,
+        again=current or redriven or lane.may_be_done,
         live=head is None or head.plan is None,
         cause=head.event_id if head else record.caused_by,
         trace_id=head.trace_id if head else None,

@@ -122,6 +122,8 @@ class Lane:
     waits: Waits | None = None
     due: datetime | None = None
     unsettled: Unsettled | None = None
+    may_be_done: bool = False
+    """An attempt at the head was sent, and no answer said that it was not done."""
     closing: Closing | None = None
     fresh: bool = False
     """The known customer may be gone: ServiceTitan refused a job for it, and an operator tries again."""

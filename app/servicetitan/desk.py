@@ -55,7 +55,7 @@ class Asker:
     `lane` is the booking id, or the phone's key. `check` is called before each call's first byte; what it
     raises stops the call, and nothing of it is sent. `live` is False for what an operator sends again: it
     goes last, and does not count as a sign of a wrong deployment. `again` says that this ask may have been
-    sent before: a note is then looked for first.
+    sent before: what it came to is then looked at first.
     """
 
     lane: str
@@ -153,17 +153,17 @@ class Desk:
             case CreateJob():
                 return await self._jobs.create(ask, errand)
             case Reschedule():
-                return await self._jobs.reschedule(ask, errand)
+                return await self._jobs.reschedule(ask, errand, again=again)
             case Cancel():
-                return await self._jobs.cancel(ask, errand)
+                return await self._jobs.cancel(ask, errand, again=again)
             case PutBack():
-                return await self._jobs.put_back(ask, errand)
+                return await self._jobs.put_back(ask, errand, again=again)
             case Dispatch():
                 return await self._jobs.dispatch(ask, errand, again=again)
             case Note():
                 return await self._jobs.note(ask, errand, again=again)
             case Complete():
-                return await self._jobs.complete(ask, errand)
+                return await self._jobs.complete(ask, errand, again=again)
             case FindCustomers():
                 return await self._people.find(ask, errand)
             case FindLocations():

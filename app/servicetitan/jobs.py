@@ -1,12 +1,13 @@
 """Jobs: what a lane's ask comes to in calls.
 
-Writes that may be repeated (all but a creation and a note) read the state when they are refused with 400
-or 409: what is so already is Accepted.
+All but a creation may be asked for again. `again` says that it may have been sent before: then the state is
+read first, and what is so already is Accepted without a write. What ServiceTitan refuses with 400 or 409 is
+Accepted, too, when it is so already.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
-from typing import Any, TypeGuard, TypeVar
+from typing import Any, TypeVar
 
 from app.booking.asks import (
     Cancel,
@@ -79,28 +80,34 @@ class Jobs:
             return made
         return _told(made, lambda row: _made(row, ask.order, made.at))
 
-    async def reschedule(self, ask: Reschedule, errand: Errand) -> Outcome[None]:
-        """Move the visit; a visit that is there already is Accepted."""
+    async def reschedule(self, ask: Reschedule, errand: Errand, *, again: bool) -> Outcome[None]:
+        """Move the visit."""
         slot = ask.slot
-        moved = await self._caller.call(
-            endpoints.RESCHEDULE_APPOINTMENT, errand, row=ask.appointment_id, body=_times(slot)
-        )
+
+        async def move() -> Outcome[None]:
+            moved = await self._caller.call(
+                endpoints.RESCHEDULE_APPOINTMENT, errand, row=ask.appointment_id, body=_times(slot)
+            )
+            return _told(moved, _nothing)
 
         async def is_so() -> Outcome[bool]:
             read = await self._caller.call(endpoints.READ_APPOINTMENT, errand, row=ask.appointment_id)
             return _told(read, lambda visit: _is_at(visit, slot))
 
-        return await _or_already(_told(moved, _nothing), is_so)
+        return await _unless_so(move, is_so, again=again)
 
-    async def cancel(self, ask: Cancel, errand: Errand) -> Outcome[None]:
-        """Cancel the job; one that is cancelled already is Accepted."""
-        reason = await self._catalogue.cancel_reason(errand)
-        if not isinstance(reason, Accepted):
-            return reason
-        body = {"reasonId": reason.value, "memo": ask.memo}
-        cancelled = await self._caller.call(endpoints.CANCEL_JOB, errand, row=ask.job_id, body=body)
-        if isinstance(cancelled, Refused):
-            self._catalogue.doubt()
+    async def cancel(self, ask: Cancel, errand: Errand, *, again: bool) -> Outcome[None]:
+        """Cancel the job."""
+
+        async def cancel() -> Outcome[None]:
+            reason = await self._catalogue.cancel_reason(errand)
+            if not isinstance(reason, Accepted):
+                return reason
+            body = {"reasonId": reason.value, "memo": ask.memo}
+            cancelled = await self._caller.call(endpoints.CANCEL_JOB, errand, row=ask.job_id, body=body)
+            if isinstance(cancelled, Refused):
+                self._catalogue.doubt()
+            return cancelled
 
         async def is_so() -> Outcome[bool]:
             read = await self._caller.call(endpoints.READ_JOB, errand, row=ask.job_id)
@@ -109,12 +116,12 @@ class Jobs:
             # So since then, and not only since we looked: what came between counts as later.
             return Accepted(value=read.value.job_status == CANCELED, at=read.value.modified_on)
 
-        return await _or_already(cancelled, is_so)
+        return await _unless_so(cancel, is_so, again=again)
 
-    async def put_back(self, ask: PutBack, errand: Errand) -> Outcome[None]:
+    async def put_back(self, ask: PutBack, errand: Errand, *, again: bool) -> Outcome[None]:
         """Make the job scheduled: without its cancellation, without hold and technicians."""
         if ask.cancelled:
-            back = await self._uncancel(ask, errand)
+            back = await self._uncancel(ask, errand, again=again)
             if not isinstance(back, Accepted) or not ask.assigned:
                 return back
         released = await self._release(ask.appointment_id, errand)
@@ -128,20 +135,24 @@ class Jobs:
             # So since the visit was looked at, and not only since now: what came between counts as later.
             return released
         body = {"jobAppointmentId": ask.appointment_id, "technicianIds": sorted(technicians)}
-        unassigned = await self._caller.call(endpoints.UNASSIGN, errand, body=body)
 
         async def is_so() -> Outcome[bool]:
             left = await self._assigned(ask.job_id, ask.appointment_id, errand)
             return _told(left, technicians.isdisjoint)
 
-        return await _or_already(unassigned, is_so)
+        # Who is on the visit has just been read.
+        return await _unless_so(
+            lambda: self._caller.call(endpoints.UNASSIGN, errand, body=body), is_so, again=False
+        )
 
     async def dispatch(self, ask: Dispatch, errand: Errand, *, again: bool) -> Outcome[None]:
         """Assign the technicians, or write the note when none are named."""
         if not ask.technician_ids:
             return await self.note(Note(job_id=ask.job_id, text=ask.note), errand, again=again)
         body = {"jobAppointmentId": ask.appointment_id, "technicianIds": ask.technician_ids}
-        assigned = await self._caller.call(endpoints.ASSIGN, errand, body=body)
+
+        async def assign() -> Outcome[None]:
+            return _told(await self._caller.call(endpoints.ASSIGN, errand, body=body), _nothing)
 
         async def is_so() -> Outcome[bool]:
             there = await self._assigned(ask.job_id, ask.appointment_id, errand)
@@ -151,7 +162,7 @@ class Jobs:
             visit = await self._caller.call(endpoints.READ_APPOINTMENT, errand, row=ask.appointment_id)
             return _told(visit, lambda row: row.status != CANCELED)
 
-        return await _or_already(_told(assigned, _nothing), is_so)
+        return await _unless_so(assign, is_so, again=again)
 
     async def note(self, ask: Note, errand: Errand, *, again: bool) -> Outcome[None]:
         """Write the note. With `again` it is looked for first, since a note sent twice is there twice."""
@@ -165,18 +176,25 @@ class Jobs:
         written = await self._caller.call(endpoints.CREATE_NOTE, errand, row=ask.job_id, body=body)
         return _told(written, _nothing)
 
-    async def complete(self, ask: Complete, errand: Errand) -> Outcome[None]:
-        """Complete the job; one completed already is Accepted, one without technicians `no-technician`."""
+    async def complete(self, ask: Complete, errand: Errand, *, again: bool) -> Outcome[None]:
+        """Complete the job; one that nobody is assigned to is refused as `no-technician`."""
         body = {"completedOn": print_instant(ask.completed_on)}
-        completed = await self._caller.call(endpoints.COMPLETE_JOB, errand, row=ask.job_id, body=body)
-        if not _may_be_so(completed):
-            return completed
-        job = await self._caller.call(endpoints.READ_JOB, errand, row=ask.job_id)
-        if not isinstance(job, Accepted):
-            return job
-        if job.value.job_status == COMPLETED:
-            return Accepted(value=None, at=job.value.modified_on)
-        if completed.http_status == 409 and job.value.job_status != CANCELED:
+        status: str | None = None
+
+        async def is_so() -> Outcome[bool]:
+            nonlocal status
+            read = await self._caller.call(endpoints.READ_JOB, errand, row=ask.job_id)
+            if not isinstance(read, Accepted):
+                return read
+            status = read.value.job_status
+            return Accepted(value=status == COMPLETED, at=read.value.modified_on)
+
+        completed = await _unless_so(
+            lambda: self._caller.call(endpoints.COMPLETE_JOB, errand, row=ask.job_id, body=body),
+            is_so,
+            again=again,
+        )
+        if isinstance(completed, Refused) and completed.http_status == 409 and status not in {None, CANCELED}:
             return Refused(reason=Reason.NO_TECHNICIAN, detail=completed.detail, http_status=409)
         return completed
 
@@ -218,18 +236,23 @@ class Jobs:
         }
         return Accepted(value=body, at=campaign.at)
 
-    async def _uncancel(self, ask: PutBack, errand: Errand) -> Outcome[None]:
-        back = await self._caller.call(endpoints.REMOVE_CANCELLATION, errand, row=ask.job_id)
-        if not _may_be_so(back):
-            return back
-        job = await self._caller.call(endpoints.READ_JOB, errand, row=ask.job_id)
-        if not isinstance(job, Accepted):
-            return job
-        if job.value.job_status == HOLD:
-            return await self._release(ask.appointment_id, errand)
-        if job.value.job_status in _ENDED:
-            return back
-        return Accepted(value=None, at=job.value.modified_on)
+    async def _uncancel(self, ask: PutBack, errand: Errand, *, again: bool) -> Outcome[None]:
+        on_hold = False
+
+        async def is_so() -> Outcome[bool]:
+            nonlocal on_hold
+            read = await self._caller.call(endpoints.READ_JOB, errand, row=ask.job_id)
+            if not isinstance(read, Accepted):
+                return read
+            on_hold = read.value.job_status == HOLD
+            return Accepted(value=read.value.job_status not in _ENDED, at=read.value.modified_on)
+
+        back = await _unless_so(
+            lambda: self._caller.call(endpoints.REMOVE_CANCELLATION, errand, row=ask.job_id),
+            is_so,
+            again=again,
+        )
+        return await self._release(ask.appointment_id, errand) if on_hold else back
 
     async def _release(self, appointment_id: int, errand: Errand) -> Outcome[None]:
         """Take the visit off hold if it is on hold: most are not, so reading first costs fewer calls."""
@@ -241,13 +264,15 @@ class Jobs:
             return Refused(reason=Reason.ILLEGAL_TRANSITION, detail=f"the visit is {visit.value.status}")
         if visit.value.status != HOLD:
             return _told(visit, _nothing)
-        released = await self._caller.call(endpoints.REMOVE_HOLD, errand, row=appointment_id)
 
         async def is_so() -> Outcome[bool]:
             read = await self._caller.call(endpoints.READ_APPOINTMENT, errand, row=appointment_id)
             return _told(read, lambda row: row.status not in {HOLD, *_VISIT_OVER})
 
-        return await _or_already(released, is_so)
+        # The visit has just been read.
+        return await _unless_so(
+            lambda: self._caller.call(endpoints.REMOVE_HOLD, errand, row=appointment_id), is_so, again=False
+        )
 
     async def _assigned(self, job_id: int, appointment_id: int, errand: Errand) -> Outcome[frozenset[int]]:
         query = {"jobId": str(job_id)}
@@ -262,19 +287,26 @@ class Jobs:
         )
 
 
-def _may_be_so(outcome: Outcome[None]) -> TypeGuard[Refused]:
-    """Whether it was refused with 400 or 409, as also when what was asked for is so already."""
-    return isinstance(outcome, Refused) and outcome.http_status in {400, 409}
-
-
-async def _or_already(outcome: Outcome[None], is_so: Callable[[], Awaitable[Outcome[bool]]]) -> Outcome[None]:
-    """A refusal with 400 or 409 is Accepted when what was asked for is so already."""
-    if not _may_be_so(outcome):
-        return outcome
-    state = await is_so()
-    if isinstance(state, Accepted):
-        return Accepted(value=None, at=state.at) if state.value else outcome
-    return state
+async def _unless_so(
+    write: Callable[[], Awaitable[Outcome[None]]],
+    is_so: Callable[[], Awaitable[Outcome[bool]]],
+    *,
+    again: bool,
+) -> Outcome[None]:
+    """Write, and read whether it is so already: first with `again`, else only when the write is refused."""
+    if again:
+        before = await is_so()
+        if not isinstance(before, Accepted):
+            return before
+        if before.value:
+            return Accepted(value=None, at=before.at)
+    written = await write()
+    if not isinstance(written, Refused) or written.http_status not in {400, 409}:
+        return written
+    after = await is_so()
+    if not isinstance(after, Accepted):
+        return after
+    return Accepted(value=None, at=after.at) if after.value else written
 
 
 def _told(outcome: Outcome[Said], read: Callable[[Said], Told]) -> Outcome[Told]:

@@ -1,5 +1,6 @@
 """Asks about jobs, against the simulator."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,6 +13,7 @@ from app.booking.asks import (
     Dispatch,
     FindCustomers,
     FindJob,
+    JobSeen,
     Note,
     PutBack,
     Reschedule,
@@ -19,6 +21,7 @@ from app.booking.asks import (
 from app.booking.outcomes import Accepted, Failed, Refused
 from app.booking.reasons import Reason
 from app.servicetitan.caller import CallMade
+from app.servicetitan.desk import Change
 from app.servicetitan.upstream import Upstream
 from app.simulator.faults import FaultKind, FaultRequest
 from app.simulator.server import RunningSimulator
@@ -486,3 +489,42 @@ async def _dispatch(
 
 def _set_visit(simulator: RunningSimulator, appointment_id: int, status: AppointmentStatus) -> None:
     simulator.state.world.appointments.rows[appointment_id].status = status
+
+
+def dispatched(job: JobSeen) -> Dispatch:
+    return Dispatch(job_id=job.job_id, appointment_id=job.appointment_id, technician_ids=(507,), note="x")
+
+
+@pytest.mark.parametrize(
+    ("change", "reads"),
+    [
+        (lambda job: Reschedule(job_id=job.job_id, appointment_id=job.appointment_id, slot=LATER), 1),
+        (lambda job: Cancel(job_id=job.job_id, memo="x"), 1),
+        (dispatched, 2),
+        (lambda job: Note(job_id=job.job_id, text="x"), 1),
+    ],
+)
+async def test_a_change_that_may_have_been_sent_is_read_first_and_sent_once(
+    upstream: Upstream, calls: list[CallMade], change: Callable[[JobSeen], Change], reads: int
+) -> None:
+    ask = change(await create_job(upstream))
+    calls.clear()
+
+    for again in (False, True, True):
+        value_of(await upstream.desk.perform(ask, asker(again=again)))
+
+    made = [call.method for call in calls if not call.endpoint.endswith("cancel-reasons")]
+    assert (len(made) - made.count("GET"), made.count("GET")) == (1, 2 * reads)
+
+
+async def test_a_completion_and_a_put_back_that_may_have_been_sent_are_read_first(
+    upstream: Upstream, calls: list[CallMade]
+) -> None:
+    job = await create_job(upstream)
+    back = PutBack(job_id=job.job_id, appointment_id=job.appointment_id, cancelled=True, assigned=False)
+    value_of(await upstream.desk.perform(Cancel(job_id=job.job_id, memo="x"), asker()))
+    for ask in (back, dispatched(job), Complete(job_id=job.job_id, completed_on=NOW)):
+        value_of(await upstream.desk.perform(ask, asker(again=True)))
+        calls.clear()
+        value_of(await upstream.desk.perform(ask, asker(again=True)))
+        assert {call.method for call in calls} == {"GET"}

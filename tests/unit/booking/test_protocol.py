@@ -10,6 +10,7 @@ from tests.support.bookings import NOW, accepted, cancelled, event, facts, job_s
 from tests.support.lane import Lane, booked, creating
 
 FAILED = Failed(detail="connection refused")
+UNSURE = Unsure(detail="time-out")
 REFUSED = Refused(reason=Reason.REFUSED, detail="no")
 
 
@@ -118,10 +119,23 @@ def test_a_look_up_sent_before_the_settle_time_was_over_proves_nothing_even_if_a
 def test_what_a_call_carries() -> None:
     lane = booked().event(rescheduled(1), FAILED)
     first = next(effect for effect in lane.effects if isinstance(effect, Call))
-    second = next(effect for effect in lane.timer().effects if isinstance(effect, Call))
 
     assert (first.again, first.live, first.cause) == (False, True, "e1")
-    assert second.again
+
+
+def calls(lane: Lane) -> list[tuple[str, bool]]:
+    """For which event this input called, and whether that may have been done before."""
+    return [(call.cause, call.again) for call in lane.effects if isinstance(call, Call)]
+
+
+def test_a_call_may_have_been_sent_before_once_one_was_not_answered() -> None:
+    lane = booked().event(rescheduled(1), FAILED)
+    again = calls(lane)
+    for outcome in (UNSURE, FAILED, FAILED):
+        again += calls(lane.timer(outcome))
+    again += calls(lane.event(rescheduled(2)))
+
+    assert again == [("e1", False), ("e1", False), ("e1", True), ("e1", True), ("e2", False)]
 
 
 def test_what_an_operator_redrives_by_a_plan_is_not_live() -> None:
