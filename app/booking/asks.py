@@ -5,6 +5,7 @@ An ask is one attempt. The client may need more than one HTTP call for it, and i
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import TypeAlias
 
 
@@ -165,7 +166,40 @@ class CreateLocation:
     order: CustomerOrder
 
 
-CustomerAsk: TypeAlias = FindCustomers | FindLocations | CreateCustomer | CreateLocation
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadCustomer:
+    """What is this customer now? Nothing, when it was merged into another or made inactive."""
+
+    customer_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadContacts:
+    """How is this customer reached? Nothing, when it was made inactive."""
+
+    customer_id: int
+
+
+class ContactKind(StrEnum):
+    """How a contact is reached, in ServiceTitan's words."""
+
+    PHONE = "Phone"
+    MOBILE = "MobilePhone"
+    EMAIL = "Email"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddContact:
+    """One more contact of a customer. Read the contacts before it: sent twice, it stands there twice."""
+
+    customer_id: int
+    kind: ContactKind
+    value: str
+
+
+CustomerAsk: TypeAlias = (
+    FindCustomers | FindLocations | CreateCustomer | CreateLocation | ReadCustomer | ReadContacts | AddContact
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,6 +211,15 @@ class CustomerSeen:
     street: str
     zip: str
     location_id: int | None = None
+    do_not_service: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContactSeen:
+    """A contact of a customer; `kind` in ServiceTitan's words, of which there may be more than we know."""
+
+    kind: str
+    value: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

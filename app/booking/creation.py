@@ -121,7 +121,12 @@ def resolved(record: Record, answer: CustomerResolved, facts: Facts) -> Decision
     """The customer is known: the job can be made."""
     if not _is_waited_for(record, answer):
         return unchanged(record)
-    customer = Customer(digest=answer.digest, customer_id=answer.customer_id, location_id=answer.location_id)
+    customer = Customer(
+        digest=answer.digest,
+        customer_id=answer.customer_id,
+        location_id=answer.location_id,
+        name=answer.name,
+    )
     return go_on_creating(replace(record.with_lane(fresh=False), customer=customer), facts)
 
 

@@ -41,6 +41,7 @@ _LETTERS: dict[Reason, str] = {
     Reason.NOT_PERMITTED: "p",
     Reason.RETRIES_USED_UP: "q",
     Reason.DISCARDED: "r",
+    Reason.DO_NOT_SERVICE: "s",
 }
 _REASONS = {letter: reason for reason, letter in _LETTERS.items()}
 

@@ -17,12 +17,16 @@ _PHOENIX = ZoneInfo("America/Phoenix")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """What the settings say about lanes. `retry_delays` in whole seconds, `keep_ended_days` in days."""
+    """What the settings say about lanes. `retry_delays` in whole seconds, `keep_ended_days` in days.
+
+    With `customers_by_name` one phone at one door is one customer only if the name is the same, too.
+    """
 
     retry_delays: tuple[int, ...] = (5, 10, 20)
     zone: ZoneInfo = _PHOENIX
     behind_limit: int = 1000
     keep_ended_days: int = 400
+    customers_by_name: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +153,7 @@ class CustomerResolved:
     digest: str
     customer_id: int
     location_id: int
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,6 +41,22 @@ def same_name(one: str, other: str) -> bool:
     return bool(words) and words == _name_words(other)
 
 
+def same_phone(one: str, other: str) -> bool:
+    """Whether two numbers are one: the same digits, the country code of North America left out."""
+    digits = national(one)
+    return bool(digits) and digits == national(other)
+
+
+def national(phone: str) -> str:
+    """The ten digits of a North American number, else all digits: what is stored and searched.
+
+    Whether ServiceTitan's filter asks for equality, digits or a part is unconfirmed; the ten digits are
+    found under each of the three when they are stored like this, and under two however they are stored.
+    """
+    digits = "".join(filter(str.isdecimal, phone))
+    return digits[1:] if len(digits) == 11 and digits.startswith("1") else digits
+
+
 def same_address(street: str, zip_code: str, other_street: str, other_zip: str) -> bool:
     """Whether two addresses are one door: the same street, number and unit, and the same five ZIP digits."""
     here = _street_words(street)

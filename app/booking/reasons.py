@@ -23,6 +23,7 @@ class Reason(StrEnum):
     CUSTOMER_CONFLICT = "customer-conflict"
     AREA_NOT_SUPPORTED = "area-not-supported"
     PHONE_REFUSED = "phone-refused"
+    DO_NOT_SERVICE = "do-not-service"
     NO_TECHNICIAN = "no-technician"
     REFUSED = "refused"
     NOT_PERMITTED = "not-permitted"
@@ -114,6 +115,11 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         "ServiceTitan refused the phone number.",
         "Correct the number with the customer and repair.",
         Owner.CUSTOMER,
+    ),
+    Reason.DO_NOT_SERVICE: Explanation(
+        "The customer is marked in ServiceTitan as not to be served; no job was made.",
+        "Clear it with the office: take the mark off and retry, or call the customer and discard.",
+        Owner.DISPATCHER,
     ),
     Reason.NO_TECHNICIAN: Explanation(
         "The job cannot be completed because nobody is assigned to it.",

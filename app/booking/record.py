@@ -146,6 +146,8 @@ class Customer:
     digest: str
     customer_id: int
     location_id: int
+    name: str = ""
+    """As ServiceTitan has it: another than the booking's when somebody of the household books."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,9 +13,11 @@ from time import monotonic
 from typing import Any, TypeAlias, overload
 
 from app.booking.asks import (
+    AddContact,
     Ask,
     Cancel,
     Complete,
+    ContactSeen,
     CreateCustomer,
     CreateJob,
     CreateLocation,
@@ -29,6 +31,8 @@ from app.booking.asks import (
     LocationSeen,
     Note,
     PutBack,
+    ReadContacts,
+    ReadCustomer,
     Reschedule,
     is_a_note,
 )
@@ -98,14 +102,20 @@ class Desk:
     @overload
     async def perform(self, ask: CreateLocation, asker: Asker) -> Outcome[LocationSeen]: ...
     @overload
+    async def perform(self, ask: ReadCustomer, asker: Asker) -> Outcome[CustomerSeen | None]: ...
+    @overload
+    async def perform(self, ask: ReadContacts, asker: Asker) -> Outcome[tuple[ContactSeen, ...]]: ...
+    @overload
+    async def perform(self, ask: AddContact, asker: Asker) -> Outcome[None]: ...
+    @overload
     async def perform(self, ask: AnyAsk, asker: Asker) -> Outcome[Any]: ...
 
     async def perform(self, ask: AnyAsk, asker: Asker) -> Outcome[Any]:
         """Do what is asked and give its outcome, which is never Busy. Waits as long as it must.
 
         The values: FindJob gives the jobs that carry the booking's id, oldest first; CreateJob the job;
-        FindCustomers, FindLocations, CreateCustomer and CreateLocation what they found or made; all others
-        None. What `asker.check` raises comes out of here.
+        FindCustomers, FindLocations, CreateCustomer, CreateLocation, ReadCustomer and ReadContacts what they
+        found or made; all others None. What `asker.check` raises comes out of here.
         """
         since = self._clock()
         again = asker.again
@@ -144,9 +154,7 @@ class Desk:
             case Accepted() | Refused():
                 return True
 
-    async def _once(  # noqa: C901 - one case for each ask
-        self, ask: AnyAsk, errand: Errand, *, again: bool
-    ) -> Outcome[Any]:
+    async def _once(self, ask: AnyAsk, errand: Errand, *, again: bool) -> Outcome[Any]:
         match ask:
             case FindJob():
                 return await self._jobs.find(ask, errand)
@@ -164,14 +172,8 @@ class Desk:
                 return await self._jobs.note(ask, errand, again=again)
             case Complete():
                 return await self._jobs.complete(ask, errand, again=again)
-            case FindCustomers():
-                return await self._people.find(ask, errand)
-            case FindLocations():
-                return await self._people.locations(ask, errand)
-            case CreateCustomer():
-                return await self._people.create_customer(ask, errand)
-            case CreateLocation():
-                return await self._people.create_location(ask, errand)
+            case _:
+                return await self._people.perform(ask, errand)
 
     def _is_final(self, ask: AnyAsk, outcome: Outcome[Any], passage: Passage, asker: Asker) -> bool:
         """Whether the lane is told; if not, the ask waits at the gate and is asked again."""
@@ -207,7 +209,7 @@ class Desk:
 
 
 def _creates(ask: AnyAsk) -> bool:
-    return isinstance(ask, CreateJob | CreateCustomer | CreateLocation)
+    return isinstance(ask, CreateJob | CreateCustomer | CreateLocation | AddContact)
 
 
 def _ends_an_event(ask: AnyAsk) -> bool:
@@ -222,6 +224,14 @@ def _priority(ask: AnyAsk) -> Priority:
         case Reschedule() | PutBack() | Dispatch() | Note() | Complete():
             return Priority.MEDIUM
         case (
-            FindJob() | CreateJob() | FindCustomers() | FindLocations() | CreateCustomer() | CreateLocation()
+            FindJob()
+            | CreateJob()
+            | FindCustomers()
+            | FindLocations()
+            | CreateCustomer()
+            | CreateLocation()
+            | ReadCustomer()
+            | ReadContacts()
+            | AddContact()
         ):
             return Priority.CRITICAL

@@ -11,6 +11,7 @@ from app.servicetitan.wire import (
     Anything,
     Appointment,
     Assignment,
+    Contact,
     CreatedCustomer,
     CreatedJob,
     Customer,
@@ -62,6 +63,9 @@ class Endpoint(Generic[Value]):
 
 LIST_CUSTOMERS = Endpoint("GET", f"{CRM}/customers", page_of(Customer), _PAGE)
 CREATE_CUSTOMER = Endpoint("POST", f"{CRM}/customers", CreatedCustomer.read, about_customers=True)
+READ_CUSTOMER = Endpoint("GET", f"{CRM}/customers/{{id}}", Customer.read)
+LIST_CONTACTS = Endpoint("GET", f"{CRM}/customers/{{id}}/contacts", page_of(Contact), _PAGE)
+CREATE_CONTACT = Endpoint("POST", f"{CRM}/customers/{{id}}/contacts", Anything.read)
 LIST_LOCATIONS = Endpoint("GET", f"{CRM}/locations", page_of(Location), _PAGE)
 CREATE_LOCATION = Endpoint("POST", f"{CRM}/locations", Location.read, about_customers=True)
 

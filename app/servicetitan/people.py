@@ -1,18 +1,26 @@
 """Customers and locations: what a customer's ask comes to in calls."""
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Any
 
 from app.booking.asks import (
+    AddContact,
+    ContactKind,
+    ContactSeen,
     CreateCustomer,
     CreateLocation,
+    CustomerAsk,
     CustomerOrder,
     CustomerSeen,
     FindCustomers,
     FindLocations,
     LocationSeen,
+    ReadContacts,
+    ReadCustomer,
 )
-from app.booking.outcomes import Accepted, Outcome
+from app.booking.matching import national
+from app.booking.outcomes import Accepted, Outcome, Refused
 from app.servicetitan import endpoints
 from app.servicetitan.caller import Caller, Errand
 from app.servicetitan.wire import Customer, Location
@@ -25,6 +33,24 @@ class People:
 
     def __init__(self, caller: Caller) -> None:
         self._caller = caller
+
+    async def perform(self, ask: CustomerAsk, errand: Errand) -> Outcome[Any]:
+        """What one of these asks comes to; see the method of each."""
+        match ask:
+            case FindCustomers():
+                return await self.find(ask, errand)
+            case FindLocations():
+                return await self.locations(ask, errand)
+            case CreateCustomer():
+                return await self.create_customer(ask, errand)
+            case CreateLocation():
+                return await self.create_location(ask, errand)
+            case ReadCustomer():
+                return await self.read(ask, errand)
+            case ReadContacts():
+                return await self.contacts(ask, errand)
+            case AddContact():
+                return await self.add_contact(ask, errand)
 
     async def find(self, ask: FindCustomers, errand: Errand) -> Outcome[tuple[CustomerSeen, ...]]:
         """The customers whose contacts have this phone, without their locations; merged ones are left out."""
@@ -56,21 +82,41 @@ class People:
     async def create_location(self, ask: CreateLocation, errand: Errand) -> Outcome[LocationSeen]:
         """The new location."""
         order = ask.order
-        body = {"customerId": ask.customer_id, "name": order.name, "address": _address(order)}
+        body = {"customerId": ask.customer_id, **_place(order)}
         made = await self._caller.call(endpoints.CREATE_LOCATION, errand, body=body)
         if not isinstance(made, Accepted):
             return made
         return Accepted(value=_location(made.value), at=made.at)
 
+    async def read(self, ask: ReadCustomer, errand: Errand) -> Outcome[CustomerSeen | None]:
+        """The customer as it is now, None when it is there no more."""
+        read = await self._caller.call(endpoints.READ_CUSTOMER, errand, row=ask.customer_id)
+        match read:
+            case Accepted(value=row):
+                there = still_there([row])
+                return Accepted(value=_customer(there[0]) if there else None, at=read.at)
+            case Refused(http_status=404):
+                return Accepted(value=None, at=datetime.now(UTC))
+            case _:
+                return read
 
-def national(phone: str) -> str:
-    """The ten digits of a North American number, else all digits: what is stored and searched.
+    async def contacts(self, ask: ReadContacts, errand: Errand) -> Outcome[tuple[ContactSeen, ...]]:
+        """How the customer is reached; nothing of one that was made inactive, which is refused with 409."""
+        read = await self._caller.call(endpoints.LIST_CONTACTS, errand, row=ask.customer_id)
+        match read:
+            case Accepted(value=page):
+                rows = tuple(ContactSeen(kind=row.type or "", value=row.value) for row in page.data)
+                return Accepted(value=rows, at=read.at)
+            case Refused(http_status=404 | 409):
+                return Accepted(value=(), at=datetime.now(UTC))
+            case _:
+                return read
 
-    Whether ServiceTitan's filter asks for equality, digits or a part is unconfirmed; the ten digits are
-    found under each of the three when they are stored like this, and under two however they are stored.
-    """
-    digits = "".join(filter(str.isdecimal, phone))
-    return digits[1:] if len(digits) == 11 and digits.startswith("1") else digits
+    async def add_contact(self, ask: AddContact, errand: Errand) -> Outcome[None]:
+        """One more contact."""
+        body = {"type": ask.kind.value, "value": _contact_value(ask.kind, ask.value)}
+        made = await self._caller.call(endpoints.CREATE_CONTACT, errand, row=ask.customer_id, body=body)
+        return Accepted(value=None, at=made.at) if isinstance(made, Accepted) else made
 
 
 def still_there(rows: Iterable[Customer]) -> list[Customer]:
@@ -79,17 +125,22 @@ def still_there(rows: Iterable[Customer]) -> list[Customer]:
 
 
 def _customer_body(order: CustomerOrder) -> dict[str, Any]:
-    address = _address(order)
+    """The customer, and the location with contacts of its own: each is reached by its own contacts only."""
+    place = _place(order)
+    return {**place, "type": "Residential", "locations": [place]}
+
+
+def _place(order: CustomerOrder) -> dict[str, Any]:
+    contacts = ((ContactKind.MOBILE, order.phone), (ContactKind.EMAIL, order.email))
     return {
         "name": order.name,
-        "type": "Residential",
-        "address": address,
-        "locations": [{"name": order.name, "address": address}],
-        "contacts": [
-            {"type": "Phone", "value": national(order.phone)},
-            {"type": "Email", "value": order.email},
-        ],
+        "address": _address(order),
+        "contacts": [{"type": kind.value, "value": _contact_value(kind, value)} for kind, value in contacts],
     }
+
+
+def _contact_value(kind: ContactKind, value: str) -> str:
+    return value if kind is ContactKind.EMAIL else national(value)
 
 
 def _address(order: CustomerOrder) -> dict[str, str]:
@@ -117,6 +168,7 @@ def _customer(row: Customer, location_id: int | None = None) -> CustomerSeen:
         street=_street(row),
         zip=_zip(row),
         location_id=location_id,
+        do_not_service=row.do_not_service is True,
     )
 
 

@@ -213,7 +213,15 @@ class Customer(Read):
     name: MaybeText = None
     active: Flag = True
     merged_to_id: MaybeId = None
+    do_not_service: Flag = False
     address: Address | None = None
+
+
+class Contact(Read):
+    """How a customer is reached."""
+
+    type: MaybeText = None
+    value: str
 
 
 class Location(Read):

@@ -199,6 +199,7 @@ class _AnswerData(_Data):
 class _ResolvedData(_AnswerData):
     customerId: int  # noqa: N815 - as on the wire
     locationId: int  # noqa: N815 - as on the wire
+    name: str = ""
 
 
 class _FailedData(_AnswerData):
@@ -284,6 +285,7 @@ def _says(signal_type: str, data: object) -> Says | None:
                 digest=found.digest,
                 customer_id=found.customerId,
                 location_id=found.locationId,
+                name=found.name,
             )
         case "customer.failed":
             return _failed(_FailedData.model_validate(data))
@@ -366,7 +368,7 @@ def encode_answer(
     data: dict[str, object] = {"turn": request.turn, "digest": request.digest}
     if isinstance(answer, Known):
         kind = "customer.resolved"
-        data |= {"customerId": answer.customer_id, "locationId": answer.location_id}
+        data |= {"customerId": answer.customer_id, "locationId": answer.location_id, "name": answer.name}
     else:
         kind = "customer.failed"
         data |= _unhappy_data(answer)

@@ -19,6 +19,7 @@ from app.booking.customer_lane import (
     encode_row,
     is_open,
     resolve,
+    row_of,
 )
 from app.booking.events import Unusable
 from app.booking.inputs import Intent
@@ -78,7 +79,10 @@ class _PhoneLane:
         if not under_way:
             self.parts.settling.forget(lane)
         running = under_way and self.parts.settling.left(lane) > 0
-        steps = resolve(self.request, row, under_way=running)
+        policy = self.parts.policy
+        steps = resolve(
+            self.request, row, now=self.parts.now(), under_way=running, by_name=policy.customers_by_name
+        )
         result: Any = None
         while True:
             try:
@@ -115,15 +119,15 @@ class _PhoneLane:
                 generation = self.parts.tables.intents.generation(self.partition, self._intent_key)
                 row = with_generation(codec.encode_intent(intent), generation)
                 return await self.parts.tables.intents.put(self.partition, self._intent_key, row)
-            case SaveCustomer(digest=digest, customer_id=customer, location_id=location):
-                return await self._save(digest, customer, location)
+            case SaveCustomer(digest=digest, known=known):
+                return await self._save(digest, known)
             case CallCustomer():
                 return await self._call(effect)
 
-    async def _save(self, digest: str, customer: int | None, location: int | None) -> None:
+    async def _save(self, digest: str, known: Known | None) -> None:
         at = after_intent(self.parts.now(), self._intent())
-        known = CustomerRow(customer_id=customer, location_id=location, at=at)
-        await self.parts.tables.customers.put(self.partition, self._row_key(digest), encode_row(known))
+        row = row_of(known, at)
+        await self.parts.tables.customers.put(self.partition, self._row_key(digest), encode_row(row))
 
     async def _call(self, call: CallCustomer) -> Any:  # noqa: ANN401 - each ask has its own value
         came = await self.parts.calls.perform(

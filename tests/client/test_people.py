@@ -2,7 +2,16 @@
 
 import pytest
 
-from app.booking.asks import CreateCustomer, CreateLocation, FindCustomers, FindLocations
+from app.booking.asks import (
+    AddContact,
+    ContactKind,
+    CreateCustomer,
+    CreateLocation,
+    FindCustomers,
+    FindLocations,
+    ReadContacts,
+    ReadCustomer,
+)
 from app.booking.outcomes import Refused
 from app.booking.reasons import Reason
 from app.servicetitan.upstream import Upstream
@@ -16,10 +25,10 @@ async def test_a_created_customer_has_its_location_and_contacts(
     made = value_of(await upstream.desk.perform(CreateCustomer(order=customer_order()), asker()))
     assert (made.name, made.street, made.zip) == ("Jane Roe", "1 Main St", "85201")
     row = simulator.state.world.customers.rows[made.customer_id]
-    assert sorted((contact.type.value, contact.value) for contact in row.contacts) == [
-        ("Email", "jane@example.com"),
-        ("Phone", "4805551234"),
-    ]
+    mine = {("Email", "jane@example.com"), ("MobilePhone", "4805551234")}
+    assert {(contact.type.value, contact.value) for contact in row.contacts} == mine
+    (place,) = (simulator.state.world.locations.rows[row_id] for row_id in row.location_ids)
+    assert {(contact.type.value, contact.value) for contact in place.contacts} == mine
     seen = value_of(await upstream.desk.perform(FindLocations(customer_id=made.customer_id), asker()))
     assert [location.location_id for location in seen] == [made.location_id]
 
@@ -69,3 +78,36 @@ async def test_a_location_of_an_unknown_customer_is_refused(upstream: Upstream) 
     outcome = await upstream.desk.perform(CreateLocation(customer_id=9999, order=customer_order()), asker())
     assert isinstance(outcome, Refused)
     assert outcome.reason is Reason.REFUSED
+
+
+async def test_a_customer_is_read_with_what_the_office_says_of_it(
+    upstream: Upstream, simulator: RunningSimulator
+) -> None:
+    made = value_of(await upstream.desk.perform(CreateCustomer(order=customer_order()), asker()))
+    row = simulator.state.world.customers.rows[made.customer_id]
+    ask = ReadCustomer(customer_id=made.customer_id)
+    seen = value_of(await upstream.desk.perform(ask, asker()))
+    assert seen is not None
+    assert (seen.name, seen.do_not_service) == ("Jane Roe", False)
+    row.do_not_service = True
+    seen = value_of(await upstream.desk.perform(ask, asker()))
+    assert seen is not None
+    assert seen.do_not_service
+    (found,) = value_of(await upstream.desk.perform(FindCustomers(phone="+14805551234"), asker()))
+    assert found.do_not_service
+    row.active = False
+    assert value_of(await upstream.desk.perform(ask, asker())) is None
+    assert value_of(await upstream.desk.perform(ReadContacts(customer_id=row.id), asker())) == ()
+    assert value_of(await upstream.desk.perform(ReadCustomer(customer_id=9999), asker())) is None
+
+
+async def test_a_contact_is_added_and_read(upstream: Upstream) -> None:
+    made = value_of(await upstream.desk.perform(CreateCustomer(order=customer_order()), asker()))
+    for kind, value in ((ContactKind.MOBILE, "+16025550000"), (ContactKind.EMAIL, "j@example.com")):
+        ask = AddContact(customer_id=made.customer_id, kind=kind, value=value)
+        value_of(await upstream.desk.perform(ask, asker()))
+    contacts = value_of(await upstream.desk.perform(ReadContacts(customer_id=made.customer_id), asker()))
+    assert {(contact.kind, contact.value) for contact in contacts} >= {
+        ("MobilePhone", "6025550000"),
+        ("Email", "j@example.com"),
+    }

@@ -145,15 +145,19 @@ async def test_binary_mode_is_read_as_well(flow: Flow) -> None:
 
 
 async def test_two_bookings_of_one_new_customer_at_once_make_one_customer(flow: Flow) -> None:
-    """One phone has one writer, however the number is typed; a known customer costs one call."""
+    """One phone has one writer, however the number is typed; a known customer costs one call.
+
+    Who books for the same door is the same customer; somebody else elsewhere is not.
+    """
     await flow.send("created", "b-1", booking(phone="(602) 555-0123"))
     await flow.send("created", "b-2", booking(phone="+1 602.555.0123", address="99 E Main St"))
-    await flow.send("created", "b-3", booking(phone="6025550123", firstName="Zoe"))
-    views = [await flow.view(f"b-{n}", state="active") for n in (1, 2, 3)]
+    await flow.send("created", "b-3", booking(phone="6025550123", firstName="Zoe", address="7 Elm Rd"))
+    await flow.send("created", "b-5", booking(phone="6025550123", firstName="Zoe"))
+    views = [await flow.view(f"b-{n}", state="active") for n in (1, 2, 3, 5)]
     customers = [view["job"]["customer"]["id"] for view in views]
     locations = [view["job"]["location"]["id"] for view in views]
-    assert customers[0] == customers[1] != customers[2]
-    assert len(set(locations)) == 3
+    assert customers[0] == customers[1] == customers[3] != customers[2]
+    assert (len(set(locations)), locations[0]) == (3, locations[3])
     assert len(flow.simulator.state.world.customers) == 2
     requests = flow.of(flow.topics.customer_requests.name)
     assert {request.key for request in requests} == {b"+16025550123"}

@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from app.booking.asks import (
+    AddContact,
+    ContactSeen,
     CreateCustomer,
     CreateLocation,
     CustomerAsk,
@@ -19,8 +21,11 @@ from app.booking.asks import (
     FindCustomers,
     FindLocations,
     LocationSeen,
+    ReadContacts,
+    ReadCustomer,
 )
 from app.booking.customer_lane import (
+    BELIEVED,
     CallCustomer,
     CustomerEffect,
     CustomerRequest,
@@ -30,6 +35,7 @@ from app.booking.customer_lane import (
     SaveCustomer,
     is_open,
     resolve,
+    row_of,
 )
 from app.booking.inputs import Intent
 from app.booking.matching import same_address
@@ -39,8 +45,10 @@ from tests.support.bookings import NOW, later
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
 PHONE = "+16025550123"
+LONG_AFTER = NOW + 2 * BELIEVED
 
 
 def order(street: str, name: str = "Ada Lovelace") -> CustomerOrder:
@@ -79,6 +87,8 @@ Create = CreateCustomer | CreateLocation
 
 def _made(town: Town, ask: Create) -> Town:
     if isinstance(ask, CreateLocation):
+        if town.customers[ask.customer_id - 1] != ask.order.name:
+            raise ViolationError("a stranger gets somebody's door")
         return town._replace(doors=(*town.doors, (ask.customer_id, ask.order.street)))
     number = len(town.customers) + 1
     return town._replace(
@@ -110,10 +120,10 @@ def _works(town: Town, asked: CustomerRequest, rules: PhoneRules) -> Iterator[To
     if under_way and town.settling:
         begins += [(over._replace(settling=False, late=()), False) for over in _landings(town)]
     for begun, running in begins:
-        todo: list[tuple[tuple[Any, ...], Town]] = [((), begun)]
+        todo: list[tuple[datetime, tuple[Any, ...], Town]] = [(now, (), begun) for now in (NOW, LONG_AFTER)]
         while todo:
-            answers, here = todo.pop()
-            steps = resolve(asked, row, under_way=running and begun.settling and rules.waits)
+            now, answers, here = todo.pop()
+            steps = resolve(asked, row, now=now, under_way=running and begun.settling and rules.waits)
             effect: CustomerEffect | None = None
             ended: object = None
             try:
@@ -131,7 +141,7 @@ def _works(town: Town, asked: CustomerRequest, rules: PhoneRules) -> Iterator[To
                 continue
             if here.crashes:
                 yield from _deaths(here, effect)
-            todo += [((*answers, answer), after) for answer, after in _answers(here, effect, rules)]
+            todo += [(now, (*answers, answer), after) for answer, after in _answers(here, effect, rules)]
 
 
 def _deaths(town: Town, effect: CustomerEffect) -> Iterator[Town]:
@@ -148,8 +158,8 @@ def _answers(town: Town, effect: CustomerEffect, rules: PhoneRules) -> Iterator[
         case IntendCustomer(digest=digest):
             intent = Intent(turn=0, what=digest, at=later(tick))
             yield None, town._replace(intent=intent if rules.intends else None, tick=tick)
-        case SaveCustomer(digest=digest, customer_id=customer, location_id=location):
-            row = CustomerRow(customer_id=customer, location_id=location, at=later(tick))
+        case SaveCustomer(digest=digest, known=known):
+            row = row_of(known, later(tick))
             rows = dict(town.rows) | {digest: row}
             yield None, town._replace(rows=tuple(sorted(rows.items(), key=lambda pair: pair[0])), tick=tick)
         case CallCustomer(ask=ask):
@@ -161,10 +171,7 @@ def _outcomes(town: Town, ask: CustomerAsk) -> Iterator[tuple[Any, Town]]:
     unlucky = town._replace(faults=town.faults - 1)
     match ask:
         case FindCustomers():
-            found = tuple(
-                CustomerSeen(customer_id=number, name=name, street="", zip="85004")
-                for number, name in enumerate(town.customers, 1)
-            )
+            found = tuple(_customer(number, name) for number, name in enumerate(town.customers, 1))
             yield Accepted(value=found, at=NOW), town
             if town.faults:
                 yield Failed(detail="away"), unlucky
@@ -175,6 +182,14 @@ def _outcomes(town: Town, ask: CustomerAsk) -> Iterator[tuple[Any, Town]]:
                 if owner == customer
             )
             yield Accepted(value=places, at=NOW), town
+        case ReadCustomer(customer_id=customer):
+            yield Accepted(value=_customer(customer, town.customers[customer - 1]), at=NOW), town
+        case ReadContacts():
+            kinds = {"MobilePhone": PHONE, "Email": "ada@example.com"}
+            contacts = tuple(ContactSeen(kind=kind, value=value) for kind, value in kinds.items())
+            yield Accepted(value=contacts, at=NOW), town
+        case AddContact():
+            raise ViolationError("the customer has all contacts")
         case CreateCustomer() | CreateLocation():
             made = _made(town, ask)
             owner, street = made.doors[-1]
@@ -195,13 +210,17 @@ def _outcomes(town: Town, ask: CustomerAsk) -> Iterator[tuple[Any, Town]]:
                 yield Unsure(detail="lost"), doubtful._replace(late=(*town.late, ask))
 
 
+def _customer(number: int, name: str) -> CustomerSeen:
+    return CustomerSeen(customer_id=number, name=name, street="", zip="85004")
+
+
 def _check_known(town: Town, asked: CustomerRequest, known: Known) -> None:
     owner, street = town.doors[known.location_id - 1]
     there = same_address(street, "85004", asked.order.street, asked.order.zip)
     if owner != known.customer_id or not there:
         raise ViolationError("the answer is another door")
-    if town.customers[owner - 1] != asked.order.name:
-        raise ViolationError("the answer is a stranger")
+    if known.name != town.customers[owner - 1]:
+        raise ViolationError("the answer is called otherwise")
 
 
 def _check(town: Town) -> None:

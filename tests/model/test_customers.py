@@ -8,7 +8,8 @@ TWO_BOOKINGS = {
     "one door": (request(1, "12 Main Street"), request(2, "12 Main Street")),
     "one door in two spellings": (request(1, "12 Main Street"), request(2, "12 Main St.")),
     "two doors": (request(1, "12 Main Street"), request(2, "7 Elm Road")),
-    "two people": (request(1, "12 Main Street"), request(2, "12 Main Street", "Grace Hopper")),
+    "two people": (request(1, "12 Main Street"), request(2, "7 Elm Road", "Grace Hopper")),
+    "two people at one door": (request(1, "12 Main Street"), request(2, "12 Main Street", "Grace Hopper")),
 }
 
 

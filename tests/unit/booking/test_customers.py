@@ -1,19 +1,27 @@
 """Which customer a booking asks for, and the lane that finds or makes it once."""
 
 from collections.abc import Generator
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import pytest
 
 from app.booking.asks import (
+    AddContact,
+    ContactKind,
+    ContactSeen,
     CreateCustomer,
     CreateLocation,
     CustomerSeen,
     FindCustomers,
     FindLocations,
     LocationSeen,
+    ReadContacts,
+    ReadCustomer,
 )
 from app.booking.customer_lane import (
+    BELIEVED,
     CallCustomer,
     CustomerRequest,
     CustomerRow,
@@ -28,6 +36,7 @@ from app.booking.customer_lane import (
     encode_row,
     is_open,
     resolve,
+    row_of,
 )
 from app.booking.customers import customer_digest, customer_order, order_digest
 from app.booking.inputs import Intent
@@ -39,6 +48,11 @@ ORDER = customer_order(booking())
 REQUEST = CustomerRequest(booking_id="booking-1", turn=3, order=ORDER)
 ADA = CustomerSeen(customer_id=7, name="ADA LOVELACE", street="12 Main Street", zip="85004", location_id=8)
 HOME = LocationSeen(customer_id=7, location_id=8, street="12 Main St", zip="85004-1234")
+FOUND = Known(customer_id=7, location_id=8, name="ADA LOVELACE")
+CONTACTS = (
+    ContactSeen(kind="MobilePhone", value="602-555-0123"),
+    ContactSeen(kind="Email", value=ORDER.email.upper()),
+)
 AWAY = Failed(detail="away")
 NO_ANSWER = Unsure(detail="time-out")
 
@@ -58,9 +72,13 @@ def ends(steps: Generator[Any, Any, Any], *answers: object) -> tuple[list[Any], 
 
 
 def resolving(
-    *answers: object, under_way: bool = False, row: CustomerRow | None = None
+    *answers: object,
+    under_way: bool = False,
+    row: CustomerRow | None = None,
+    now: datetime = NOW,
+    by_name: bool = False,
 ) -> tuple[list[Any], Any]:
-    return ends(resolve(REQUEST, row, under_way=under_way), *answers)
+    return ends(resolve(REQUEST, row, now=now, under_way=under_way, by_name=by_name), *answers)
 
 
 def test_an_order_has_the_phone_in_one_spelling() -> None:
@@ -89,20 +107,29 @@ def test_a_known_customer_needs_no_call() -> None:
 
 
 def test_a_customer_at_this_door_is_found() -> None:
-    effects, answer = resolving(accepted((ADA,)), accepted((HOME,)))
+    effects, answer = resolving(accepted((ADA,)), accepted((HOME,)), accepted(CONTACTS))
 
     assert effects == [
         FindCustomers(phone=ORDER.phone),
         FindLocations(customer_id=7),
-        SaveCustomer(REQUEST.digest, 7, 8),
+        ReadContacts(customer_id=7),
+        SaveCustomer(REQUEST.digest, FOUND),
     ]
-    assert answer == Known(customer_id=7, location_id=8)
+    assert answer == FOUND
 
 
-def test_a_stranger_with_this_phone_is_not_taken() -> None:
-    stranger = CustomerSeen(customer_id=5, name="Somebody Else", street="", zip="")
+@pytest.mark.parametrize("name", ["Augusta Lovelace", "Ada L.", "William King"])
+def test_one_phone_at_one_door_is_one_customer_whatever_the_name(name: str) -> None:
+    person = replace(ADA, name=name)
+    effects, answer = resolving(accepted((person,)), accepted((HOME,)), accepted(CONTACTS))
 
-    effects, answer = resolving(accepted((stranger,)), accepted(ADA))
+    assert not any(isinstance(effect, CreateCustomer | CreateLocation) for effect in effects)
+    assert answer == Known(customer_id=7, location_id=8, name=name)
+
+
+def test_another_name_at_the_same_door_is_another_customer_where_the_business_says_so() -> None:
+    person = replace(ADA, name="William King")
+    effects, _ = resolving(accepted((person,)), accepted(ADA), by_name=True)
 
     assert [type(effect) for effect in effects] == [
         FindCustomers,
@@ -110,16 +137,94 @@ def test_a_stranger_with_this_phone_is_not_taken() -> None:
         CreateCustomer,
         SaveCustomer,
     ]
-    assert answer == Known(customer_id=7, location_id=8)
+
+
+def test_the_one_who_lives_at_the_door_is_looked_at_first() -> None:
+    other = CustomerSeen(customer_id=5, name="Ada Lovelace", street="1 Elm Road", zip="85004")
+    here = CustomerSeen(customer_id=6, name="William King", street="12 Main St.", zip="85004")
+    home = replace(HOME, customer_id=6)
+    effects, answer = resolving(accepted((other, here)), accepted((home,)), accepted(CONTACTS))
+
+    assert effects[1] == FindLocations(customer_id=6)
+    assert answer == Known(customer_id=6, location_id=8, name="William King")
+
+
+def test_who_has_not_got_the_phone_after_all_is_a_stranger() -> None:
+    strangers = accepted((ContactSeen(kind="Phone", value="6025550999"),))
+    effects, _ = resolving(accepted((ADA,)), accepted((HOME,)), strangers, strangers, accepted(ADA))
+
+    assert [type(effect) for effect in effects][-3:] == [IntendCustomer, CreateCustomer, SaveCustomer]
+
+
+@pytest.mark.parametrize("places", [(HOME,), ()])
+def test_who_is_not_to_be_served_gets_no_job(places: tuple[LocationSeen, ...]) -> None:
+    marked = replace(ADA, do_not_service=True)
+    effects, answer = resolving(accepted((marked,)), accepted(places), accepted(CONTACTS))
+
+    assert isinstance(answer, Refused)
+    assert (answer.reason, "customer 7" in answer.detail) == (Reason.DO_NOT_SERVICE, True)
+    assert not any(isinstance(effect, IntendCustomer | SaveCustomer) for effect in effects)
+
+
+def test_an_answer_of_yesterday_is_looked_at_once_more() -> None:
+    row = CustomerRow(customer_id=7, location_id=8, at=NOW, name=ADA.name)
+    tomorrow = NOW + BELIEVED
+
+    effects, answer = resolving(accepted(ADA), row=row, now=tomorrow)
+    assert effects == [ReadCustomer(customer_id=7), SaveCustomer(REQUEST.digest, FOUND)]
+    assert answer == FOUND
+
+    effects, answer = resolving(accepted(replace(ADA, do_not_service=True)), row=row, now=tomorrow)
+    assert isinstance(answer, Refused)
+
+    effects, answer = resolving(AWAY, row=row, now=tomorrow)
+    assert answer == AWAY
+
+    effects, answer = resolving(accepted(None), accepted(()), accepted(ADA), row=row, now=tomorrow)
+    assert effects[1] == FindCustomers(phone=ORDER.phone)
+    assert answer == FOUND
+
+
+def test_a_known_customer_gets_the_e_mail_and_the_mobile_that_are_missing() -> None:
+    bare = accepted((ContactSeen(kind="Phone", value="(602) 555-0123"),))
+    effects, answer = resolving(accepted((ADA,)), accepted((HOME,)), bare, AWAY, NO_ANSWER)
+
+    assert effects[-2:] == [
+        AddContact(customer_id=7, kind=ContactKind.EMAIL, value=ORDER.email),
+        AddContact(customer_id=7, kind=ContactKind.MOBILE, value=ORDER.phone),
+    ]
+    assert answer == FOUND
+
+
+def test_what_cannot_be_told_of_the_contacts_makes_nothing() -> None:
+    for places in ((HOME,), ()):
+        effects, answer = resolving(accepted((ADA,)), accepted(places), AWAY)
+        assert answer == AWAY
+        assert isinstance(effects[-1], ReadContacts)
+
+
+def test_a_stranger_with_this_phone_is_not_taken() -> None:
+    stranger = CustomerSeen(customer_id=5, name="Somebody Else", street="", zip="")
+
+    effects, answer = resolving(accepted((stranger,)), accepted(()), accepted(ADA))
+
+    assert [type(effect) for effect in effects] == [
+        FindCustomers,
+        FindLocations,
+        IntendCustomer,
+        CreateCustomer,
+        SaveCustomer,
+    ]
+    assert answer == FOUND
 
 
 def test_another_door_of_a_customer_is_made() -> None:
     elsewhere = LocationSeen(customer_id=7, location_id=1, street="1 Elm Road", zip="85004")
 
-    effects, answer = resolving(accepted((ADA,)), accepted((elsewhere,)), accepted(HOME))
+    effects, answer = resolving(accepted((ADA,)), accepted((elsewhere,)), accepted(CONTACTS), accepted(HOME))
 
     assert CreateLocation(customer_id=7, order=ORDER) in effects
-    assert answer == Known(customer_id=7, location_id=8)
+    assert answer == FOUND
 
 
 @pytest.mark.parametrize("answers", [(AWAY,), (accepted((ADA,)), AWAY)])
@@ -153,7 +258,7 @@ def test_a_search_that_failed_makes_nothing(answers: tuple[object, ...]) -> None
 def test_what_was_surely_not_made_leaves_nothing_under_way(outcome: object) -> None:
     effects, answer = resolving(accepted(()), outcome)
 
-    assert effects[-1] == SaveCustomer(REQUEST.digest, None, None)
+    assert effects[-1] == SaveCustomer(REQUEST.digest, None)
     assert answer == outcome
 
 
@@ -190,6 +295,11 @@ def test_clocks_that_differ_between_workers_do_not_close_an_intent_that_is_open(
     answered = CustomerRow(customer_id=None, location_id=None, at=after_intent(NOW, intent))
     assert not is_open(intent, answered)
     assert (after_row(NOW, None), after_intent(NOW, None)) == (NOW, NOW)
+
+
+def test_an_answer_is_kept_with_the_name_that_servicetitan_has() -> None:
+    assert row_of(FOUND, NOW) == CustomerRow(customer_id=7, location_id=8, name="ADA LOVELACE", at=NOW)
+    assert row_of(None, NOW) == CustomerRow(customer_id=None, location_id=None, at=NOW)
 
 
 def test_requests_and_rows_come_back_as_they_were_stored() -> None:

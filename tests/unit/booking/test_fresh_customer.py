@@ -53,7 +53,7 @@ def test_a_fresh_request_looks_past_the_known_answer() -> None:
     request = CustomerRequest(booking_id="b1", turn=1, order=customer_order(booking()), fresh=True)
     row = CustomerRow(customer_id=7, location_id=8, at=NOW)
 
-    first = next(resolve(request, row, under_way=False))
+    first = next(resolve(request, row, now=NOW, under_way=False))
 
     assert first == CallCustomer(FindCustomers(phone=request.order.phone))
 
@@ -62,7 +62,7 @@ def test_any_other_request_takes_the_known_answer() -> None:
     request = CustomerRequest(booking_id="b1", turn=1, order=customer_order(booking()))
     row = CustomerRow(customer_id=7, location_id=8, at=NOW)
 
-    steps = resolve(request, row, under_way=False)
+    steps = resolve(request, row, now=NOW, under_way=False)
     try:
         next(steps)
         answer = None

@@ -2,7 +2,8 @@
 
 import pytest
 
-from app.servicetitan.people import national, still_there
+from app.booking.matching import national
+from app.servicetitan.people import still_there
 from app.servicetitan.wire import Customer
 
 
