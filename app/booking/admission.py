@@ -6,12 +6,13 @@ import orjson
 
 from app.booking.changes import is_cancellation, why_cancelled, work
 from app.booking.creation import begin, close_for, go_on_creating, is_creating, may_be_there
-from app.booking.events import Booking, BookingEvent, Data, Invalid, read, validate
+from app.booking.events import CREATION, Booking, BookingEvent, Data, Invalid, read, validate
 from app.booking.identity import Progress, mark
 from app.booking.inputs import Facts
-from app.booking.lane import Decision, noted, saved, turn_away, unchanged
+from app.booking.lane import Decision, hold, noted, saved, turn_away, unchanged
 from app.booking.reasons import Reason
 from app.booking.record import Closing, Head, Phase, Record, SendDeadLetter, State, Trouble, queued
+from app.booking.status import Status
 
 
 def arrived(record: Record | None, event: BookingEvent, facts: Facts) -> Decision:
@@ -25,11 +26,10 @@ def arrived(record: Record | None, event: BookingEvent, facts: Facts) -> Decisio
 
 
 def _first(event: BookingEvent, facts: Facts) -> Decision:
-    if isinstance(event.data, Booking):
-        record = Record(booking_id=event.booking_id, booking=event.data, changed_at=facts.now)
-        head = head_of(event, facts)
-        record = replace(record, seen=mark(record.seen, head.digest, Progress.ON_ITS_WAY))
-        return begin(record.took(event.raw.topic, event.raw.offset), head, facts)
+    if event.type == CREATION:
+        record = Record(booking_id=event.booking_id, booking=None, changed_at=facts.now)
+        record = record.took(event.raw.topic, event.raw.offset)
+        return admit(record, head_of(event, facts), event.data, facts)
     if event.data is None or isinstance(event.data, Invalid):
         problem = _unworkable(event.type, event.data, facts)
     else:
@@ -42,7 +42,11 @@ def _first(event: BookingEvent, facts: Facts) -> Decision:
 def admit(record: Record, head: Head, data: Data | Invalid | None, facts: Facts) -> Decision:
     """Judge an event that was not seen before, or that an operator wants worked again."""
     record = replace(record, seen=mark(record.seen, head.digest, Progress.ON_ITS_WAY))
+    if record.is_open and isinstance(data, Booking):
+        return _creation(record, data, head, facts)
     if data is None or isinstance(data, Invalid):
+        if record.is_open and head.type == CREATION and record.state is not State.HELD:
+            return _held(record, head, _unworkable(head.type, data, facts), facts)
         return turned_away(record, head, data, facts, from_lane=False)
     if isinstance(data, Booking):
         return _second_creation(record, data, head, facts)
@@ -81,8 +85,22 @@ def contents(head: Head, booking_id: str) -> Data | Invalid | None:
     return event.data if isinstance(event, BookingEvent) else None
 
 
+def _creation(record: Record, booking: Booking, head: Head, facts: Facts) -> Decision:
+    """The first that is valid: an invalid one before it, which held the lane, is put right by it."""
+    if record.state is not State.PENDING:
+        record = noted(record, facts, head, asked="-", outcome="valid", decision="worked as the creation")
+    return begin(replace(record, booking=booking, problem=None), head, facts)
+
+
+def _held(record: Record, head: Head, problem: Trouble, facts: Facts) -> Decision:
+    """An invalid creation holds its booking as a refused one does: what follows must find it."""
+    text = f"held: {problem.reason}"
+    record = noted(record, facts, head, asked="-", outcome="turned away", decision=text)
+    return hold(record.with_lane(head=head), facts, head, problem)
+
+
 def _second_creation(record: Record, booking: Booking, head: Head, facts: Facts) -> Decision:
-    if booking.same_as(record.booking) or (record.original and booking.same_as(record.original)):
+    if any(known is not None and booking.same_as(known) for known in (record.booking, record.original)):
         record = replace(record, seen=mark(record.seen, head.digest, Progress.WORKED))
         return saved(
             noted(record, facts, head, asked="-", outcome="duplicate", decision="ignored: the same data")
@@ -96,6 +114,7 @@ def _second_creation(record: Record, booking: Booking, head: Head, facts: Facts)
 
 def _overtakes(record: Record, closing: Closing, facts: Facts) -> Decision:
     """A cancellation that finds its creation not done closes both (design section 4, rule 5)."""
+    record = replace(record, wants=Status.CANCELLED)
     if not may_be_there(record, facts):
         record = noted(
             record, facts, closing.head, asked="-", outcome="overtaken", decision="closed: no job was made"

@@ -36,6 +36,7 @@ from app.booking.lane import (
 from app.booking.outcomes import Accepted, Busy, Refused
 from app.booking.reasons import Reason
 from app.booking.record import (
+    NOBODY,
     Closing,
     Customer,
     Head,
@@ -80,14 +81,14 @@ def may_be_there(record: Record, facts: Facts) -> bool:
 def of_another(record: Record, facts: Facts) -> bool:
     """Whether another process, or this one before a rebalance, began the creation and may still be at it."""
     head = record.lane.head
-    return head is not None and head.begun_by != facts.me
+    return head is not None and head.begun_by not in {NOBODY, facts.me}
 
 
 def _create(record: Record, facts: Facts) -> Decision:
     customer = record.customer
-    if customer is None or customer.digest != customer_digest(record.booking):
+    if customer is None or customer.digest != customer_digest(record.booked):
         return saved(wait_for_customer(record, facts))
-    order = job_order(record.booking_id, record.booking, customer, facts)
+    order = job_order(record.booking_id, record.booked, customer, facts)
     record = replace(record.with_lane(phase=Phase.WORKING), ordered=record.repairs, replaced=None)
     return Decision(record=record, then=Perform(CreateJob(order=order)))
 
@@ -145,7 +146,7 @@ def unresolved(record: Record, answer: CustomerFailed, facts: Facts) -> Decision
 def _is_waited_for(record: Record, answer: CustomerResolved | CustomerFailed) -> bool:
     lane = record.lane
     waiting = lane.phase is Phase.WAITING and lane.waits is Waits.CUSTOMER
-    return waiting and lane.turn == answer.turn and answer.digest == customer_digest(record.booking)
+    return waiting and lane.turn == answer.turn and answer.digest == customer_digest(record.booked)
 
 
 def _again(record: Record, head: Head, outcome: Unhappy, facts: Facts, given: Answered | None) -> Decision:
@@ -256,7 +257,7 @@ def _adopt(
         problem=None,
         ordered=None,
         replaced=None,
-        job=_job(job, status, made_from or record.booking, at, facts),
+        job=_job(job, status, made_from or record.booked, at, facts),
     )
     record = announced(record, "job.created", facts, head)
     closing = record.lane.closing
@@ -304,14 +305,14 @@ def _job(seen: JobSeen, status: Status, booking: Booking, at: datetime, facts: F
 
 
 def _late(record: Record, was: Booking, head: Head, facts: Facts) -> Record:
-    stays = _what_stays(was, record.booking)
+    stays = _what_stays(was, record.booked)
     text = "it is as before the repair" + (f"; its {stays} cannot be changed from here" if stays else "")
     return noted(record, facts, head, asked="repair", outcome="late", decision=text)
 
 
 def _repair(record: Record, head: Head, facts: Facts) -> Decision:
     """A job that was there before the repair is moved to the repaired time; the rest of it stays."""
-    booking = record.booking
+    booking = record.booked
     wanted = Rescheduled(scheduled_date=booking.scheduled_date, time_slot=booking.time_slot)
     data = {"scheduledDate": wanted.scheduled_date, "timeSlot": wanted.time_slot}
     head = replace(head, type="booking.rescheduled", data=orjson.dumps(data).decode())

@@ -200,8 +200,9 @@ class Cancelled(EventData):
 Change: TypeAlias = Rescheduled | StatusChanged | Cancelled
 Data: TypeAlias = Booking | Change
 
+CREATION = "booking.created"
 DATA_TYPES: dict[str, type[Booking] | type[Rescheduled] | type[StatusChanged] | type[Cancelled]] = {
-    "booking.created": Booking,
+    CREATION: Booking,
     "booking.rescheduled": Rescheduled,
     "booking.status_changed": StatusChanged,
     "booking.cancelled": Cancelled,
@@ -307,6 +308,14 @@ def validate(event_type: str, data: object, subject: str) -> Data | Invalid | No
         return model.model_validate_json(orjson.dumps(data), context={"subject": subject})
     except (ValidationError, TypeError) as wrong:
         return Invalid(errors=_field_errors(wrong))
+
+
+def written_in(raw: RawEvent) -> dict[str, Any]:
+    """The fields of a creation as they were written, valid or not; those that nobody knows are left out."""
+    opened = open_event(raw.value or b"", raw.headers)
+    data = None if isinstance(opened, str) else opened[1]
+    known = {to_camel(name) for name in Booking.model_fields if name != "booking_id"}
+    return {name: value for name, value in data.items() if name in known} if isinstance(data, dict) else {}
 
 
 def _field_errors(wrong: ValidationError | TypeError) -> tuple[FieldError, ...]:

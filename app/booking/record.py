@@ -19,6 +19,10 @@ TIMELINE_KEPT = 50
 FAILED_KEPT = 20
 
 
+NOBODY = ""
+"""Who began what was not begun."""
+
+
 class State(StrEnum):
     """Where a booking stands, as everybody outside sees it (contract section 3)."""
 
@@ -74,7 +78,7 @@ class Head:
     trace_id: str | None = None
     data: str | None = None
     plan: str | None = None
-    begun_by: str = ""
+    begun_by: str = NOBODY
     """Which assignment of which process began the creation: a job begun by another is looked up first."""
     redriven: bool = False
     """An operator has it worked again: it may have been sent before, whatever its lane remembers."""
@@ -279,7 +283,8 @@ class Record:
     generation: int = 0
     sequence: int = 0
     state: State = State.PENDING
-    booking: Booking
+    booking: Booking | None
+    """None while only an invalid creation came, which holds the lane: nothing was booked with it."""
     original: Booking | None = None
     """What was booked at first, when an operator repaired it."""
     repairs: int = 0
@@ -303,6 +308,18 @@ class Record:
     timeline: tuple[Entry, ...] = ()
     changed_at: datetime
     caused_by: str = ""
+
+    @property
+    def booked(self) -> Booking:
+        """What was booked. Raises TypeError when nothing was: no work begins before."""
+        if self.booking is None:
+            raise TypeError("nothing was booked")
+        return self.booking
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a creation that comes now is the first: none was valid, and no cancellation closed it."""
+        return self.booking is None and self.wants is not Status.CANCELLED
 
     @property
     def waiting(self) -> tuple[FailedEvent, ...]:

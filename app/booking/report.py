@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 
+from app.booking.events import written_in
 from app.booking.house import PROBLEMS, summary
 from app.booking.record import Job, Record, Trouble
 
@@ -26,7 +27,7 @@ def view(record: Record) -> dict[str, Any]:
 
 def job_view(record: Record, job: Job) -> dict[str, Any]:
     """The job as everybody outside sees it; ids are ServiceTitan's."""
-    booking = record.booking
+    booking = record.booked
     return {
         "id": job.id,
         "jobNumber": job.number,
@@ -58,6 +59,14 @@ def job_view(record: Record, job: Job) -> dict[str, Any]:
         "createdAt": instant(job.created_at),
         "updatedAt": instant(job.updated_at),
     }
+
+
+def written(record: Record) -> dict[str, Any]:
+    """What was asked for: the booking, or of an invalid creation its known fields as they were written."""
+    if record.booking is not None:
+        return record.booking.model_dump(mode="json", by_alias=True, exclude={"booking_id"})
+    head = record.lane.head
+    return {} if head is None else written_in(head.raw)
 
 
 def problem_view(problem: Trouble) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from app.booking.admission import admit, contents
 from app.booking.changes import with_status
 from app.booking.creation import begin, close_for, go_on_creating, may_be_there, resolved, unresolved
 from app.booking.customers import customer_digest
-from app.booking.events import Booking, Invalid, validate
+from app.booking.events import CREATION, Booking, Invalid, validate
 from app.booking.identity import Progress, forget, mark
 from app.booking.inputs import Action, CustomerFailed, CustomerResolved, Facts, Observed, Signal, Taken
 from app.booking.lane import Decision, Take, announced, missing, noted, saved, unchanged
@@ -63,7 +63,7 @@ def _as_head(signal: Signal, facts: Facts, plan: str | None = None) -> Head:
         raw=signal.raw,
         event_id=signal.event_id,
         digest=signal.digest,
-        type="booking.created",
+        type=CREATION,
         time=facts.now,
         taken_at=facts.now,
         trace_id=signal.trace_id,
@@ -81,7 +81,7 @@ def _without_row(signal: Signal, facts: Facts) -> Decision:
         return unchanged(None)
     if says.kind != "repair":
         return _dead_letter(signal, Reason.UNKNOWN_BOOKING, f"{says.kind} for a booking never seen", facts)
-    booking = validate("booking.created", says.data, signal.booking_id)
+    booking = validate(CREATION, says.data, signal.booking_id)
     if not isinstance(booking, Booking):
         return _dead_letter(signal, Reason.INVALID, f"the repair is invalid: {booking}", facts)
     head = replace(_as_head(signal, facts, says.plan), data=orjson.dumps(says.data).decode())
@@ -170,7 +170,11 @@ def _failed(record: Record, event: str | None) -> FailedEvent | None:
 def _act_on_held(record: Record, head: Head, signal: Signal, action: Action, facts: Facts) -> Decision:
     match action.kind:
         case "retry":
-            record = _told(_wanted_again(record), signal, action, facts, "new turn with all attempts")
+            booking = record.booking or contents(head, record.booking_id)
+            if not isinstance(booking, Booking):
+                return _refused(record, signal, action, facts, f"it is still invalid: {booking}")
+            record = replace(_wanted_again(record), booking=booking)
+            record = _told(record, signal, action, facts, "new turn with all attempts")
             return _new_turn(record, head, action, facts)
         case "repair":
             return _repair_held(record, head, signal, action, facts)
@@ -201,7 +205,11 @@ def _new_turn(record: Record, head: Head, action: Action, facts: Facts) -> Decis
         record = replace(record.with_lane(fresh=True), customer=None)
     record = replace(
         record.with_lane(
-            head=replace(head, plan=action.plan), attempts=0, first_failed=None, last=None, waits=None
+            head=replace(head, plan=action.plan, begun_by=head.begun_by or facts.me),
+            attempts=0,
+            first_failed=None,
+            last=None,
+            waits=None,
         ),
         state=State.PENDING,
         seen=mark(record.seen, head.digest, Progress.ON_ITS_WAY),
@@ -210,16 +218,17 @@ def _new_turn(record: Record, head: Head, action: Action, facts: Facts) -> Decis
 
 
 def _repair_held(record: Record, head: Head, signal: Signal, action: Action, facts: Facts) -> Decision:
-    booking = validate("booking.created", action.data, record.booking_id)
+    booking = validate(CREATION, action.data, record.booking_id)
     if not isinstance(booking, Booking):
         return _refused(record, signal, action, facts, f"the repair is invalid: {booking}")
-    same_customer = customer_digest(booking) == customer_digest(record.booking)
+    before = record.booking
+    same_customer = before is not None and customer_digest(booking) == customer_digest(before)
     repaired = replace(
         _wanted_again(record),
         booking=booking,
-        original=record.original or record.booking,
+        original=record.original or before,
         repairs=record.repairs + 1,
-        replaced=record.booking if record.ordered == record.repairs else record.replaced,
+        replaced=before if record.ordered == record.repairs else record.replaced,
         customer=record.customer if same_customer else None,
     )
     head = replace(head, data=orjson.dumps(action.data).decode())

@@ -232,7 +232,7 @@ def _unreadable(draft: _Draft) -> Script:
 
 def _invalid(draft: _Draft) -> Script:
     draft.created(zip="8501", phone="555", problemType="broken_window")
-    return draft.script("invalid", _no_row(Reason.INVALID))
+    return draft.script("invalid", _held(Reason.INVALID))
 
 
 def _unknown_booking(draft: _Draft) -> Script:

@@ -303,7 +303,7 @@ class _Lane:
             booking_id=record.booking_id,
             turn=owed.turn,
             fresh=owed.fresh,
-            order=customer_order(record.booking),
+            order=customer_order(record.booked),
             trace_id=head.trace_id if head is not None else None,
         )
         value = codec.encode_customer_request(request, now=self._parts.now())

@@ -9,6 +9,7 @@ from app.booking.house import PROBLEMS, appointment
 from app.booking.identity import KEPT, all_seen
 from app.booking.reasons import Reason
 from app.booking.record import Record
+from app.booking.report import written
 from app.view.schema import milliseconds
 
 COLUMNS = (
@@ -36,8 +37,8 @@ _FAILED = frozenset(Reason) - {Reason.DISCARDED}
 
 def of_record(record: Record, partition: int, row: bytes, zone: ZoneInfo) -> tuple[Any, ...]:
     """The row's values, in the order of `COLUMNS`."""
-    booking, lane, job = record.booking, record.lane, record.job
-    first, last = booking.first_name.casefold(), booking.last_name.casefold()
+    lane, job = record.lane, record.job
+    first, last, phone, zip_code = _who(record)
     return (
         record.booking_id,
         partition,
@@ -53,17 +54,30 @@ def of_record(record: Record, partition: int, row: bytes, zone: ZoneInfo) -> tup
         milliseconds(visit(record, zone)),
         f"{last} {first}",
         f"{first} {last}",
-        phone_digits(booking.phone),
-        booking.zip,
+        phone_digits(phone),
+        zip_code,
         row,
     )
 
 
+def _who(record: Record) -> tuple[str, str, str, str]:
+    """First and last name, phone and ZIP, as far as they are text: an invalid creation may say anything."""
+    said = written(record)
+    first, last, phone, zip_code = (said.get(name) for name in ("firstName", "lastName", "phone", "zip"))
+    return _text(first).casefold(), _text(last).casefold(), _text(phone), _text(zip_code)
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
 def visit(record: Record, zone: ZoneInfo) -> datetime:
-    """When the visit is: the job's time, or without one the time that was booked."""
+    """When the visit is: the job's time, or without one the time that was booked; without any, since when."""
     if record.job is not None:
         return record.job.start
     booking = record.booking
+    if booking is None:
+        return record.changed_at
     minutes = PROBLEMS[booking.problem_type].minutes
     return appointment(booking.scheduled_date, booking.time_slot, minutes, zone).start
 

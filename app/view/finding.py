@@ -149,11 +149,11 @@ def _by_text(reader: sqlite3.Connection, wanted: Wanted, limit: int) -> Found:
 
 def _is_wanted(reader: sqlite3.Connection, seen: BookingSeen, wanted: Wanted) -> bool:
     record = seen.record
-    if wanted.state not in {None, record.state}:
+    row = reader.execute(
+        "SELECT visit, zip FROM bookings WHERE booking_id = ?", (record.booking_id,)
+    ).fetchone()
+    if wanted.state not in {None, record.state} or not row["zip"].startswith(wanted.zip or ""):
         return False
-    if wanted.zip is not None and not record.booking.zip.startswith(wanted.zip):
-        return False
-    row = reader.execute("SELECT visit FROM bookings WHERE booking_id = ?", (record.booking_id,)).fetchone()
     if wanted.after is not None and row["visit"] < milliseconds(wanted.after):
         return False
     if wanted.before is not None and row["visit"] >= milliseconds(wanted.before):

@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import quote
 
 from app.booking.record import Entry, Head, Record
-from app.booking.report import instant, job_view, problem_view
+from app.booking.report import instant, job_view, problem_view, written
 from app.view.rows import BookingSeen
 from app.web.operations import PREFIX
 
@@ -24,7 +24,7 @@ def booking(seen: BookingSeen, as_of: datetime) -> dict[str, Any]:
         "bookingId": record.booking_id,
         "state": record.state.value,
         "wants": record.wants.value,
-        "booking": record.booking.model_dump(mode="json", by_alias=True, exclude={"booking_id"}),
+        "booking": written(record),
         "job": job(record),
         "problem": None if record.problem is None else problem_view(record.problem),
         "lane": {

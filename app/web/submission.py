@@ -63,7 +63,7 @@ async def book(services: Services, data: object, asked: Asked, *, place: int = 0
     """
     booking_id, booking = _booking(data, asked, place)
     known = await services.view.booking(booking_id)
-    if known is not None:
+    if known is not None and not known.record.is_open:
         return await _booked_before(services, known, booking, asked)
     made = events.booking_event(
         "booking.created",
@@ -137,9 +137,7 @@ def _with(asked: Asked, preference: Preference) -> Asked:
 
 
 def _same(record: Record, booking: Booking) -> bool:
-    return booking.same_as(record.booking) or (
-        record.original is not None and booking.same_as(record.original)
-    )
+    return any(one is not None and booking.same_as(one) for one in (record.booking, record.original))
 
 
 def _made(record: Record, status: int, asked: Asked, *, event: str | None) -> Reply:

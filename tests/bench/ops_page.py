@@ -50,7 +50,7 @@ class _Stock:
 
 def _record(one: stock.Known, place: int, count: _Stock) -> Record:
     record = decode(stock.row(one))
-    booking = record.booking.model_copy(
+    booking = record.booked.model_copy(
         update={
             "first_name": _GIVEN[place % len(_GIVEN)],
             "last_name": f"{_NAMES[place % len(_NAMES)]}{place // 97 % 500}",

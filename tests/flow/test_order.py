@@ -79,11 +79,23 @@ async def test_a_change_that_is_refused_is_dead_lettered_and_the_lane_goes_on(fl
     assert dead["job"]["scheduledDate"] == "2027-03-02T00:00:00Z"
 
 
-async def test_what_is_refused_before_any_call_leaves_no_row_and_holds_nothing(flow: Flow) -> None:
-    await flow.send("created", "b-1", booking(phone="555", zip="1"))
+async def test_what_is_no_creation_of_a_booking_never_seen_leaves_no_row_and_holds_nothing(
+    flow: Flow,
+) -> None:
     await flow.send("rescheduled", "b-1", MOVED)
-    await flow.dead("b-1", 2)
-    assert flow.reasons("b-1") == ["invalid", "unknown-booking"]
+    await flow.dead("b-1")
+    assert flow.reasons("b-1") == ["unknown-booking"]
     await flow.send("created", "b-1")
     await flow.view("b-1", state="active")
     assert flow.types("b-1") == ["job.created"]
+
+
+async def test_an_invalid_creation_holds_its_booking_until_a_valid_one_comes(flow: Flow) -> None:
+    await flow.send("created", "b-1", booking(phone="555", zip="1"))
+    await flow.send("rescheduled", "b-1", MOVED)
+    await flow.view("b-1", state="held")
+    await flow.send("created", "b-1")
+    await flow.until(lambda: flow.effects("b-1") == ["job.created", "appointment.rescheduled"])
+    await flow.view("b-1", state="active")
+    assert flow.reasons("b-1") == ["invalid"]
+    assert flow.types("b-1")[:2] == ["booking.held", "job.created"]

@@ -87,7 +87,7 @@ def _failed_once(one: Produced, topic: str, customer: CustomerRow) -> Record:
     row, _ = _after(None, Arrived(event=event))
     known = CustomerResolved(
         turn=row.lane.turn,
-        digest=order_digest(customer_order(row.booking)),
+        digest=order_digest(customer_order(row.booked)),
         customer_id=customer.id,
         location_id=customer.location_ids[0],
     )

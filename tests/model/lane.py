@@ -281,7 +281,7 @@ def _published(world: World, record: Record | None, owed: tuple[Owed, ...]) -> W
             case Drop(slots=slots):
                 world = world._replace(behind=tuple(row for row in world.behind if row[0] not in slots))
             case RequestCustomer(turn=turn) if record is not None:
-                asked_for = (turn, customer_digest(record.booking))
+                asked_for = (turn, customer_digest(record.booked))
                 world = world._replace(requests=world.requests | {asked_for})
             case Announce() if record is not None:
                 world = _told(world, thing, record)

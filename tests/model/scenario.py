@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from app.booking.events import Cancelled, Rescheduled, StatusChanged
+from app.booking.events import Booking, Cancelled, Rescheduled, StatusChanged
 from app.booking.identity import Progress, look_up
 from app.booking.inputs import (
     Action,
@@ -248,6 +248,8 @@ def _check_last(scenario: Scenario, world: World, row: Record) -> None:
         case StatusChanged(status=wanted):
             # A note that was given up moves no job, except in the model's words.
             so = status is wanted and (there is wanted or not {there, wanted} & ENDED)
+        case Booking():
+            so = row.job is not None or row.state is State.HELD
         case Rescheduled(scheduled_date=date):
             so = row.job is not None and row.job.scheduled_date == date
         case _:
@@ -272,8 +274,9 @@ def _check_told(world: World, row: Record) -> None:
 
 
 def _gave_up(scenario: Scenario, row: Record) -> bool:
-    became = (look_up(row.seen, event.identity.digest()) for event in scenario.events)
-    return any(isinstance(one, Reason) for one in became)
+    became = {look_up(row.seen, event.identity.digest()) for event in scenario.events}
+    became |= {failed.trouble.reason for failed in row.failed}
+    return any(isinstance(one, Reason) for one in became - {Reason.INVALID, Reason.BOOKING_EXISTS})
 
 
 def _check_upstream(scenario: Scenario, world: World, row: Record) -> None:
@@ -289,7 +292,7 @@ def _check_upstream(scenario: Scenario, world: World, row: Record) -> None:
     there = next((up for up in world.jobs if up.id == job.id), None)
     if there is None:
         raise ViolationError("the record has a job that is not there")
-    if row.failed or row.lane.unsettled is not None or _gave_up(scenario, row):
+    if row.lane.unsettled is not None or _gave_up(scenario, row):
         # What was given up after an unsure answer may have been done; the report of it will tell.
         return
     if FROM_UPSTREAM[there.status] is not job.status:

@@ -32,6 +32,7 @@ DISCARD = Action(kind="discard", by="op", why="not wanted")
 
 ANOTHER_DAY = {"scheduledDate": "2026-03-07T00:00:00Z"}
 CREATED, CANCELLED = created(0), cancelled(1)
+INVALID = created(0, zip="8500")
 MOVED, MOVED_AGAIN = rescheduled(1), rescheduled(2, **ANOTHER_DAY)
 
 
@@ -77,6 +78,27 @@ def scenarios(*, deep: bool) -> Iterator[Scenario]:
         actions=(REPAIR,),
         crashes=more,
         faults=3 + more,
+    )
+    yield Scenario(
+        name="invalid, moved, valid, cancelled",
+        events=(INVALID, MOVED, created(2), cancelled(3)),
+        crashes=1,
+        faults=more,
+    )
+    yield Scenario(
+        name="invalid, cancelled, valid",
+        events=(INVALID, CANCELLED, created(2)),
+        actions=(RETRY,),
+        crashes=1,
+        faults=more,
+        repeats=more,
+    )
+    yield Scenario(
+        name="invalid, acted on, valid",
+        events=(INVALID, created(1)),
+        actions=(REPAIR, DISCARD),
+        crashes=1,
+        faults=more,
     )
     yield Scenario(name="another customer", events=(CREATED,), actions=(OTHER_CUSTOMER,), crashes=1, faults=1)
     yield Scenario(

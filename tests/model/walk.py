@@ -57,13 +57,25 @@ def story(random: Random, length: int) -> list[Told]:
     return told
 
 
+def _after_an_invalid_one(random: Random, told: list[Told]) -> tuple[BookingEvent, ...]:
+    """The creation comes after an invalid one that it mends, and perhaps after the first change to it."""
+    events = [event for event, _ in told]
+    if told[1][1][0] != "cancelled" and random.random() < 0.5:
+        events[:2] = events[1::-1]
+    return created(len(events), zip="8500"), *events
+
+
 def walk(random: Random, rules: Rules) -> int:
     """Walk through one story; gives how many steps it took. Raises ViolationError with its trace."""
     told = story(random, random.randint(3, 8))
+    begins_invalid = random.random() < 0.2
+    acts = (
+        ((), (), (RETRY,)) if begins_invalid else ((), (), (RETRY,), (DISCARD,), (REPAIR,), (REPAIR, RETRY))
+    )
     scenario = Scenario(
         name="a walk",
-        events=tuple(event for event, _ in told),
-        actions=random.choice(((), (), (RETRY,), (DISCARD,), (REPAIR,), (REPAIR, RETRY))),
+        events=_after_an_invalid_one(random, told) if begins_invalid else tuple(event for event, _ in told),
+        actions=random.choice(acts),
         crashes=random.randint(0, 2),
         faults=random.randint(0, 5),
         repeats=1,

@@ -146,12 +146,12 @@ class Lane:
         return self.signal(Action(kind=kind, by="op", why="because", **more), *outcomes)
 
     def customer_is_found(self, *outcomes: Came) -> Lane:
-        digest = customer_digest(self.row.booking)
+        digest = customer_digest(self.row.booked)
         known = CustomerResolved(turn=self.row.lane.turn, digest=digest, customer_id=7, location_id=8)
         return self.signal(known, *outcomes)
 
     def customer_fails(self, outcome: Unhappy) -> Lane:
-        digest = customer_digest(self.row.booking)
+        digest = customer_digest(self.row.booked)
         return self.signal(CustomerFailed(turn=self.row.lane.turn, digest=digest, outcome=outcome))
 
     def timer(self, *outcomes: Came) -> Lane:

@@ -13,6 +13,7 @@ from app.booking.events import FieldError
 from app.booking.inputs import Action
 from app.booking.reasons import Reason
 from app.booking.record import Record, decode_head
+from app.booking.report import written
 from app.telemetry.log import get_logger
 from app.view import glance, turned_away
 from app.view.columns import answered
@@ -144,7 +145,7 @@ async def shown(visit: Visit, found: Whole, *, acted: str = "", revealed: bool =
         "partition": None if found.seen is None else found.seen.partition,
         "visit_at": None if record is None else visit_of(record, serving.settings.business_time_zone),
         "attempt": "" if record is None else attempt(record, attempts),
-        "facts": [] if record is None else masks.facts(record.booking, revealed=revealed),
+        "facts": [] if record is None else masks.facts(record, revealed=revealed),
         "revealed": revealed,
         "failures": found.failures,
         "waiting": found.waiting,
@@ -267,7 +268,7 @@ async def _data(visit: Visit, found: Whole, failure: Failure) -> Mapping[str, An
         letter = next(one for one in found.waiting if one.event_id == failure.event_id)
         return data_of_bytes(letter.value)
     if not failure.slot:
-        return record.booking.model_dump(mode="json", by_alias=True, exclude_none=True)
+        return {name: value for name, value in written(record).items() if value is not None}
     row = await visit.serving.view.head_row(found.booking_id, failure.slot)
     return {} if row is None else data_of_head(decode_head(row))
 

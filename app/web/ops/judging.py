@@ -62,7 +62,7 @@ def judge(kind: Kind, target: Target, now: datetime) -> Judged:
     return Judged(
         booking_id=line.booking_id,
         event_id=line.event_id,
-        customer=masks.customer(target.record.booking),
+        customer=masks.customer(target.record),
         what=what(line.type),
         visit=line.visit,
         fate=fate,

@@ -91,7 +91,7 @@ def _failed_line(line: AttentionLine, record: Record) -> FailedLine:
     return FailedLine(
         booking_id=line.booking_id,
         event_id=line.event_id,
-        customer=masks.customer(record.booking),
+        customer=masks.customer(record),
         what=what(line.type),
         detail=_detail(record, line.slot),
         at=line.at,

@@ -4,8 +4,9 @@ from typing import Any
 
 import orjson
 
-from app.booking.events import Booking
 from app.booking.personal import mask_name, personal_key
+from app.booking.record import Record
+from app.booking.report import written
 from app.telemetry.masking import masked, masked_text
 
 _WORDS = {
@@ -35,15 +36,16 @@ def label(field: str) -> str:
     return _WORDS.get(field, field)
 
 
-def customer(booking: Booking) -> str:
+def customer(record: Record) -> str:
     """Whose booking it is, as far as everybody may see."""
-    return mask_name(f"{booking.first_name} {booking.last_name}")
+    said = written(record)
+    return mask_name(" ".join(str(said.get(name) or "") for name in ("firstName", "lastName")))
 
 
-def facts(booking: Booking, *, revealed: bool) -> list[tuple[str, str]]:
+def facts(record: Record, *, revealed: bool) -> list[tuple[str, str]]:
     """The booking's data as pairs of word and value; personal ones masked unless they were revealed."""
-    data = booking.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"booking_id"})
-    return [(label(name), shown(name, value, revealed=revealed)) for name, value in data.items()]
+    said = written(record).items()
+    return [(label(name), shown(name, value, revealed=revealed)) for name, value in said if value is not None]
 
 
 def shown(name: str, value: object, *, revealed: bool) -> str:

@@ -98,7 +98,7 @@ def _row(line: BookingLine) -> list[str]:
     record = line.record
     cells = [
         record.booking_id,
-        masks.customer(record.booking),
+        masks.customer(record),
         words.badge(record).word,
         words.wish(record),
         line.attempt,

@@ -19,7 +19,7 @@ def held_for(reason: Reason) -> Record:
     begun = decide(None, Arrived(event=created()), facts()).record
     assert begun is not None
     known = CustomerResolved(
-        turn=begun.lane.turn, digest=customer_digest(begun.booking), customer_id=7, location_id=8
+        turn=begun.lane.turn, digest=customer_digest(begun.booked), customer_id=7, location_id=8
     )
     asking = decide(begun, signal(known), facts())
     assert isinstance(asking.then, Perform)

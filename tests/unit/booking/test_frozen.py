@@ -110,7 +110,7 @@ def test_a_closing_booking_of_which_more_was_told_meanwhile() -> None:
 def test_a_repaired_booking_that_looks_for_a_second_job() -> None:
     found = record("record-v1-repaired")
 
-    assert (found.booking.door_count, found.original is not None, found.lane.recheck) == (2, True, True)
+    assert (found.booked.door_count, found.original is not None, found.lane.recheck) == (2, True, True)
 
 
 def test_rows_of_the_other_tables() -> None:

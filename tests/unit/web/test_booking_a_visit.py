@@ -162,7 +162,7 @@ async def test_the_same_booking_with_other_data_is_a_conflict(served: Served, be
 
 async def test_a_repaired_booking_is_the_same_by_its_original_too(served: Served) -> None:
     record = with_job("b-1", 1001)
-    other = record.booking.model_copy(update={"zip": "85002"})
+    other = record.booked.model_copy(update={"zip": "85002"})
     served.view.put(replace(record, booking=other, original=record.booking))
     assert (await served.ask("POST", "/jobs", json=named("b-1")))[0] == 200
     assert (await served.ask("POST", "/jobs", json=named("b-1", zip="85002")))[0] == 200
@@ -377,5 +377,5 @@ async def test_far_behind_nothing_is_taken_or_told(served: Served) -> None:
 
 def test_the_row_makers_agree_with_the_booking() -> None:
     """The tests above compare bookings by their data: the row's must be that of BOOKING."""
-    assert a_record().booking.model_dump(mode="json", by_alias=True, exclude_unset=True) == BOOKING
+    assert a_record().booked.model_dump(mode="json", by_alias=True, exclude_unset=True) == BOOKING
     assert a_job().status_at == NOW
