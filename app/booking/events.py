@@ -30,6 +30,10 @@ from app.booking.reasons import Reason
 from app.booking.status import Status
 
 LARGEST_EVENT = 64 * 1024
+"""Bytes of the value, and of all that is around it, as `size_of` counts them."""
+_HEADER_BYTES = 64
+"""What each header counts besides its name and value: a row and the memory have to hold it too."""
+_REMEMBERED_BYTES = 8 * 1024
 STORED: dict[str, object] = {}
 """The context of validation that says: this is a row of our own, read again."""
 LONGEST_DETAIL = 4 * 1024
@@ -265,20 +269,34 @@ class Unusable:
     raw: RawEvent
 
 
-@lru_cache(maxsize=512)  # the answer to an event's call is judged by what the event says, once more
 def read(raw: RawEvent) -> BookingEvent | Unusable:
     """What a record says. Checks size, key, CloudEvents attributes, type and data; never raises.
 
     Which partition it should stand in is for the caller to check: that takes the topic's partition count.
     """
+    size = size_of(raw)
+    if size > LARGEST_EVENT:
+        return too_large(raw, size)
+    return _read_again(raw) if size <= _REMEMBERED_BYTES else _read(raw)
+
+
+def size_of(raw: RawEvent) -> int:
+    """The bytes of a record's value, or of its key and headers when these are more.
+
+    Each header counts a little more than it says.
+    """
+    around = sum(len(name.encode()) + len(text) + _HEADER_BYTES for name, text in raw.headers)
+    return max(len(raw.value or b""), len(raw.key or b"") + around)
+
+
+def too_large(raw: RawEvent, size: int, most: int = LARGEST_EVENT) -> Unusable:
+    """A record that is not taken for its size."""
+    return Unusable(reason=Reason.TOO_LARGE, detail=f"{size} bytes; at most {most} are taken", raw=raw)
+
+
+def _read(raw: RawEvent) -> BookingEvent | Unusable:
     if raw.value is None:
         return Unusable(reason=Reason.UNREADABLE, detail="the value is null", raw=raw)
-    around = len(raw.key or b"") + sum(len(name) + len(text) for name, text in raw.headers)
-    size = max(len(raw.value), around)
-    if size > LARGEST_EVENT:
-        return Unusable(
-            reason=Reason.TOO_LARGE, detail=f"{size} bytes; at most {LARGEST_EVENT} are taken", raw=raw
-        )
     opened = open_event(raw.value, raw.headers)
     if isinstance(opened, str):
         return Unusable(reason=Reason.UNREADABLE, detail=opened, raw=raw)
@@ -296,6 +314,10 @@ def read(raw: RawEvent) -> BookingEvent | Unusable:
         trace_id=trace_id(raw.headers, envelope.traceparent),
         raw=raw,
     )
+
+
+# The answer to an event's call is judged by what it says, once more. At most 4 MB of events stand here.
+_read_again = lru_cache(maxsize=512)(_read)
 
 
 def validate(event_type: str, data: object, subject: str) -> Data | Invalid | None:
@@ -331,13 +353,24 @@ def _field_errors(wrong: ValidationError | TypeError) -> tuple[FieldError, ...]:
     )
 
 
+_FORMAT = re.compile(r"application/cloudevents([^\s;]*)", re.IGNORECASE)
+
+
 def open_event(value: bytes, headers: Headers) -> tuple[Envelope, object] | str:
-    """A CloudEvent's attributes and data, in either mode, or what makes it unreadable."""
-    attributes = {name[3:].lower(): content for name, content in headers if name.lower().startswith("ce_")}
+    """A CloudEvent's attributes and data, in either mode, or what makes it unreadable.
+
+    The mode is told by the content type, as CloudEvents' Kafka binding has it. Without one, an event whose
+    headers have no `ce_specversion` is taken for a structured one as well.
+    """
+    named = {name.lower(): content for name, content in headers}
+    content_type = named.get("content-type", b"").decode("ascii", "replace").strip()
+    structured = _FORMAT.match(content_type)
+    if structured is not None and structured[1].lower() not in {"", "+json"}:
+        return f"not a CloudEvent in JSON, one to a record: the content type is {content_type[:100]}"
+    attributes = {name[3:]: content for name, content in named.items() if name.startswith("ce_")}
     try:
         body: object = orjson.loads(value)
-        # Without this attribute it is no binary mode, whatever other headers are called.
-        if "specversion" in attributes:
+        if structured is None and "specversion" in attributes:
             document: object = {name: content.decode() for name, content in attributes.items()}
             data = body
         else:

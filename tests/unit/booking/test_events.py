@@ -1,5 +1,6 @@
 """Reading booking events: contract section 2, and what breaks it (rule 10)."""
 
+import tracemalloc
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -89,6 +90,48 @@ def test_a_binary_event() -> None:
     assert found.trace_id == TRACE_ID
 
 
+def binary_headers(content_type: str | None) -> tuple[tuple[str, bytes], ...]:
+    attributes = {"specversion": "1.0", "id": "e2", "source": SOURCE, "type": "booking.rescheduled"}
+    attributes |= {"subject": ID, "time": "2026-03-02T16:00:00Z"}
+    headers = tuple((f"ce_{name}", text.encode()) for name, text in attributes.items())
+    return headers if content_type is None else (("Content-Type", content_type.encode()), *headers)
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "application/cloudevents+json",
+        "application/cloudevents+json; charset=utf-8",
+        " Application/CloudEvents+JSON;charset=UTF-8",
+        "application/cloudevents",
+    ],
+)
+def test_the_content_type_of_a_cloud_event_says_that_it_is_structured(content_type: str) -> None:
+    found = read(replace(raw(), headers=binary_headers(content_type)))
+
+    assert isinstance(found, BookingEvent)
+    assert found.identity.id != "e2"
+    assert isinstance(found.data, Booking)
+
+
+@pytest.mark.parametrize("content_type", [None, "application/json", "text/plain", ""])
+def test_any_other_content_type_says_that_it_is_binary(content_type: str | None) -> None:
+    found = read(changed(orjson.dumps(RESCHEDULED), headers=binary_headers(content_type)))
+
+    assert isinstance(found, BookingEvent)
+    assert found.identity.id == "e2"
+
+
+@pytest.mark.parametrize(
+    "content_type", ["application/cloudevents-batch+json", "application/cloudevents+avro"]
+)
+def test_another_format_of_cloud_events_is_unreadable_and_named(content_type: str) -> None:
+    found = unusable(replace(raw(), headers=binary_headers(content_type)))
+
+    assert found.reason is Reason.UNREADABLE
+    assert content_type in found.detail
+
+
 def test_a_header_that_only_looks_binary_leaves_the_event_structured() -> None:
     found = read(raw(headers=(("ce_traceparent", TRACE.encode()),)))
 
@@ -170,6 +213,23 @@ def test_what_stands_around_a_large_event_is_as_large() -> None:
 
     assert unusable(replace(raw(), headers=(("x-large", large),))).reason is Reason.TOO_LARGE
     assert unusable(raw(key=large)).reason is Reason.TOO_LARGE
+
+
+def test_many_headers_are_as_large_as_what_keeps_them() -> None:
+    assert unusable(replace(raw(), headers=(("", b""),) * 300_000)).reason is Reason.TOO_LARGE
+    assert isinstance(read(replace(raw(), headers=(("", b""),) * 1_000)), BookingEvent)
+
+
+def test_what_is_too_large_is_not_remembered() -> None:
+    tracemalloc.start()
+    try:
+        for number in range(20):
+            unusable(changed(b"%d" % number + b"x" * 1_000_000))
+            event("booking.created", BOOKED | {"note": f"{number}" + "x" * 60_000})
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 1_000_000
 
 
 @pytest.mark.parametrize("key", [None, b"another"])
