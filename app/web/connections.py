@@ -4,7 +4,8 @@ aiohttp answers what it cannot parse by itself, in plain text, before any middle
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from typing import cast
 
 from aiohttp import web
 from aiohttp.http_exceptions import LineTooLong
@@ -21,7 +22,9 @@ IDLE_SECONDS = 30.0
 LINGER_SECONDS = 2.0
 """How long a client that still sends, though it was answered already, is listened to."""
 MOST_CONNECTIONS = 512
-"""Beyond it the connection that stands idle longest gives way: descriptors are needed for Kafka too."""
+"""Beyond it the connection that waits longest for its client gives way: Kafka needs descriptors too."""
+MOST_REQUESTS = 448
+"""How many requests may be worked on at once: the other connections are left to probes and newcomers."""
 
 HEADERS: Mapping[str, str] = {
     "Server": "servicetitan-stream",
@@ -38,7 +41,26 @@ HEADERS: Mapping[str, str] = {
 class Connection(RequestHandler):
     """One client's connection."""
 
-    __slots__ = ()
+    __slots__ = ("since",)
+    since: float
+    """When its request began, or the last one ended, or it came; in the loop's time."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Its client is waited for from now on."""
+        self.since = self._loop.time()
+        super().connection_made(transport)
+
+    async def _handle_request(
+        self,
+        request: BaseRequest,
+        start_time: float | None,
+        request_handler: Callable[[BaseRequest], Awaitable[web.StreamResponse]],
+    ) -> tuple[web.StreamResponse, bool]:
+        self.since = self._loop.time()
+        try:
+            return await super()._handle_request(request, start_time, request_handler)
+        finally:
+            self.since = self._loop.time()
 
     def handle_error(
         self,
@@ -61,38 +83,53 @@ class Connection(RequestHandler):
         return response
 
     @property
-    def is_idle(self) -> bool:
-        """Whether no request is worked on it."""
-        return not self._request_in_progress
+    def waits_for_its_client(self) -> bool:
+        """Whether a request, the rest of its body, or that its answer is read is what goes on next here."""
+        request = self._current_request
+        return request is None or self.writing_paused or not request.content.is_eof()
+
+    def give_way(self) -> None:
+        """Close at once: what was not read by now is not waited for."""
+        transport = self.transport
+        self.force_close()
+        if transport is not None:
+            transport.abort()
+
+
+class _Refused(asyncio.Protocol):
+    """A connection for which there is no room."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        cast("asyncio.Transport", transport).abort()
 
 
 class Server(web.Server):
     """Makes a `Connection` for each client, up to `MOST_CONNECTIONS`."""
 
     def __call__(self) -> RequestHandler:
-        """A handler for one more client; who stands idle longest makes room for it."""
-        if len(self.connections) >= MOST_CONNECTIONS:
-            idle = next(
-                (one for one in self.connections if isinstance(one, Connection) and one.is_idle), None
-            )
-            if idle is not None:
-                idle.force_close()
+        """A handler for one more client; who keeps us waiting longest makes room for it."""
+        held = [one for one in self.connections if isinstance(one, Connection) and one.connected]
+        if len(held) >= MOST_CONNECTIONS:
+            waiting = [one for one in held if one.waits_for_its_client]
+            if not waiting:
+                return cast("RequestHandler", _Refused())
+            min(waiting, key=lambda one: one.since).give_way()
         return Connection(self, loop=self._loop, **self._kwargs)
-
-    def connection_made(self, handler: RequestHandler, transport: asyncio.Transport) -> None:
-        """Note it; refuse it when there is no room."""
-        super().connection_made(handler, transport)
-        if len(self.connections) > MOST_CONNECTIONS:
-            transport.abort()
 
 
 class Runner(web.AppRunner):
-    """Runs an application with these connections."""
+    """Runs an application with these connections; a body is never unpacked, not even to be thrown away."""
 
     __slots__ = ()
 
     def __init__(self, app: web.Application) -> None:
-        super().__init__(app, access_log=None, keepalive_timeout=IDLE_SECONDS, lingering_time=LINGER_SECONDS)
+        super().__init__(
+            app,
+            access_log=None,
+            keepalive_timeout=IDLE_SECONDS,
+            lingering_time=LINGER_SECONDS,
+            auto_decompress=False,
+        )
 
     async def _make_server(self) -> web.Server:
         made = await super()._make_server()

@@ -4,7 +4,8 @@ import asyncio
 import random
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import structlog
@@ -13,10 +14,11 @@ from aiohttp import web
 from app.settings import Settings
 from app.telemetry.log import get_logger
 from app.view.view import ViewAway
+from app.web import connections
 from app.web.access import Access, Caller, Denied, Doors, doors
 from app.web.connections import HEADERS
 from app.web.envelope import NAMES, Problem, failure, unavailable
-from app.web.operations import LARGEST_BODY, OPERATIONS, Operation, by_path
+from app.web.operations import LARGEST_BODY, OPERATIONS, PROBES, Operation, by_path
 from app.web.ops.addresses import PAGES
 from app.web.services import SERVICES, Answered
 
@@ -48,6 +50,7 @@ class Guard:
         self._doors = keys
         self._operations = by_path(operations)
         self._patterns = [(_pattern(path), methods) for path, methods in self._operations.items()]
+        self._requests = 0
 
     async def handle(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Answer a request: whatever happens, in the envelope and with an id."""
@@ -69,8 +72,10 @@ class Guard:
             operation = self._find(request)
             request[OPERATION] = operation
             request[CALLER] = self._admit(request, operation)
+            _refuse_packed(request)
             request[BODY] = await _read_body(request, operation)
-            return await handler(request)
+            with self._under_way(operation):
+                return await handler(request)
         except Problem as problem:
             return failure(problem)
         except ViewAway:
@@ -82,6 +87,17 @@ class Guard:
         except Exception:  # noqa: BLE001 - nothing internal may get out, whatever it was
             _log.exception("a view failed", path=_template(request))
             return failure(Problem(500, "something went wrong here; the request id finds it in the log"))
+
+    @contextmanager
+    def _under_way(self, operation: Operation) -> Iterator[None]:
+        """Counts the request while it is worked on; raises Problem 503 beyond the limit, but for probes."""
+        if self._requests >= connections.MOST_REQUESTS and operation.path not in PROBES:
+            raise unavailable("too many requests are worked on", seconds=1)
+        self._requests += 1
+        try:
+            yield
+        finally:
+            self._requests -= 1
 
     def _find(self, request: web.Request) -> Operation:
         """The operation asked for; 404 for no path of ours, 405 for no method of the path."""
@@ -147,6 +163,18 @@ def host_of(request: web.Request) -> str:
     if host.startswith("["):
         return host[1:].partition("]")[0]
     return host.rpartition(":")[0] or host
+
+
+def _refuse_packed(request: web.Request) -> None:
+    """Raises Problem 415 for a body that would have to be unpacked: a few bytes may become gigabytes."""
+    packed = {
+        part.strip().lower()
+        for one in request.headers.getall("Content-Encoding", ())
+        for part in one.split(",")
+    }
+    if packed - {"", "identity"}:
+        message = "a body must come as it is, without a Content-Encoding"
+        raise Problem(415, message, headers={"Accept-Encoding": "identity", "Connection": "close"})
 
 
 async def _read_body(request: web.Request, operation: Operation) -> bytes:

@@ -185,11 +185,11 @@ def _answer(model: type[BaseModel] | None, *, plain: str | None) -> dict[str, An
 
 def _errors(operation: Operation) -> set[int]:
     """What it says of itself, and what the guard answers for it."""
-    found = {*operation.errors, 413}
+    found = {*operation.errors, 413, 415, 503}
     if operation.access in {Access.READ, Access.ACT}:
         found |= {401, 403}
     if operation.body is not None or operation.any_json:
-        found |= {400, 408, 415}
+        found |= {400, 408}
     if operation.parameters:
         found.add(400)
     return found

@@ -241,6 +241,8 @@ OPERATIONS: tuple[Operation, ...] = (
         plain="application/json",
     ),
 )
+PROBES = ("/live", "/ready", f"{PREFIX}/health")
+"""What supervisors and load balancers ask: answered whatever else is asked."""
 LARGEST_BODY = max(operation.largest_body for operation in OPERATIONS)
 
 

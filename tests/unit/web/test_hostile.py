@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
+import gzip
 import io
-import zlib
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -13,7 +14,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from app.web import connections, guard
-from tests.support.web import PREFIX, Served, serving
+from tests.support.web import PREFIX, Sent, Served, serving
 from tests.unit.web.test_booking_a_visit import BOOKING
 
 if TYPE_CHECKING:
@@ -128,13 +129,6 @@ async def test_a_body_that_is_too_large(served: Served, path: str, size: int, ch
     data = pieces() if chunked else io.BytesIO(b" " * size)
     found, answer, _ = await served.ask("POST", path, data=data, headers=JSON)
     assert (found, answer["error"]) == (413, "Payload Too Large")
-
-
-async def test_a_body_that_unpacks_to_more_than_it_is(served: Served) -> None:
-    packed = zlib.compress(b" " * 50_000_000)
-    headers = {**JSON, "Content-Encoding": "deflate"}
-    assert len(packed) < 60_000
-    assert (await served.ask("POST", "/jobs", data=packed, headers=headers))[0] == 413
 
 
 @pytest.mark.parametrize(
@@ -279,3 +273,141 @@ async def _break_off(served: Served) -> None:
         )
         await writer.drain()
         writer.transport.abort()
+
+
+# Packed ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def unpacked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many bytes the server was about to unpack, each time."""
+    seen: list[int] = []
+    monkeypatch.setattr(
+        "aiohttp.http_parser.DeflateBuffer.feed_data", lambda _, chunk: seen.append(len(chunk))
+    )
+    return seen
+
+
+PACKED = gzip.compress(b" " * 10_000_000)
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd", "identity, GZIP", "nonsense"])
+@pytest.mark.parametrize("path", [f"{PREFIX}/webhook", f"{PREFIX}/jobs", "/ops/sign-in", "/live"])
+async def test_a_packed_body_is_refused(
+    served: Served, unpacked: list[int], path: str, encoding: str
+) -> None:
+    method = "GET" if path == "/live" else "POST"
+    headers = ("Content-Type: application/json", f"Content-Encoding: {encoding}")
+    found, answer = await raw(served, request(f"{method} {path} HTTP/1.1", *headers, body=PACKED))
+    assert (found, answer["error"]) == (415, "Unsupported Media Type")
+    assert unpacked == []
+
+
+@pytest.mark.parametrize(("path", "status"), [("/nope", 404), (f"{PREFIX}/jobs", 401)])
+async def test_what_is_left_of_a_refused_body_is_not_unpacked(
+    keyed: Served, unpacked: list[int], path: str, status: int
+) -> None:
+    """After a refusal the rest of the body is read and thrown away."""
+    async with asyncio.timeout(30), connected(keyed) as (reader, writer):
+        writer.write(request(f"POST {path} HTTP/1.1", "Content-Encoding: gzip", body=PACKED)[:-100])
+        assert (await reader.readline()).startswith(f"HTTP/1.1 {status} ".encode())
+        writer.write(PACKED[-100:] + STAYS_UP.encode())
+        assert b"HTTP/1.1 200 OK" in await reader.read()
+    assert unpacked == []
+
+
+# Many -----------------------------------------------------------------------------------------------------
+
+
+@contextlib.asynccontextmanager
+async def crowded(served: Served, count: int, sent: bytes) -> AsyncIterator[None]:
+    """So many clients send this and no more, and come back at once whenever they are let go."""
+
+    async def again_and_again() -> None:
+        while True:
+            with contextlib.suppress(OSError):
+                async with connected(served) as (reader, writer):
+                    writer.write(sent)
+                    await reader.read()
+
+    crowd = [asyncio.create_task(again_and_again()) for _ in range(count)]
+    try:
+        await asyncio.sleep(0.2)
+        yield
+    finally:
+        for one in crowd:
+            one.cancel()
+        await asyncio.gather(*crowd, return_exceptions=True)
+
+
+SLOW_BODY = request(f"POST {PREFIX}/webhook HTTP/1.1", "Content-Type: application/json", body=b"{}")[:-1]
+UNREAD_ANSWER = b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n" * 200
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /live HTTP/1.1\r\n", SLOW_BODY], ids=["none", "half", "body"])
+async def test_probes_are_answered_while_clients_keep_us_waiting(
+    served: Served, monkeypatch: pytest.MonkeyPatch, sent: bytes
+) -> None:
+    monkeypatch.setattr(connections, "MOST_CONNECTIONS", 48)
+    unheard: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, what: unheard.append(what))
+    async with crowded(served, 60, sent):
+        for _ in range(16):
+            await still_up(served)
+    gc.collect()
+    assert unheard == []
+
+
+async def test_a_client_that_does_not_read_its_answers_gives_way(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "MOST_CONNECTIONS", 8)
+    async with contextlib.AsyncExitStack() as stack:
+        for _ in range(8):
+            _, writer = await stack.enter_async_context(connected(served))
+            writer.transport.pause_reading()  # type: ignore[attr-defined]  # of a socket's transport
+            writer.write(UNREAD_ANSWER)
+        await asyncio.sleep(0.3)
+        await still_up(served)
+
+
+async def test_the_one_that_idles_longest_gives_way_not_the_one_that_came_first(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "MOST_CONNECTIONS", 2)
+    ask = b"GET /live HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    async with asyncio.timeout(30), connected(served) as first, connected(served) as second:
+        for reader, writer in (first, second, first):
+            writer.write(ask)
+            head = await reader.readuntil(b"\r\n\r\n")
+            await reader.readexactly(int(head.partition(b"Content-Length: ")[2].split(b"\r")[0]))
+        await still_up(served)
+        assert await second[0].read() == b""
+        first[1].write(ask)
+        assert (await first[0].readline()).startswith(b"HTTP/1.1 200")
+
+
+async def test_a_request_that_is_worked_on_gives_way_to_nobody(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Room for newcomers is kept by refusing what would be worked on beside: probes go on."""
+    monkeypatch.setattr(connections, "MOST_REQUESTS", 2)
+    monkeypatch.setattr(connections, "MOST_CONNECTIONS", 4)
+    go_on = asyncio.Event()
+
+    async def on_publish(_: Sent) -> None:
+        await go_on.wait()
+
+    served.on_publish = on_publish
+    headers = {"Prefer": "respond-async"}
+    booked = [
+        asyncio.create_task(served.ask("POST", "/jobs", json=BOOKING, headers=headers)) for _ in range(2)
+    ]
+    await asyncio.sleep(0.2)
+    found, answer, headers = await served.ask("GET", "/jobs/1")
+    assert (found, answer["error"], headers["Retry-After"]) == (503, "Service Unavailable", "1")
+    for _ in range(8):
+        await still_up(served)
+    go_on.set()
+    assert [status for status, _, _ in await asyncio.gather(*booked)] == [202, 202]
+    assert (await served.ask("GET", "/jobs/1"))[0] == 404
