@@ -99,8 +99,13 @@ class Topics:
         return (*self.retry, *self.earlier)
 
     def retry_after(self, delay: int) -> RetryTopic:
-        """The topic for a delay in seconds of `RETRY_DELAYS`."""
-        return next(topic for topic in self.retry if topic.delay == delay)
+        """The topic for a delay in seconds.
+
+        A row may owe a timer of former `RETRY_DELAYS`. Where nobody has that topic any more it is the shortest
+        delay that covers it, else the longest.
+        """
+        longest_last = sorted(self.retry_read, key=lambda topic: topic.delay)
+        return next((topic for topic in longest_last if topic.delay >= delay), longest_last[-1])
 
     def changelog(self, table: str) -> Topic:
         """The changelog of one of `TABLES`, by Faust's rule for names."""

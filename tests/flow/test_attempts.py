@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from app.settings import load
 from tests.support.flow import CREATE_JOB, booking, event, flow_on, simulated
 from tests.support.worker_process import worker_here
 
@@ -82,6 +83,22 @@ async def test_what_fails_a_few_times_is_done_in_the_end(flow: Flow) -> None:
     attempts = [one.headers["x-attempt"] for one in flow.timers("b-1")]
     # The 429 is nobody's attempt.
     assert attempts == [b"1", b"2"]
+
+
+async def test_a_row_that_owes_a_timer_of_former_delays_is_served(
+    kafka: str, unique_prefix: str, tmp_path: Path
+) -> None:
+    async with (
+        simulated() as simulator,
+        flow_on(kafka, unique_prefix, tmp_path, simulator, RETRY_DELAYS="2,5") as flow,
+    ):
+        flow.fault("error_before", CREATE_JOB, count=1)
+        async with worker_here(flow.settings):
+            await flow.send("created", "b-1")
+            await flow.until(lambda: flow.timers("b-1"))
+        async with worker_here(load({**flow.environ, "RETRY_DELAYS": "1,3"})):
+            await flow.view("b-1", state="active")
+    assert flow.effects("b-1") == ["job.created"]
 
 
 @pytest.mark.parametrize(("fault", "reason"), [("conflict", "refused"), ("forbidden", "not-permitted")])

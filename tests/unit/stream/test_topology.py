@@ -79,6 +79,21 @@ def test_retry_topics_of_earlier_delays_are_read_too() -> None:
     assert set(asked.earlier) < set(asked)
 
 
+@pytest.mark.parametrize(
+    ("delay", "seconds"), [(3, 3), (6, 6), (4, 6), (5, 6), (20, 6), (1, 3)], ids=lambda number: f"{number}s"
+)
+def test_a_timer_of_a_delay_that_has_no_topic_any_more_goes_to_the_nearest_that_covers_it(
+    delay: int, seconds: int
+) -> None:
+    assert made(RETRY_DELAYS="6,3").retry_after(delay).delay == seconds
+
+
+def test_a_timer_of_a_former_delay_goes_to_its_own_topic_as_long_as_there_is_one() -> None:
+    asked = made(RETRY_DELAYS="3,6").with_earlier(["booking-events-retry-5s"])
+    assert asked.retry_after(5) is asked.earlier[0]
+    assert asked.retry_after(4) is asked.earlier[0]
+
+
 @pytest.mark.parametrize("topic", list(made()), ids=lambda topic: topic.name)
 def test_what_is_relied_on_is_part_of_what_is_created(topic: Topic) -> None:
     assert topic.must_be.items() <= topic.config.items()
