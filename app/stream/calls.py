@@ -1,7 +1,6 @@
 """Asks to ServiceTitan on behalf of lanes: fenced before each call, and given up when partitions go."""
 
 import asyncio
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,7 @@ from app.booking.outcomes import Outcome, Unsure
 from app.servicetitan.caller import CallMade
 from app.servicetitan.desk import Asker, Desk
 from app.stream import faults
+from app.stream.clock import elapsed
 from app.stream.errors import NotMine
 
 
@@ -18,9 +18,9 @@ from app.stream.errors import NotMine
 class Came:
     """What an ask came to.
 
-    `sent_at` is the monotonic time at which its last call went out, if one did. `unanswered_at` is that of
-    the last write of it that got no answer; others may have followed, since the desk asks again by itself
-    while the breaker is open.
+    `sent_at` is the time, by `clock.elapsed`, at which its last call went out, if one did. `unanswered_at` is
+    that of the last write of it that got no answer; others may have followed, since the desk asks again by
+    itself while the breaker is open.
     """
 
     outcome: Outcome[Any]
@@ -33,7 +33,7 @@ class LaneCalls:
     """Performs asks, and lets those go that only wait when this worker gives its partitions back."""
 
     def __init__(
-        self, desk: Desk, still_mine: Callable[[int], bool], clock: Callable[[], float] = time.monotonic
+        self, desk: Desk, still_mine: Callable[[int], bool], clock: Callable[[], float] = elapsed
     ) -> None:
         self._desk = desk
         self._still_mine = still_mine

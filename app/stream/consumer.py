@@ -22,6 +22,7 @@ from faust.types import TP
 from mode import Service
 
 from app.stream import faults
+from app.stream.clock import elapsed
 from app.stream.delay import DelayGate
 from app.stream.ledger import Intake, Ledger
 
@@ -184,12 +185,16 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         return cast("StreamApp", self.app).ownership.membership
 
 
-def listen(coordinator: Any, membership: "Membership") -> None:  # noqa: ANN401 - aiokafka has no types
+def listen(
+    coordinator: Any,  # noqa: ANN401 - aiokafka has no types
+    membership: "Membership",
+    clock: Callable[[], float] = elapsed,
+) -> None:
     """Let the membership hear of every answered heartbeat and of every loss of the generation."""
     heartbeat, reset = coordinator._do_heartbeat, coordinator.reset_generation  # noqa: SLF001 - as above
 
     async def heard_heartbeat() -> bool:
-        sent_at = time.monotonic()
+        sent_at = clock()
         answered: bool = await heartbeat()
         if answered:
             membership.heartbeat_answered(sent_at)

@@ -2,15 +2,16 @@
 
 A paused or partitioned worker learns late that the group went on without it. So before every write, send
 and call it asks here: the group knows this member for certain only as long as the last heartbeat that was
-answered was *sent* less than a session ago, on a clock that goes on while the process is stopped.
+answered was *sent* less than a session ago, on a clock that goes on while the process is stopped or the
+machine suspended.
 """
 
 import asyncio
-import time
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from dataclasses import dataclass
 
+from app.stream.clock import elapsed
 from app.stream.errors import NotMine
 
 _LOOK_AGAIN_SECONDS = 0.05
@@ -31,7 +32,7 @@ current_work: ContextVar[Work | None] = ContextVar("current_work", default=None)
 class Membership:
     """What the group coordinator last said about this member; written by the consumer's thread."""
 
-    def __init__(self, session_timeout: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, session_timeout: float, clock: Callable[[], float] = elapsed) -> None:
         self.generation = -1
         self.expelled = True
         """The group does not know this member (any more); it has to join anew."""
@@ -45,7 +46,7 @@ class Membership:
         self.expelled = False
 
     def heartbeat_answered(self, sent_at: float) -> None:
-        """Note that a heartbeat sent at monotonic `sent_at` was accepted."""
+        """Note that a heartbeat sent at `sent_at`, by `clock.elapsed`, was accepted."""
         self._answered = max(self._answered, sent_at)
 
     def reset(self) -> None:

@@ -1,19 +1,20 @@
-"""How long writes without an answer may still be running upstream, on this process's monotonic clock."""
+"""How long writes without an answer may still be running upstream, whether this machine is awake or not."""
 
-import time
 from collections.abc import Callable
+
+from app.stream.clock import elapsed
 
 
 class Settling:
     """A deadline per lane, `seconds` after the send, or after an intent or unsettled row was first seen."""
 
-    def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, seconds: float, clock: Callable[[], float] = elapsed) -> None:
         self._seconds = seconds
         self._clock = clock
         self._until: dict[str, float] = {}
 
     def sent(self, lane: str, at: float) -> None:
-        """A write was sent at monotonic `at` and its outcome is unknown."""
+        """A write was sent at `at`, by `clock.elapsed`, and its outcome is unknown."""
         self._until[lane] = at + self._seconds
 
     def answered(self, lane: str, seconds: float) -> None:

@@ -101,8 +101,8 @@ class Topics:
     def retry_after(self, delay: int) -> RetryTopic:
         """The topic for a delay in seconds.
 
-        A row may owe a timer of former `RETRY_DELAYS`. Where nobody has that topic any more it is the shortest
-        delay that covers it, else the longest.
+        A row may owe a timer of former `RETRY_DELAYS`. Where that topic is gone it is the shortest delay that
+        covers it, else the longest.
         """
         longest_last = sorted(self.retry_read, key=lambda topic: topic.delay)
         return next((topic for topic in longest_last if topic.delay >= delay), longest_last[-1])
