@@ -162,8 +162,8 @@ class BookingLanes:
     async def dead_letter_alone(self, unusable: Unusable) -> None:
         """Send what belongs to no booking to the dead letter topic."""
         letter = codec.letter_for(unusable, self._parts.now())
-        self._parts.narrator.turned_away(unusable)
         await self._app.publish_all([dead_letter(self._topics, letter)])
+        self._parts.narrator.turned_away(letter)
 
     # One input ---------------------------------------------------------------------------------------------
 
@@ -266,11 +266,19 @@ class _Lane:
             faults.reach("before-owed", owed[0].kind)
             await self._parts.app.publish_all(records)
             faults.reach("after-owed", owed[0].kind)
+            if record is None:
+                self._tell_turned_away(owed)
         slots = [slot for thing in owed if isinstance(thing, Drop) for slot in thing.slots]
         if slots:
             await self._tables.behind.put_many(
                 self._partition, dict.fromkeys(self._slot(slot) for slot in slots)
             )
+
+    def _tell_turned_away(self, owed: tuple[Owed, ...]) -> None:
+        """What a row owes is told with the row; these have none."""
+        for thing in owed:
+            if isinstance(thing, SendDeadLetter):
+                self._parts.narrator.turned_away(thing)
 
     def _outgoing(self, record: Record | None, owed: Owed) -> Outgoing:
         topics = self._parts.topics

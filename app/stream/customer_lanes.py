@@ -42,9 +42,9 @@ class CustomerLanes:
         """Answer one request on `booking-signals`."""
         request = codec.read_customer_request(message)
         if isinstance(request, Unusable):
-            self._parts.narrator.turned_away(request)
             letter = codec.letter_for(request, self._parts.now())
             await self._parts.app.publish_all([dead_letter(self._parts.topics, letter)])
+            self._parts.narrator.turned_away(letter)
             return
         answer = await _PhoneLane(self._parts, request, message.partition).run()
         self._parts.narrator.customer(request, answer)

@@ -4,10 +4,9 @@ import structlog
 
 from app.booking.asks import Ask, CustomerAsk
 from app.booking.customer_lane import CustomerRequest, Known
-from app.booking.events import Unusable
 from app.booking.lane import Unhappy
 from app.booking.recheck import SECOND_JOB
-from app.booking.record import Entry, Record
+from app.booking.record import Entry, Record, SendDeadLetter
 
 _log = structlog.get_logger("lanes")
 
@@ -39,16 +38,17 @@ class Narrator:
             plan=entry.plan,
         )
 
-    def turned_away(self, unusable: Unusable) -> None:
-        """A record that belongs to no booking was dead-lettered."""
-        raw = unusable.raw
+    def turned_away(self, letter: SendDeadLetter) -> None:
+        """A record that belongs to no booking, or to one without a row, was dead-lettered."""
+        raw, trouble = letter.raw, letter.trouble
         _log.warning(
             "dead letter",
-            reason=unusable.reason.value,
-            detail=unusable.detail,
+            reason=trouble.reason.value,
+            detail=trouble.detail,
             topic=raw.topic,
             partition=raw.partition,
             offset=raw.offset,
+            trace_id=letter.trace_id,
         )
 
     def sent_late(self, booking_id: str, ask: Ask | CustomerAsk) -> None:

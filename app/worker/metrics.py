@@ -5,7 +5,6 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from app.booking.customer_lane import CustomerRequest, Known
-from app.booking.events import Unusable
 from app.booking.lane import ROW_MISSING, Unhappy
 from app.booking.recheck import SECOND_JOB
 from app.booking.record import Entry, Record, SendDeadLetter, State
@@ -88,10 +87,10 @@ class CountingNarrator(Narrator):
         super().saved(before, record)
         count_saved(self._metrics, before, record)
 
-    def turned_away(self, unusable: Unusable) -> None:
-        """A record that belongs to no booking was dead-lettered."""
-        super().turned_away(unusable)
-        self._metrics.dead_lettered(unusable.reason)
+    def turned_away(self, letter: SendDeadLetter) -> None:
+        """A record that belongs to no booking, or to one without a row, was dead-lettered."""
+        super().turned_away(letter)
+        self._metrics.dead_lettered(letter.trouble.reason)
 
     def customer(self, request: CustomerRequest, answer: Known | Unhappy) -> None:
         """A customer request was answered."""

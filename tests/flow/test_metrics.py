@@ -73,12 +73,15 @@ async def test_what_happens_to_bookings_stands_in_the_metrics(flow: Flow) -> Non
     await flow.view("b-2", state="held")
     await flow.send_raw(b"b-3", b"no event")
     await flow.dead("b-3")
+    await flow.send("cancelled", "b-never", {})
+    await flow.dead("b-never")
 
-    text = await scraped_with(flow, created=1, dead_letters=2)
+    text = await scraped_with(flow, created=1, dead_letters=3)
     assert value(text, listed.CREATIONS.name, result="created") == 1
     assert value(text, listed.CREATIONS.name, result="held") == 1
     assert value(text, listed.DEAD_LETTERS.name, reason="area-not-supported") == 1
     assert value(text, listed.DEAD_LETTERS.name, reason="unreadable") == 1
+    assert value(text, listed.DEAD_LETTERS.name, reason="unknown-booking") == 1
     assert value(text, listed.ATTEMPTS.name, asked="CreateJob", outcome="Accepted") == 1
     assert value(text, f"{listed.BOOKING_TO_JOB.name}_count") == 1
     create = "POST /jpm/v2/tenant/{tenant}/jobs"

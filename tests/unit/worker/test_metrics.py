@@ -11,6 +11,7 @@ from app.booking.lane import ROW_MISSING
 from app.booking.reasons import Reason
 from app.booking.recheck import SECOND_JOB
 from app.booking.record import Entry, Lane, Record, SendDeadLetter, State, Trouble
+from app.stream.codec import letter_for
 from app.telemetry.metric_list import CreationResult
 from app.telemetry.metrics import DeliveryFacts, Facts, Metrics
 from app.worker.metrics import CountingNarrator, count_saved, creation_result
@@ -128,5 +129,6 @@ def test_alarms_of_the_timeline_count(metrics: Metrics) -> None:
 def test_what_belongs_to_no_booking_counts_too(metrics: Metrics) -> None:
     raw = RawEvent(topic="booking-events", partition=0, offset=1, key=None, value=None)
     narrator = CountingNarrator(metrics)
-    narrator.turned_away(Unusable(reason=Reason.UNREADABLE, detail="the value is null", raw=raw))
+    unusable = Unusable(reason=Reason.UNREADABLE, detail="the value is null", raw=raw)
+    narrator.turned_away(letter_for(unusable, NOW))
     assert told(metrics) == {'dead_letters_total{reason="unreadable"} 1.0'}
