@@ -8,7 +8,7 @@ from app.view.rows import BookingSeen, OnItsWay
 from app.web import acting, answers, events, fates, models
 from app.web.envelope import Problem, Reply, success
 from app.web.guard import CALLER
-from app.web.pages import ApiView
+from app.web.pages import BOOKING_ID, ApiView
 from app.web.requests import LONGEST_WAIT, as_model, idempotency_key, json_body, number
 from app.web.services import Services, services
 from app.web.submission import require_view
@@ -16,7 +16,7 @@ from app.web.submission import require_view
 api = Blueprint("bookings")
 
 
-@api.route("/bookings/{bookingId}", name="booking")
+@api.route(f"/bookings/{BOOKING_ID}", name="booking")
 class BookingView(ApiView):
     """GET /bookings/{bookingId}."""
 
@@ -52,7 +52,7 @@ async def _after(
     return later if later is not None and fates.is_over(later, event) else None
 
 
-@api.route("/bookings/{bookingId}/actions", name="actions")
+@api.route(f"/bookings/{BOOKING_ID}/actions", name="actions")
 class ActionsView(ApiView):
     """POST /bookings/{bookingId}/actions."""
 

@@ -72,6 +72,9 @@ class Connection(RequestHandler):
         """Answer what could not be read as a request, and close."""
         if request.writer.output_size > 0:
             raise ConnectionError("the answer has begun: nothing can be put right any more")
+        if isinstance(exc, UnicodeEncodeError):
+            # aiohttp quotes an `Expect` in its refusal, be it text or not.
+            status = 417
         if status >= 500:
             _log.error("a request failed below the views", exc_info=exc)
         else:

@@ -74,7 +74,7 @@ class BatchView(ApiView):
     async def post(self, request: web.Request) -> web.Response:
         """Book up to 100 visits; one that is wrong never spoils the rest."""
         serving = services(request)
-        batch = as_model(models.Batch, json_body(request))
+        batch = as_model(models.Batch, json_body(request), parts_later=True)
         require_view(serving)
         came = asked(request, serving)
         first = _first_places(batch.bookings)

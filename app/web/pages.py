@@ -8,6 +8,9 @@ from faust.web.exceptions import WebError
 
 from app.web.envelope import Problem
 
+BOOKING_ID = "{bookingId:[^/]+}"
+"""A booking's id in a route: without a pattern of its own aiohttp takes none with a brace in it."""
+
 
 class ApiView(View):
     """The base of all views."""

@@ -47,10 +47,18 @@ def parsed(body: bytes) -> object:
     return document
 
 
-def as_model(model: type[M], document: object) -> M:
-    """The document as this model; raises Problem 400 with every field that is wrong."""
+def as_model(model: type[M], document: object, *, parts_later: bool = False) -> M:
+    """The document as this model; raises Problem 400 with every field that is wrong.
+
+    With `parts_later` what is in it is judged by itself later, so that it may be anything here.
+    """
     try:
+        if parts_later:
+            return model.model_validate(document)
         return model.model_validate_json(orjson.dumps(document))
+    except orjson.JSONEncodeError:
+        # What can be read may be nested deeper than what can be written.
+        raise Problem(400, "the body is nested too deep") from None
     except ValidationError as wrong:
         raise invalid(field_errors(wrong)) from None
 

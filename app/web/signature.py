@@ -62,8 +62,8 @@ def _standard(
 ) -> Verdict:
     stamp = headers.get("webhook-timestamp", "")
     message = headers.get("webhook-id", "")
-    if not (message and stamp.isascii() and stamp.isdecimal() and len(stamp) < 12):
-        return Forged("webhook-id or webhook-timestamp is missing")
+    if not (message and message.isascii() and stamp.isascii() and stamp.isdecimal() and len(stamp) < 12):
+        return Forged("webhook-id or webhook-timestamp is missing, or none")
     signed_at = datetime.fromtimestamp(int(stamp), UTC)
     if abs(now - signed_at) > scheme.tolerance:
         return Forged("webhook-timestamp is too old or too new")

@@ -22,6 +22,9 @@ _log = get_logger(__name__)
 _OURS = re.compile(r"/ops(/[^\x00-\x1f\x7f]*)?")
 
 
+_FILES = {file.name: file for file in STATIC.iterdir() if file.suffix in {".css", ".js", ".svg"}}
+
+
 @api.route(SIGN_IN, name="ops_sign_in")
 class SignInView(ApiView):
     """GET and POST /ops/sign-in."""
@@ -85,8 +88,8 @@ class StaticView(ApiView):
 
     async def get(self, request: web.Request, name: str) -> web.Response:  # noqa: ARG002 - Faust's signature
         """A file of the page; its address changes with it, so that it may be kept."""
-        file = STATIC / name
-        if file.parent != STATIC or file.suffix not in {".css", ".js", ".svg"} or not file.is_file():
+        file = _FILES.get(name)
+        if file is None:
             raise Problem(404, "there is no such file")
         kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
         keep = {"Cache-Control": "public, max-age=86400"}

@@ -30,6 +30,7 @@ from app.web.ops.failures import Failure, data_of_bytes, data_of_head, failures
 from app.web.ops.failures import turned_away as failed_away
 from app.web.ops.lines import attempt
 from app.web.ops.visit import OpsView, Visit, booking_path, go_to
+from app.web.pages import BOOKING_ID
 
 api = Blueprint("ops_booking")
 _log = get_logger(__name__)
@@ -94,7 +95,7 @@ async def whole(visit: Visit, booking_id: str) -> Whole:
     )
 
 
-@api.route("/ops/bookings/{bookingId}", name="ops_booking")
+@api.route(f"/ops/bookings/{BOOKING_ID}", name="ops_booking")
 class BookingView(OpsView):
     """GET and POST /ops/bookings/{bookingId}."""
 
@@ -191,7 +192,7 @@ def curl(booking_id: str) -> str:
 # Acting ---------------------------------------------------------------------------------------------------
 
 
-@api.route("/ops/bookings/{bookingId}/actions", name="ops_act")
+@api.route(f"/ops/bookings/{BOOKING_ID}/actions", name="ops_act")
 class ActView(OpsView):
     """POST /ops/bookings/{bookingId}/actions."""
 
@@ -218,7 +219,7 @@ async def _act(
     return go_to(f"{booking_path(booking_id)}?event={made.event_id}")
 
 
-@api.route("/ops/bookings/{bookingId}/repair", name="ops_repair")
+@api.route(f"/ops/bookings/{BOOKING_ID}/repair", name="ops_repair")
 class RepairView(OpsView):
     """GET and POST /ops/bookings/{bookingId}/repair."""
 

@@ -64,4 +64,8 @@ def event_text(value: bytes | None, *, revealed: bool) -> str:
     except orjson.JSONDecodeError:
         text = value.decode(errors="replace")
         return text if revealed else masked_text(text)
-    return orjson.dumps(document if revealed else masked(document), option=orjson.OPT_INDENT_2).decode()
+    try:
+        return orjson.dumps(document if revealed else masked(document), option=orjson.OPT_INDENT_2).decode()
+    except orjson.JSONEncodeError:
+        # What could be read may be nested deeper than what can be written; masked, it was cut before.
+        return value.decode(errors="replace")
