@@ -9,7 +9,7 @@ from app.booking.creation import begin, close_for, go_on_creating, is_creating, 
 from app.booking.events import CREATION, Booking, BookingEvent, Data, Invalid, read, validate
 from app.booking.identity import Progress, mark
 from app.booking.inputs import Facts
-from app.booking.lane import Decision, hold, noted, saved, turn_away, unchanged
+from app.booking.lane import Decision, hold, noted, on_record, saved, turn_away, unchanged
 from app.booking.reasons import Reason
 from app.booking.record import Closing, Head, Phase, Record, SendDeadLetter, State, Trouble, queued
 from app.booking.status import Status
@@ -124,7 +124,7 @@ def _overtakes(record: Record, closing: Closing, facts: Facts) -> Decision:
         record, facts, closing.head, asked="-", outcome="overtaking", decision="look whether the job is there"
     )
     record = record.with_lane(closing=closing, attempts=0, first_failed=None, last=None)
-    return go_on_creating(replace(record, state=State.PENDING), facts)
+    return on_record(go_on_creating(replace(record, state=State.PENDING), facts), facts)
 
 
 def _queued(record: Record, head: Head, facts: Facts, *, exempt: bool) -> Decision:

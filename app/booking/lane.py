@@ -79,6 +79,19 @@ AnnounceType = Literal[
 ]
 
 
+def on_record(decision: Decision, facts: Facts) -> Decision:
+    """The same, its record written before ServiceTitan is asked.
+
+    It is for what changes whatever the lane was about to do: were it not on record, the worker that goes on
+    after a death would take what was done for somebody else's doing. The timer brings the lane back then.
+    """
+    record = decision.record
+    if decision.save or record is None or not isinstance(decision.then, Perform):
+        return decision
+    waiting = wait(record, facts, Waits.RETRY, min(facts.policy.retry_delays))
+    return replace(decision, record=waiting, save=True)
+
+
 def unchanged(record: Record | None) -> Decision:
     """Nothing happens, and nothing is written."""
     return Decision(record=record)

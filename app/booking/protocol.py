@@ -14,7 +14,7 @@ from app.booking.doubt import doubt_of
 from app.booking.engine import decide
 from app.booking.inputs import Facts, Given, Intent, Resumed, Taken
 from app.booking.lane import Decision, Perform, Rest, Take
-from app.booking.record import Announce, Head, Owed, Phase, Record
+from app.booking.record import Announce, Head, Owed, Phase, Record, SendDeadLetter
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +153,12 @@ def _saved(record: Record) -> Generator[Effect, Any, Record]:
     stamped: Record = yield Save(record, along)
     if after:
         yield Publish(stamped, after)
-    # Cleared by the next write, never by a write of its own.
-    return replace(stamped, owes=())
+    stamped = replace(stamped, owes=())
+    if any(isinstance(owed, SendDeadLetter) for owed in after):
+        # Whatever is owed is sent again when the next worker touches the row: of all else that changes
+        # nothing, but a dead letter would tell of one more failure. Of the rest the next write tells.
+        stamped = yield Save(stamped, ())
+    return stamped
 
 
 def intent_for(record: Record, ask: Ask, facts: Facts) -> Intent:

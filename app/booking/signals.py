@@ -12,7 +12,7 @@ from app.booking.customers import customer_digest
 from app.booking.events import CREATION, Booking, Invalid, validate
 from app.booking.identity import Progress, forget, mark
 from app.booking.inputs import Action, CustomerFailed, CustomerResolved, Facts, Observed, Signal, Taken
-from app.booking.lane import Decision, Take, announced, missing, noted, saved, unchanged
+from app.booking.lane import Decision, Take, announced, missing, noted, on_record, saved, unchanged
 from app.booking.reasons import Reason
 from app.booking.record import (
     Closing,
@@ -49,7 +49,7 @@ def signalled(record: Record | None, signal: Signal, facts: Facts) -> Decision:
         case Observed():
             return _observed(record, signal, signal.says, facts)
         case Action():
-            return _act(_taken_in(record, signal), signal, signal.says, facts)
+            return on_record(_act(_taken_in(record, signal), signal, signal.says, facts), facts)
 
 
 def _taken_in(record: Record, signal: Signal) -> Record:
@@ -267,7 +267,7 @@ def worked_again(record: Record, taken: Taken, action: Action, facts: Facts) -> 
         head = replace(head, data=orjson.dumps(action.data).decode())
     head = replace(head, plan=action.plan, redriven=True)
     record = replace(record, seen=forget(record.seen, head.digest))
-    return admit(record, head, contents(head, record.booking_id), facts)
+    return on_record(admit(record, head, contents(head, record.booking_id), facts), facts)
 
 
 def _refused(record: Record, signal: Signal, action: Action, facts: Facts, why: str) -> Decision:

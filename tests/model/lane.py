@@ -262,7 +262,8 @@ def _told(world: World, owed: Announce, record: Record) -> World:
     """Sent beside the row, an announcement may be there and the row not."""
     row = world.row
     ahead = row is None or record.sequence > row.sequence
-    return world._replace(told=Told(owed.type, view_of(record), ahead))
+    kinds = frozenset({owed.type}) | (world.told.kinds if world.told else frozenset())
+    return world._replace(told=Told(kinds, view_of(record), ahead))
 
 
 def view_of(record: Record) -> tuple[object, ...]:

@@ -20,13 +20,13 @@ from app.booking.outcomes import Failed, Refused
 from app.booking.protocol import needs_settling
 from app.booking.reasons import Reason
 from app.booking.record import Phase, Record, State
-from app.booking.status import ENDED, FROM_UPSTREAM, Status
+from app.booking.status import ENDED, FROM_UPSTREAM, MAY_BE_RESCHEDULED, MAY_BECOME, Status
 from tests.model.lane import Rules, ViolationError, die, landings, settled, view_of, work
 from tests.model.world import World, canonical
 from tests.support.bookings import SIGNALS, signal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from app.booking.events import BookingEvent
 
@@ -214,6 +214,7 @@ def check_quiet(scenario: Scenario, world: World) -> None:
     _check_last(scenario, world, row)
     _check_told(world, row)
     _check_upstream(scenario, world, row)
+    _check_legal(scenario, row)
 
 
 def _check_events(scenario: Scenario, world: World, row: Record) -> None:
@@ -271,12 +272,51 @@ def _check_told(world: World, row: Record) -> None:
         raise ViolationError(f"announced {world.told.view}, and it is {view_of(row)}")
     if world.told.ahead:
         raise ViolationError("what was announced is ahead of the row")
+    wanted = {"booking.held"} if row.state is State.HELD else set()
+    if row.state is State.CLOSED:
+        wanted = {"booking.closed"}
+    if row.job is not None:
+        wanted = {"job.created"} | ({"job.cancelled"} if row.job.status is Status.CANCELLED else set())
+    if not wanted <= world.told.kinds:
+        raise ViolationError(f"{wanted - world.told.kinds} was never announced")
 
 
-def _gave_up(scenario: Scenario, row: Record) -> bool:
+def _check_legal(scenario: Scenario, row: Record) -> None:
+    """Nobody but these events changes the job: what is legal after those before it is not turned away.
+
+    What was given up, or was turned away rightly, had no effect.
+    """
+    if (
+        scenario.actions
+        or row.state is State.CLOSED
+        or _gave_up(scenario, row, besides={Reason.ILLEGAL_TRANSITION})
+    ):
+        return
+    status = Status.SCHEDULED
+    for event in scenario.events:
+        wanted = status
+        match event.data:
+            case StatusChanged(status=wanted):
+                legal = wanted is status or wanted in MAY_BECOME[status]
+            case Cancelled():
+                wanted = Status.CANCELLED
+                legal = wanted is status or wanted in MAY_BECOME[status]
+            case Rescheduled():
+                legal = status in MAY_BE_RESCHEDULED
+            case _:
+                continue
+        turned_away = look_up(row.seen, event.identity.digest()) is Reason.ILLEGAL_TRANSITION
+        if legal and turned_away:
+            raise ViolationError(
+                f"{event.identity.id} was turned away, and is legal of a job that is {status}"
+            )
+        status = wanted if legal else status
+
+
+def _gave_up(scenario: Scenario, row: Record, besides: Collection[Reason] = ()) -> bool:
     became = {look_up(row.seen, event.identity.digest()) for event in scenario.events}
     became |= {failed.trouble.reason for failed in row.failed}
-    return any(isinstance(one, Reason) for one in became - {Reason.INVALID, Reason.BOOKING_EXISTS})
+    return any(isinstance(one, Reason) for one in became - {Reason.INVALID, Reason.BOOKING_EXISTS, *besides})
 
 
 def _check_upstream(scenario: Scenario, world: World, row: Record) -> None:

@@ -79,6 +79,13 @@ def scenarios(*, deep: bool) -> Iterator[Scenario]:
         crashes=more,
         faults=3 + more,
     )
+    if deep:
+        yield Scenario(
+            name="created unseen, dispatched, cancelled",
+            events=(CREATED, status_changed("dispatched", 1), cancelled(2)),
+            crashes=1,
+            faults=1,
+        )
     yield Scenario(
         name="invalid, moved, valid, cancelled",
         events=(INVALID, MOVED, created(2), cancelled(3)),

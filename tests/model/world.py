@@ -68,9 +68,12 @@ class Late:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What the outside was told last of the booking. `ahead`: its sequence is above the row's."""
+    """What the outside was told of the booking: the kinds, and the last view.
 
-    kind: str
+    `ahead`: its sequence is above the row's.
+    """
+
+    kinds: frozenset[str]
     view: tuple[object, ...]
     ahead: bool
 

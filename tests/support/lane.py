@@ -68,6 +68,9 @@ class Lane:
         self.owed: list[Owed] = []
         self.removed = False
         self._signals = 0
+        self._stored: Record | None = None
+        self._stored_at_call: Record | None = None
+        self._untouched = False
 
     @property
     def row(self) -> Record:
@@ -94,6 +97,7 @@ class Lane:
         """Work one input; `asks`, `effects` and `owed` are those of this input."""
         self.asks, self.effects, self.owed = [], [], []
         left = list(outcomes)
+        first_touch, self._untouched = first_touch or self._untouched, False
         steps = handle(self.record, given, self.intent, first_touch=first_touch)
         answer: Any = None
         while True:
@@ -112,7 +116,8 @@ class Lane:
                 return Facts(now=self.now, me=self.me, settle_left=self.settle_left, policy=self.policy)
             case Save(record=record, along=along):
                 self.owed += along
-                return replace(record, sequence=record.sequence + 1)
+                self._stored = replace(record, sequence=record.sequence + 1)
+                return self._stored
             case Publish(owed=owed):
                 self.owed += owed
                 for slot in (slot for one in owed if isinstance(one, Drop) for slot in one.slots):
@@ -125,6 +130,7 @@ class Lane:
                 self.intent = intent
             case Call(ask=ask):
                 self.asks.append(ask)
+                self._stored_at_call = self._stored
                 outcome = outcomes.pop(0) if outcomes else self._usual(ask)
                 return Answered(ask=ask, outcome=outcome, duration_ms=120)
             case Remove():
@@ -157,6 +163,16 @@ class Lane:
     def timer(self, *outcomes: Came) -> Lane:
         """The timer of the lane's turn fires."""
         return self.give(Fired(turn=self.row.lane.turn), *outcomes)
+
+    def died_at_call(self) -> Lane:
+        """The worker died at the last call, done or not: another one has the row as it stood."""
+        self._stored = self._stored_at_call
+        return self.died()
+
+    def died(self) -> Lane:
+        """The worker died at rest: another one goes on with the row as it stands in the table."""
+        self.record, self._untouched = self._stored, True
+        return self.another_worker()
 
     def another_worker(self) -> Lane:
         """The next input is worked by a process that did not begin what stands in the row."""

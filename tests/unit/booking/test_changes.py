@@ -227,30 +227,15 @@ def test_a_write_of_a_process_that_died_is_sent_again_before_anything_else_is_wr
 
 def test_the_write_after_a_closing_cancellation_waits_for_one_that_a_dead_process_may_have_sent() -> None:
     lane = creating().customer_is_found(NO_ANSWER)
-    before, lane.settle_left = lane.row, 90
+    lane.settle_left = 90
     there = accepted((job_seen(),))
     lane.event(cancelled(1), there)
-    lane.record = before
 
-    lane.another_worker().event(cancelled(1), there)
+    lane.died_at_call().timer(there)
     assert [type(ask).__name__ for ask in lane.asks] == ["FindJob", "Cancel"]
     lane.event(status_changed("scheduled", 2))
 
     assert (lane.asks, lane.row.lane.waits) == ([], Waits.SETTLE)
-
-
-def test_a_job_found_by_its_timer_does_not_forget_the_cancellation_that_a_dead_process_sent() -> None:
-    lane = creating().customer_is_found(NO_ANSWER)
-    before, lane.settle_left = lane.row, 90
-    there = accepted((job_seen(),))
-    lane.event(cancelled(1), there)
-    lane.record = before
-
-    lane.another_worker().timer(there).event(cancelled(1))
-    assert (lane.asks, lane.row.lane.waits) == ([], Waits.SETTLE)
-
-    lane.settle_left = 0
-    assert [type(ask).__name__ for ask in lane.timer().asks] == ["Cancel"]
 
 
 def test_another_event_waits_for_the_write_of_a_process_that_died() -> None:

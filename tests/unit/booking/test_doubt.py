@@ -74,13 +74,14 @@ def test_a_worker_that_takes_over_doubts_what_the_last_one_sent() -> None:
     lane = in_status("cancelled").event(
         status_changed("scheduled", 2), Refused(reason=Reason.REFUSED, detail="")
     )
-    before = lane.row
     lane.act("retry", FAILED)
-    lane.record = before
+    lane.died_at_call().event(cancelled(3))
+    assert kinds(lane) == []
 
-    lane.another_worker().event(cancelled(3), FAILED)
-    assert kinds(lane) == ["Cancel"]
-
+    assert kinds(lane.timer(FAILED).timer(FAILED).timer(FAILED).timer(FAILED, FAILED)) == [
+        "PutBack",
+        "Cancel",
+    ]
     assert kinds(lane.timer()) == ["Cancel"]
 
 

@@ -70,7 +70,7 @@ def test_a_move_that_is_refused_waits_for_an_operator_and_the_record_says_how_it
 
 def test_a_move_that_failed_comes_again() -> None:
     lane = repaired(THERE, FAILED)
-    assert [timer.turn for timer in lane.timers] == [lane.row.lane.turn]
+    assert lane.timers[-1].turn == lane.row.lane.turn
 
     lane.timer(accepted(None, NOW))
 
@@ -103,11 +103,10 @@ def test_it_is_said_that_what_could_not_be_cancelled_is_as_before_the_repair() -
 
 def test_the_next_move_waits_for_that_of_a_process_that_died() -> None:
     lane = repaired(FAILED).timer(FAILED).timer(FAILED).timer(FAILED)
-    before, repair = lane.row, {"data": BOOKED | {"scheduledDate": WANTED}}
-    lane.act("repair", THERE, NO_ANSWER, **repair)
-    lane.record, lane.settle_left = before, 90
+    lane.act("repair", THERE, NO_ANSWER, data=BOOKED | {"scheduledDate": WANTED})
+    lane.settle_left = 90
 
-    lane.another_worker().act("repair", THERE, **repair)
+    lane.died_at_call().timer(THERE)
     assert (kinds(lane), lane.row.lane.waits) == (["FindJob"], Waits.SETTLE)
     lane.event(rescheduled(1))
     lane.settle_left = 0
@@ -140,11 +139,9 @@ def test_a_job_made_of_the_repair_and_found_later_is_right_as_it_is() -> None:
 def test_a_job_that_a_dead_process_made_of_the_repair_is_right_as_it_is() -> None:
     repair = {"data": BOOKED | {"scheduledDate": WANTED, "problemType": SHORT}}
     lane = repaired(FAILED).timer(FAILED).timer(FAILED).timer(FAILED)
-    before = lane.row
     lane.act("repair", accepted(()), NO_ANSWER, **repair)
-    lane.record = before
 
-    lane.another_worker().act("repair", THERE, **repair)
+    lane.died_at_call().timer(THERE)
 
     assert kinds(lane) == ["FindJob"]
     assert lane.row.job is not None

@@ -34,11 +34,14 @@ def test_an_announcement_of_a_job_travels_with_its_row() -> None:
 def test_dead_letter_and_held_come_strictly_after_their_row() -> None:
     lane = creating().customer_is_found(REFUSED)
 
-    save, publish = lane.effects[-2:]
+    save, publish, sent = lane.effects[-3:]
     assert isinstance(save, Save)
     assert save.along == ()
     assert isinstance(publish, Publish)
     assert {type(owed) for owed in publish.owed} == {SendDeadLetter, Announce}
+    # The next worker that touches the row does not send it again.
+    assert isinstance(sent, Save)
+    assert (sent.record.owes, sent.along) == ((), ())
 
 
 def test_what_stands_behind_is_durable_before_the_row_that_counts_on_it() -> None:
