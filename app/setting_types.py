@@ -1,7 +1,6 @@
 """What settings are made of: types that parse themselves from an environment variable's text."""
 
 import base64
-import binascii
 import ipaddress
 import re
 import uuid
@@ -22,6 +21,12 @@ class Mode(StrEnum):
     SIMULATION = "simulation"
     SANDBOX = "sandbox"
     LIVE = "live"
+
+
+LEAST_KEY = 16
+"""Characters of a key for the HTTP API: fewer may be guessed."""
+LEAST_SECRET = 16
+"""Bytes of a webhook secret once decoded: fewer may be found out from one signed body."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,17 +117,28 @@ def _key(entry: str, kind: str, place: int) -> ApiKey:
         raise ValueError(f"the name of key {place} is not 1 to 50 letters, digits, '.', '@', '-' or '_'")
     if not re.fullmatch(r"[!-~]+", key):
         raise ValueError(f"key {place} is empty or has a blank or a character that is not ASCII in it")
+    if len(key) < LEAST_KEY:
+        raise ValueError(f"key {place} has {len(key)} characters, a key needs at least {LEAST_KEY}")
     return ApiKey(name=name or f"{kind}-{place}", key=SecretStr(key))
 
 
+def webhook_key(secret: str) -> bytes:
+    """The bytes that a secret signs with: base64 after `whsec_` (Standard Webhooks), else the text itself.
+
+    Raises ValueError, whose text does not show it, for one that is no base64.
+    """
+    if not secret.startswith("whsec_"):
+        return secret.encode()
+    try:
+        return base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+    except ValueError:
+        raise ValueError("a secret that starts with whsec_ is not base64") from None
+
+
 def _webhook_secret(value: SecretStr) -> SecretStr:
-    """A webhook secret; what starts with `whsec_` must be base64 (Standard Webhooks)."""
-    text = value.get_secret_value()
-    if text.startswith("whsec_"):
-        try:
-            base64.b64decode(text.removeprefix("whsec_"), validate=True)
-        except binascii.Error:
-            raise ValueError("a secret that starts with whsec_ is not base64") from None
+    found = len(webhook_key(value.get_secret_value()))
+    if found < LEAST_SECRET:
+        raise ValueError(f"a secret has {found} bytes, it needs at least {LEAST_SECRET}")
     return value
 
 

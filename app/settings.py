@@ -180,12 +180,16 @@ class Settings(BaseModel):
         10.0, "How long an answer over HTTP waits for its job.", "0 to 30"
     )
     api_read_keys: types.ReadKeys = _setting(
-        (), "Keys that may read.", "comma-separated name:key, the name optional", shown="none", secret=True
+        (),
+        "Keys that may read.",
+        f"comma-separated name:key, the name optional, a key of {types.LEAST_KEY} characters or more",
+        shown="none",
+        secret=True,
     )
     api_act_keys: types.ActKeys = _setting(
         (),
         "Keys that may act, and read.",
-        "comma-separated name:key, the name optional",
+        f"comma-separated name:key, the name optional, a key of {types.LEAST_KEY} characters or more",
         shown="none",
         secret=True,
     )
@@ -195,7 +199,7 @@ class Settings(BaseModel):
             "Secrets a webhook may be signed with; `whsec_` starts one in base64. "
             "Without any, webhooks are taken in simulation only."
         ),
-        "comma-separated secrets",
+        f"comma-separated secrets of {types.LEAST_SECRET} bytes or more, decoded",
         shown="none",
         secret=True,
     )

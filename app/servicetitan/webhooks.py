@@ -28,7 +28,10 @@ _STATUSES: Mapping[str, Status] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobReport:
-    """A job was in this status at that time of ServiceTitan's; without a status it only changed somehow."""
+    """A job was in this status at that time of ServiceTitan's; without a status it only changed somehow.
+
+    A status without a time of its own is none: the same body may be sent again when it is long untrue.
+    """
 
     job_id: int
     status: Status | None
@@ -54,7 +57,7 @@ Read: TypeAlias = JobReport | NotAboutAJob | Unreadable
 
 
 def read_webhook(body: bytes, received: datetime) -> Read:
-    """What the body says. `received` stands for the time where the body tells none; never raises."""
+    """What the body says; `received` stands for the time where it tells none. Never raises."""
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError as wrong:
@@ -83,7 +86,7 @@ def _plain(document: Mapping[str, Any], received: datetime) -> Read:
     at = _first_time(document, ("occurredAt",))
     if at is None and "occurredAt" in document:
         return Unreadable("occurredAt is no time")
-    return JobReport(job_id=job_id, status=Status(word), at=at or received, event=_event_of(document))
+    return _report(job_id, Status(word), at, received, document)
 
 
 def _enveloped(document: Mapping[str, Any], data: Mapping[str, Any], received: datetime) -> Read:
@@ -96,8 +99,7 @@ def _enveloped(document: Mapping[str, Any], data: Mapping[str, Any], received: d
     if job_id is None:
         return NotAboutAJob(event) if event else Unreadable("data names no job")
     at = _first_time(data, _TIMES_OF_A_JOB) or _first_time(document, _TIMES_OF_AN_ENVELOPE)
-    status = _status(data, of_a_job=of_a_job)
-    return JobReport(job_id=job_id, status=status, at=at or received, event=event)
+    return _report(job_id, _status(data, of_a_job=of_a_job), at, received, document)
 
 
 def _v1(document: Mapping[str, Any], received: datetime) -> Read:
@@ -106,12 +108,16 @@ def _v1(document: Mapping[str, Any], received: datetime) -> Read:
     if job_id is None:
         return Unreadable("id is no job's id")
     at = _first_time(document, _TIMES_OF_A_JOB) or _first_time(document, _TIMES_OF_AN_ENVELOPE)
-    return JobReport(
-        job_id=job_id,
-        status=_status(document, of_a_job=True),
-        at=at or received,
-        event=_event_of(document),
-    )
+    return _report(job_id, _status(document, of_a_job=True), at, received, document)
+
+
+def _report(
+    job_id: int, status: Status | None, at: datetime | None, received: datetime, document: Mapping[str, Any]
+) -> JobReport:
+    event = _event_of(document)
+    if at is None:
+        return JobReport(job_id=job_id, status=None, at=received, event=event)
+    return JobReport(job_id=job_id, status=status, at=at, event=event)
 
 
 def _status(job: Mapping[str, Any], *, of_a_job: bool) -> Status | None:

@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias
 
 from standardwebhooks import Webhook
 
-_PREFIX = "whsec_"
+from app.setting_types import webhook_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ def verify(
     With a `webhook-signature` it is judged by Standard Webhooks (https://www.standardwebhooks.com), whose
     time stamp guards against replay; else by HMAC-SHA256 of the body in the scheme's header.
     """
-    keys = [_key(secret) for secret in secrets]
+    keys = [webhook_key(secret) for secret in secrets]
     if "webhook-signature" in headers:
         return _standard(body, headers, keys, scheme, now)
     given = _decoded(headers.get(scheme.header, ""), scheme.encoding)
@@ -90,13 +90,6 @@ def _match(expected: Sequence[bytes], given: Sequence[bytes]) -> Verdict:
             if hmac.compare_digest(ours, theirs):
                 found = place
     return Forged("the signature is not ours") if found is None else Verified(f"key {found}")
-
-
-def _key(secret: str) -> bytes:
-    """A secret that starts with `whsec_` is base64, any other is used as it is."""
-    if secret.startswith(_PREFIX):
-        return base64.b64decode(secret.removeprefix(_PREFIX))
-    return secret.encode()
 
 
 def _decoded(text: str, encoding: Literal["hex", "base64"]) -> bytes | None:

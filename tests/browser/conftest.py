@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 CHROMIUM = "/usr/bin/chromium"
 SCREENSHOTS = Path(__file__).parents[2] / ".cache" / "screenshots"
-READ_KEY, ACT_KEY = "read-key-of-ann", "act-key-of-bo"
+READ_KEY, ACT_KEY = "read-key-of-ann-0", "act-key-of-bo-000"
 KEYS = {"API_READ_KEYS": f"ann:{READ_KEY}", "API_ACT_KEYS": f"bo:{ACT_KEY}"}
 T = TypeVar("T")
 

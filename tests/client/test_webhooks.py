@@ -13,6 +13,7 @@ from app.servicetitan.breaker import ENOUGH_LANES, Trouble
 from app.servicetitan.watch import Away
 from app.simulator.control import Outage, outage
 from app.simulator.faults import FaultKind, FaultRequest
+from app.simulator.wire.jpm import JobStatus
 from app.stream.errors import NotMine
 from app.stream.message import Message
 from app.telemetry.metric_list import WebhookResult
@@ -47,7 +48,11 @@ class Worked:
 
     async def hint(self, job_id: int, upstream: Upstream) -> None:
         """A webhook that only names its job."""
-        body = orjson.dumps({"eventType": "appointment.updated", "data": {"jobId": job_id}})
+        await self.sent({"eventType": "appointment.updated", "data": {"jobId": job_id}}, job_id, upstream)
+
+    async def sent(self, said: object, job_id: int, upstream: Upstream) -> None:
+        """A webhook with this body."""
+        body = orjson.dumps(said)
         message = Message(
             topic="servicetitan-webhooks",
             partition=0,
@@ -171,3 +176,15 @@ async def test_reading_goes_on_while_writes_are_refused(
     await worked.hint(our_job(simulator), upstream)
     assert worked.reported == [("b-1", Status.SCHEDULED)]
     assert upstream.gate.trouble is Trouble.REFUSALS
+
+
+async def test_a_body_without_a_time_that_is_sent_again_does_not_take_its_job_back(
+    simulator: RunningSimulator, upstream: Upstream, view: FedView
+) -> None:
+    """What counts is what ServiceTitan shows now: so nothing needs to be kept to know a replay by."""
+    worked = Worked(view)
+    job_id = our_job(simulator)
+    simulator.state.world.jobs.rows[job_id].status = JobStatus.COMPLETED
+    for _ in range(2):
+        await worked.sent({"eventId": "e-1", "jobId": job_id, "status": "dispatched"}, job_id, upstream)
+    assert worked.reported == [("b-1", Status.COMPLETED)] * 2

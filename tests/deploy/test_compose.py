@@ -124,14 +124,18 @@ def test_every_variable_is_a_setting_and_has_a_value_that_is_taken(name: str) ->
 
 def test_the_keys_can_be_chosen() -> None:
     chosen = resolved(
-        {"ACT_KEY": "act-1234567890", "READ_KEY": "read-123456", "WEBHOOK_SECRET": "hook-123456"}
+        {
+            "ACT_KEY": "act-12345678901234",
+            "READ_KEY": "read-12345678901",
+            "WEBHOOK_SECRET": "hook-12345678901",
+        }
     )
     settings = load(chosen["services"]["worker-1"]["environment"])
     (act,), (read,), (secret,) = settings.api_act_keys, settings.api_read_keys, settings.webhook_secrets
-    assert act.key.get_secret_value() == "act-1234567890"
-    assert read.key.get_secret_value() == chosen["configs"]["read-key"]["content"] == "read-123456"
-    assert secret.get_secret_value() == "hook-123456"
-    assert "--webhook-secret=hook-123456" in chosen["services"]["simulator"]["command"]
+    assert act.key.get_secret_value() == "act-12345678901234"
+    assert read.key.get_secret_value() == chosen["configs"]["read-key"]["content"] == "read-12345678901"
+    assert secret.get_secret_value() == "hook-12345678901"
+    assert "--webhook-secret=hook-12345678901" in chosen["services"]["simulator"]["command"]
 
 
 def test_every_variable_of_kafka_is_one_that_the_tests_use_or_a_name_for_its_listeners() -> None:

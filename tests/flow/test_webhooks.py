@@ -34,7 +34,7 @@ async def told(
             prefix,
             folder,
             simulator,
-            WEBHOOK_SECRETS=f"an old secret,{SECRET}",
+            WEBHOOK_SECRETS=f"an old secret of ours,{SECRET}",
             SERVICETITAN_SWEEP_SECONDS=str(sweep),
         ) as flow,
         worker_here(flow.settings),

@@ -89,4 +89,4 @@ def test_wrong_settings_are_not_well(
     ],
 )
 def test_a_worker_is_asked_where_it_listens(host: str, url: str) -> None:
-    assert address(load({"WEB_HOST": host, "API_ACT_KEYS": "ops:k3y-k3y-k3y-k3y"})) == url
+    assert address(load({"WEB_HOST": host, "API_ACT_KEYS": "ops:k3y-k3y-k3y-k3y-k3y"})) == url

@@ -121,7 +121,7 @@ def test_live_names_all_that_is_missing_at_once() -> None:
 
 def test_live_says_at_start_that_webhooks_need_a_secret() -> None:
     assert "WEBHOOK_SECRETS" in load(LIVE).notices[0]
-    assert load({**LIVE, "WEBHOOK_SECRETS": "s"}).notices == ()
+    assert load({**LIVE, "WEBHOOK_SECRETS": "s" * 16}).notices == ()
 
 
 def test_the_client_secret_has_two_names() -> None:
@@ -131,16 +131,30 @@ def test_the_client_secret_has_two_names() -> None:
 
 
 def test_keys_have_names_or_are_called_after_their_place() -> None:
-    settings = load({"API_ACT_KEYS": "ann:k1, k2", "API_READ_KEYS": "k3"})
+    settings = load({"API_ACT_KEYS": f"ann:{'a' * 16}, {'b' * 16}", "API_READ_KEYS": "c" * 16})
     held = [(key.name, key.key.get_secret_value()) for key in settings.api_act_keys]
-    assert held == [("ann", "k1"), ("act-2", "k2")]
+    assert held == [("ann", "a" * 16), ("act-2", "b" * 16)]
     assert [key.name for key in settings.api_read_keys] == ["read-1"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("WEBHOOK_SECRETS", "whsec_", "a secret has 0 bytes, it needs at least 16"),
+        ("WEBHOOK_SECRETS", "a", "a secret has 1 bytes, it needs at least 16"),
+        ("WEBHOOK_SECRETS", f"{'s' * 16},whsec_MTIzNDU2Nzg5MDEyMzQ1", "a secret has 15 bytes"),
+        ("API_ACT_KEYS", "a", "key 1 has 1 characters, a key needs at least 16"),
+        ("API_READ_KEYS", f"ann:{'r' * 16},bo:{'r' * 15}", "key 2 has 15 characters"),
+    ],
+)
+def test_a_secret_that_may_be_guessed_stops_the_start(name: str, value: str, said: str) -> None:
+    assert f"{name}: {said}" in refusal({name: value})
 
 
 def test_another_host_than_loopback_needs_act_keys() -> None:
     assert "API_ACT_KEYS" in refusal({"WEB_HOST": EVERYWHERE})
-    assert "API_ACT_KEYS" in refusal({"WEB_HOST": EVERYWHERE, "API_READ_KEYS": "k"})
-    assert load({"WEB_HOST": EVERYWHERE, "API_ACT_KEYS": "k"}).web_host == EVERYWHERE
+    assert "API_ACT_KEYS" in refusal({"WEB_HOST": EVERYWHERE, "API_READ_KEYS": "k" * 16})
+    assert load({"WEB_HOST": EVERYWHERE, "API_ACT_KEYS": "k" * 16}).web_host == EVERYWHERE
     for host in ("localhost", "127.0.0.9", "::1"):
         assert load({"WEB_HOST": host}).web_host == host
 
@@ -230,7 +244,10 @@ def test_what_other_programs_put_into_the_environment_is_left_alone(name: str) -
     "environ",
     [
         {"API_ACT_KEYS": "ann:topsecret topsecret"},
-        {"API_ACT_KEYS": "topsecret", "API_READ_KEYS": "topsecret"},
+        {"API_ACT_KEYS": "topsecret-topsecret", "API_READ_KEYS": "topsecret-topsecret"},
+        {"API_ACT_KEYS": "topsecret"},
+        {"WEBHOOK_SECRETS": "topsecret"},
+        {"WEBHOOK_SECRETS": "whsec_dG9wc2VjcmV0"},
         {"API_ACT_KEYS": "ann lee:topsecret"},
         {"WEBHOOK_SECRETS": "whsec_topsecret%"},
         {"SERVICETITAN_API_KEY": "topsecret", "SERVICETITAN_CLIENT_SECRET": "topsecret2"},
@@ -247,9 +264,9 @@ def test_a_repr_never_shows_a_secret() -> None:
     settings = load(
         {
             **LIVE,
-            "API_ACT_KEYS": "ann:topsecret",
-            "API_READ_KEYS": "topsecret2",
-            "WEBHOOK_SECRETS": "whsec_dG9wc2VjcmV0,topsecret",
+            "API_ACT_KEYS": "ann:topsecret-topsecret",
+            "API_READ_KEYS": "topsecret-topsecret2",
+            "WEBHOOK_SECRETS": "whsec_dG9wc2VjcmV0LXRvcHNlY3JldA==,topsecret-topsecret",
             "KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT",
             "KAFKA_SASL_USERNAME": "me",
             "KAFKA_SASL_PASSWORD": "topsecret",
@@ -257,7 +274,7 @@ def test_a_repr_never_shows_a_secret() -> None:
     )
     assert "topsecret" not in repr(settings)
     assert "topsecret" not in str(settings)
-    assert settings.webhook_secrets[1].get_secret_value() == "topsecret"
+    assert settings.webhook_secrets[1].get_secret_value() == "topsecret-topsecret"
 
 
 def test_settings_are_frozen() -> None:

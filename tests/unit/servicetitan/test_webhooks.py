@@ -60,10 +60,19 @@ def test_a_plain_form_that_is_wrong_is_told(body: dict[str, Any]) -> None:
     assert isinstance(said(body), Unreadable)
 
 
-def test_a_plain_form_without_a_time_is_of_when_it_came() -> None:
-    assert said({"jobId": 1, "status": "completed"}) == JobReport(
-        job_id=1, status=Status.COMPLETED, at=RECEIVED
-    )
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"jobId": 1, "status": "dispatched"},
+        {"eventType": "job.updated", "data": {"id": 1, "jobStatus": "Dispatched"}},
+        {"id": 1, "jobNumber": "1", "jobStatus": "Dispatched"},
+    ],
+)
+def test_a_status_without_a_time_is_not_believed_but_asked_for(body: dict[str, Any]) -> None:
+    """Sent again it would take the job back: nothing in it tells that it is old."""
+    report = said(body)
+    assert isinstance(report, JobReport)
+    assert (report.job_id, report.status, report.at) == (1, None, RECEIVED)
 
 
 def test_the_v1_form_is_the_job_itself_in_utc_without_saying_so() -> None:

@@ -23,5 +23,7 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
 @pytest.fixture
 async def keyed(tmp_path: Path) -> AsyncIterator[Served]:
     """With a key that may read and one that may act."""
-    async with serving(tmp_path, API_READ_KEYS="ann:read-key", API_ACT_KEYS="bo:act-key,spare-key") as served:
+    async with serving(
+        tmp_path, API_READ_KEYS="ann:read-key-of-ann-0", API_ACT_KEYS="bo:act-key-of-bo-000,spare-key-of-bo-0"
+    ) as served:
         yield served

@@ -16,8 +16,8 @@ from tests.support.web import Served, serving
 if TYPE_CHECKING:
     from pathlib import Path
 
-READ = {"Authorization": "Bearer read-key"}
-ACT = {"Authorization": "Bearer act-key"}
+READ = {"Authorization": "Bearer read-key-of-ann-0"}
+ACT = {"Authorization": "Bearer act-key-of-bo-000"}
 
 
 def address(operation: Operation) -> str:
@@ -57,10 +57,10 @@ async def test_each_operation_asks_for_its_key(keyed: Served, operation: Operati
         "",
         "Bearer",
         "Bearer ",
-        "act-key",
-        "Basic act-key",
-        "Bearer act-keyx",
-        "Bearer act-ke",
+        "act-key-of-bo-000",
+        "Basic act-key-of-bo-000",
+        "Bearer act-key-of-bo-000x",
+        "Bearer act-key-of-bo-00",
         "bearer\tact-key",
     ],
 )
@@ -71,7 +71,7 @@ async def test_what_is_no_key_opens_nothing(keyed: Served, authorization: str) -
 
 async def test_each_of_several_keys_opens_and_is_named_in_the_log(keyed: Served) -> None:
     with capture_logs() as lines:
-        for key in ("act-key", "spare-key", "read-key"):
+        for key in ("act-key-of-bo-000", "spare-key-of-bo-0", "read-key-of-ann-0"):
             found, _, _ = await keyed.ask("GET", "/jobs/1", headers={"Authorization": f"bearer {key}"})
             assert found == 404
     assert [line["caller"] for line in lines] == ["bo", "act-2", "ann"]
@@ -79,8 +79,10 @@ async def test_each_of_several_keys_opens_and_is_named_in_the_log(keyed: Served)
 
 
 def test_with_read_keys_alone_nobody_may_act() -> None:
-    keys = doors(load({"API_READ_KEYS": "r"}).api_read_keys, ())
-    admitted = keys.admit(Access.ACT, authorization="Bearer r", remote="127.0.0.1", host="localhost")
+    keys = doors(load({"API_READ_KEYS": "r" * 16}).api_read_keys, ())
+    admitted = keys.admit(
+        Access.ACT, authorization=f"Bearer {'r' * 16}", remote="127.0.0.1", host="localhost"
+    )
     assert admitted is Denied.READ_ONLY
     assert keys.admit(Access.ACT, authorization=None, remote="127.0.0.1", host="localhost") is Denied.NO_KEY
 
@@ -202,6 +204,6 @@ async def test_an_error_of_our_own_shows_nothing_of_it(served: Served) -> None:
 
 
 async def test_the_keys_are_shown_by_no_repr(tmp_path: Path) -> None:
-    async with serving(tmp_path, API_ACT_KEYS="bo:act-key") as served:
+    async with serving(tmp_path, API_ACT_KEYS="bo:act-key-of-bo-000") as served:
         keys = doors(served.settings.api_read_keys, served.settings.api_act_keys)
-        assert "act-key" not in repr(keys) + repr(served.settings)
+        assert "act-key-of-bo-000" not in repr(keys) + repr(served.settings)

@@ -354,10 +354,10 @@ async def act(served: Served, booking: str = "b-1", **body: object) -> tuple[int
 
 
 async def test_an_action_is_a_signal_with_who_and_why(tmp_path: Path) -> None:
-    async with serving(tmp_path, API_ACT_KEYS="bo:act-key") as served:
+    async with serving(tmp_path, API_ACT_KEYS="bo:act-key-of-bo-000") as served:
         served.view.put(held("b-1"))
         body = {"action": "retry", "why": " it is up again ", "event": "e-1"}
-        headers = {"Authorization": "Bearer act-key"}
+        headers = {"Authorization": "Bearer act-key-of-bo-000"}
         found, answer, given = await served.ask("POST", "/bookings/b-1/actions", json=body, headers=headers)
         (sent,) = served.sent
         document = event_of(sent)

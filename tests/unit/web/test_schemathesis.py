@@ -20,7 +20,7 @@ EXAMPLES = 60
 
 @pytest.mark.timeout(600)
 async def test_no_request_that_it_makes_up_finds_a_fault(tmp_path: Path) -> None:
-    keys = {"API_ACT_KEYS": "act-key", "WEB_WAIT_SECONDS": "0"}
+    keys = {"API_ACT_KEYS": "act-key-of-bo-000", "WEB_WAIT_SECONDS": "0"}
     async with serving(tmp_path, **keys) as served:
         served.view.put(with_job("b-1", 1001), held("b-2"))
         finding = await asyncio.create_subprocess_exec(
@@ -32,7 +32,7 @@ async def test_no_request_that_it_makes_up_finds_a_fault(tmp_path: Path) -> None
             f"{served.address}/openapi.json",
             "--phases=examples,coverage,fuzzing,stateful",
             f"--max-examples={EXAMPLES}",
-            "--header=Authorization: Bearer act-key",
+            "--header=Authorization: Bearer act-key-of-bo-000",
             "--no-color",
             cwd=tmp_path,
             env={**os.environ, "SCHEMATHESIS_HOOKS": HOOKS, "PYTHONPATH": str(ROOT)},

@@ -27,11 +27,11 @@ JSON = {"Content-Type": "application/json"}
 
 @pytest.fixture
 async def signed(tmp_path: Path) -> AsyncIterator[Served]:
-    async with serving(tmp_path, WEBHOOK_SECRETS="old-secret,new-secret") as served:
+    async with serving(tmp_path, WEBHOOK_SECRETS="old-secret-of-ours,new-secret-of-ours") as served:
         yield served
 
 
-def signature(body: bytes = BODY, secret: bytes = b"new-secret") -> dict[str, str]:
+def signature(body: bytes = BODY, secret: bytes = b"new-secret-of-ours") -> dict[str, str]:
     return {"X-ServiceTitan-Signature": hmac.new(secret, body, hashlib.sha256).hexdigest()}
 
 
@@ -83,7 +83,7 @@ async def test_a_standard_webhook_is_taken_while_it_is_fresh(signed: Served) -> 
         headers = {
             "webhook-id": "m",
             "webhook-timestamp": str(int(at.timestamp())),
-            "webhook-signature": Webhook(b"old-secret").sign("m", at, BODY.decode()),
+            "webhook-signature": Webhook(b"old-secret-of-ours").sign("m", at, BODY.decode()),
         }
         assert (await post(signed, headers))[0] == found
 

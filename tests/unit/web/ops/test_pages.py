@@ -66,7 +66,7 @@ async def test_nobody_gets_in_without_a_key(keyed: Served) -> None:
 
 
 async def test_a_sign_in_leads_back_but_never_away(keyed: Served) -> None:
-    answer, _ = await post(keyed, "/ops/sign-in", {"key": "read-key", "to": "/ops/bookings/b-1"})
+    answer, _ = await post(keyed, "/ops/sign-in", {"key": "read-key-of-ann-0", "to": "/ops/bookings/b-1"})
     assert answer.headers["Location"] == "/ops/bookings/b-1"
     cookie = answer.headers["Set-Cookie"]
     assert "HttpOnly" in cookie
@@ -74,10 +74,10 @@ async def test_a_sign_in_leads_back_but_never_away(keyed: Served) -> None:
     assert "Path=/ops" in cookie
     assert "Secure" not in cookie
     for away in ("https://evil.example.com", "//evil.example.com", "/elsewhere", "/opsx"):
-        answer, _ = await post(keyed, "/ops/sign-in", {"key": "read-key", "to": away})
+        answer, _ = await post(keyed, "/ops/sign-in", {"key": "read-key-of-ann-0", "to": away})
         assert answer.headers["Location"] == "/ops"
     behind_tls = {**OURS, "X-Forwarded-Proto": "https"}
-    answer, _ = await post(keyed, "/ops/sign-in", {"key": "act-key"}, behind_tls)
+    answer, _ = await post(keyed, "/ops/sign-in", {"key": "act-key-of-bo-000"}, behind_tls)
     assert "Secure" in answer.headers["Set-Cookie"]
     assert (await post(keyed, "/ops/sign-in", {"key": "guessed"}))[0].status == 401
 
@@ -108,7 +108,7 @@ async def test_no_other_site_can_post(served: Served, path: str) -> None:
 
 async def test_a_read_key_sees_and_changes_nothing(keyed: Served) -> None:
     keyed.view.put(held("b-1"))
-    bearer = {"Authorization": "Bearer read-key", **OURS}
+    bearer = {"Authorization": "Bearer read-key-of-ann-0", **OURS}
     for path, form in (
         ("/ops/bookings/b-1/actions", {"action": "retry", "why": "w"}),
         ("/ops/bookings/b-1/repair", {"why": "w"}),
@@ -120,7 +120,7 @@ async def test_a_read_key_sees_and_changes_nothing(keyed: Served) -> None:
         answer, text = await post(keyed, path, form, bearer)
         assert (answer.status, keyed.sent) == (403, []), path
         assert not any(word in text for word in PERSONAL)
-    answer, _ = await get(keyed, "/ops/bookings/b-1/repair", Authorization="Bearer read-key")
+    answer, _ = await get(keyed, "/ops/bookings/b-1/repair", Authorization="Bearer read-key-of-ann-0")
     assert answer.status == 403
     body = {"kind": "retry", "reason": "refused"}
     assert (
@@ -148,7 +148,7 @@ async def test_nothing_personal_is_shown_until_it_is_revealed(served: Served) ->
 async def test_who_was_shown_personal_data_stands_among_the_actions(keyed: Served) -> None:
     keyed.view.put(held("b-1"), with_job("b-2", 1001))
     told_to_the_view(keyed)
-    bearer = {"Authorization": "Bearer act-key", **OURS}
+    bearer = {"Authorization": "Bearer act-key-of-bo-000", **OURS}
     assert (await post(keyed, "/ops/bookings/b-1", {}, bearer))[0].status == 200
     assert (await post(keyed, "/ops/bookings/b-2", {}, bearer))[0].status == 200
     answer, _ = await get(keyed, "/ops/bookings/b-1/repair?event=e-1", **bearer)

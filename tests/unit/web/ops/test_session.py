@@ -23,7 +23,7 @@ def _key(text: str) -> ApiKey:
     return ApiKey(name, SecretStr(key))
 
 
-HELD = keys("ann:read-key", "bo:act-key")
+HELD = keys("ann:read-key-of-ann-0", "bo:act-key-of-bo-000")
 
 
 def who(held: Doors, cookie: str | None, now: datetime = NOW) -> Visitor | Denied:
@@ -32,12 +32,14 @@ def who(held: Doors, cookie: str | None, now: datetime = NOW) -> Visitor | Denie
     )
 
 
-@pytest.mark.parametrize(("key", "name", "may_act"), [("read-key", "ann", False), ("act-key", "bo", True)])
+@pytest.mark.parametrize(
+    ("key", "name", "may_act"), [("read-key-of-ann-0", "ann", False), ("act-key-of-bo-000", "bo", True)]
+)
 def test_a_key_becomes_a_cookie_that_another_worker_takes(key: str, name: str, *, may_act: bool) -> None:
     cookie = sign_in(HELD, key, NOW)
     assert cookie is not None
     assert key not in cookie
-    other_worker = keys("ann:read-key", "bo:act-key")
+    other_worker = keys("ann:read-key-of-ann-0", "bo:act-key-of-bo-000")
     assert who(other_worker, cookie) == Visitor(name=name, may_act=may_act)
 
 
@@ -46,14 +48,14 @@ def test_an_unknown_key_gets_none() -> None:
 
 
 def test_a_cookie_ends_with_its_time_and_with_its_key() -> None:
-    cookie = sign_in(HELD, "read-key", NOW)
+    cookie = sign_in(HELD, "read-key-of-ann-0", NOW)
     assert isinstance(who(HELD, cookie, NOW + LASTS - timedelta(seconds=1)), Visitor)
     assert who(HELD, cookie, NOW + LASTS + timedelta(seconds=1)) is Denied.NO_KEY
-    assert who(keys("ann:another", "bo:act-key"), cookie) is Denied.NO_KEY
+    assert who(keys("ann:another", "bo:act-key-of-bo-000"), cookie) is Denied.NO_KEY
 
 
 def test_a_cookie_cannot_be_prolonged_or_turned_into_another_keys() -> None:
-    cookie, other = sign_in(HELD, "read-key", NOW), sign_in(HELD, "act-key", NOW)
+    cookie, other = sign_in(HELD, "read-key-of-ann-0", NOW), sign_in(HELD, "act-key-of-bo-000", NOW)
     assert cookie is not None
     assert other is not None
     name, until, code = cookie.split(".")

@@ -173,7 +173,7 @@ async def test_the_commands_api_closes_by_the_same_path(keyed: Served) -> None:
     turned_away(keyed, None, "b-9")
     told_to_the_view(keyed)
     path = "/ops/api/turned-away"
-    read, act = ({"Authorization": f"Bearer {key}"} for key in ("read-key", "act-key"))
+    read, act = ({"Authorization": f"Bearer {key}"} for key in ("read-key-of-ann-0", "act-key-of-bo-000"))
     _, body, _ = await keyed.ask("GET", f"{path}?reason=unreadable", api=False, headers=read)
     (group,), (second, first) = body["data"]["groups"], body["data"]["letters"]
     assert (group["total"], second["bookingId"], first["bookingId"]) == (2, "b-9", None)
