@@ -7,6 +7,8 @@ else. So only spelling is forgiven: case, accents, punctuation, and the usual ab
 import re
 import unicodedata
 
+LONGEST = 1_000
+"""Characters of a name or a street that are looked at: ServiceTitan's rows have no bound of their own."""
 _TITLES = frozenset({"mr", "mrs", "ms", "miss", "dr"})
 _UNITS = frozenset({"apt", "apartment", "unit", "suite", "ste", "no", "number"})
 _SHORT = {
@@ -64,7 +66,7 @@ def same_address(street: str, zip_code: str, other_street: str, other_zip: str) 
 
 
 def _words(text: str) -> list[str]:
-    joined = re.sub("['\N{RIGHT SINGLE QUOTATION MARK}]", "", text)
+    joined = re.sub("['\N{RIGHT SINGLE QUOTATION MARK}]", "", text[:LONGEST])
     plain = unicodedata.normalize("NFKD", joined)
     bare = "".join(c for c in plain if not unicodedata.combining(c)).casefold()
     return re.findall(r"\w+", bare)

@@ -1,9 +1,10 @@
 """What an answer, or the lack of one, means: pure, and the only place where HTTP statuses are judged."""
 
+import itertools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Any
@@ -16,13 +17,20 @@ from app.servicetitan.endpoints import CREATE_CUSTOMER, Endpoint
 from app.servicetitan.http import Answer, NoAnswer, NotSent, Sent
 
 MOST_DETAIL = 4000
+MOST_ERRORS = 50
+MOST_OF_ONE = 500
+"""Of an error's fields, and of the characters of one: what a stranger wrote is cut before it is looked at."""
 LONGEST_STOP = 300.0
+MOST_AHEAD = timedelta(days=1)
+"""A Date farther ahead than this is no clock: what counted as done then would make all later news old."""
 _GATEWAY_GAVE_UP = frozenset({408, 502, 504, *range(520, 525)})
 """Said by what stands in front of ServiceTitan (the 52x are Cloudflare's): behind it the work may go on, so
 that for a write this is no answer."""
-_TRY_AGAIN = re.compile(r"try again in (\d+(?:\.\d+)?) second", re.IGNORECASE)
-_EMAIL = re.compile(r"[^\s@'\"<>]+@[^\s@'\"<>]+\.[^\s@'\"<>]+")
-_PHONE = re.compile(r"\+?\(?\d(?:[\s().-]*\d){9,}")
+_TRY_AGAIN = re.compile(r"try again in ([0-9]{1,9}(?:\.[0-9]{1,9})?) second", re.IGNORECASE)
+_RUN = r"[^\s@'\"<>]"
+_EMAIL = re.compile(rf"(?<!{_RUN}){_RUN}{{1,{MOST_DETAIL}}}@{_RUN}{{1,255}}\.{_RUN}{{1,255}}")
+"""It begins where a run of such characters begins: else each character of a long one would be a try."""
+_PHONE = re.compile(r"\+?\(?\d(?:[\s().-]{0,5}\d){9,30}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +43,14 @@ class Problem:
 
     @property
     def words(self) -> str:
-        """Title and errors on one line, as they came."""
-        fields = (f"{name}: {_joined(said)}" for name, said in self.errors.items())
-        return "; ".join((self.title or f"HTTP {self.status}", *fields))
+        """Title and errors on one line, as they came, at most 4 KB."""
+        first = itertools.islice(self.errors.items(), MOST_ERRORS)
+        fields = (f"{name[:MOST_OF_ONE]}: {_text(said)}" for name, said in first)
+        return "; ".join((self.title or f"HTTP {self.status}", *fields))[:MOST_DETAIL]
 
     @property
     def text(self) -> str:
-        """The words with e-mails and phone numbers masked, at most 4 KB."""
+        """The words with e-mails and phone numbers masked."""
         return _PHONE.sub("[phone]", _EMAIL.sub("[e-mail]", self.words))[:MOST_DETAIL]
 
 
@@ -52,13 +61,13 @@ def problem_of(answer: Answer) -> Problem | None:
     """
     said = _json_object(answer.body)
     # The gateway in front of the API has a form of its own: `{statusCode, message}`.
-    title = str(said.get("title") or said.get("error") or said.get("message") or "")
+    title = _text(said.get("title") or said.get("error") or said.get("message") or "", MOST_DETAIL)
     errors = said.get("errors")
     errors = errors if isinstance(errors, dict) else {}
     if answer.status >= 300 or answer.status < 200:
         return Problem(answer.status, title, errors)
     inner = said.get("status")
-    if isinstance(inner, int) and inner >= 400 and "title" in said:
+    if isinstance(inner, int) and 400 <= inner < 600 and "title" in said:
         return Problem(inner, title, errors)
     return None
 
@@ -92,7 +101,7 @@ def _judge_problem(endpoint: Endpoint[Any], problem: Problem) -> Outcome[bytes]:
     return Failed(detail=text, http_status=status)
 
 
-def unreadable(endpoint: Endpoint[Any], status: int, why: str) -> Failed | Unsure:
+def unreadable(endpoint: Endpoint[Any], status: int | None, why: str) -> Failed | Unsure:
     """The outcome of a success that cannot be read: a write may well have been done."""
     detail = f"the answer cannot be read: {why}"
     if endpoint.writes:
@@ -101,16 +110,18 @@ def unreadable(endpoint: Endpoint[Any], status: int, why: str) -> Failed | Unsur
 
 
 def date_of(answer: Answer, now: datetime) -> datetime:
-    """The upstream's own time, from the Date header; `now` when there is none that can be read."""
-    try:
-        return _read_date(answer.headers["Date"])
-    except (KeyError, ValueError):
-        return now
+    """The upstream's own time, from the Date header; `now` when there is none to go by."""
+    told = _http_date(answer.headers.get("Date", ""))
+    return now if told is None or told - now > MOST_AHEAD else told
 
 
 @lru_cache(maxsize=8)  # all answers of a second have the same
-def _read_date(text: str) -> datetime:
-    return parsedate_to_datetime(text).astimezone(UTC)
+def _http_date(text: str) -> datetime | None:
+    try:
+        told = parsedate_to_datetime(text)
+        return told.replace(tzinfo=UTC) if told.tzinfo is None else told.astimezone(UTC)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
 
 
 def wait_of(answer: Answer, now: datetime) -> float | None:
@@ -123,12 +134,11 @@ def wait_of(answer: Answer, now: datetime) -> float | None:
 
 
 def _retry_after(text: str, now: datetime) -> float | None:
-    if text.strip().isdigit():
-        return float(text)
-    try:
-        return (parsedate_to_datetime(text) - now).total_seconds()
-    except (ValueError, TypeError):
-        return None
+    told = text.strip()
+    if told.isascii() and told.isdecimal():
+        return float(told)
+    at = _http_date(told)
+    return None if at is None else (at - now).total_seconds()
 
 
 def _reason(endpoint: Endpoint[Any], problem: Problem) -> Reason:
@@ -155,5 +165,14 @@ def _json_object(body: bytes) -> dict[str, Any]:
     return said if isinstance(said, dict) else {}
 
 
-def _joined(said: object) -> str:
-    return ", ".join(map(str, said)) if isinstance(said, list) else str(said)
+def _text(said: object, most: int = MOST_OF_ONE) -> str:
+    """What was said, cut; what is no text, number or list of them is not shown."""
+    match said:
+        case str():
+            return said[:most]
+        case list():
+            return ", ".join(_text(each) for each in said[:MOST_ERRORS] if not isinstance(each, list))[:most]
+        case int() | float():
+            return str(said)[:most]
+        case _:
+            return ""

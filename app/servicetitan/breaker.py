@@ -2,7 +2,8 @@
 
 Pure: the time (monotonic seconds) is passed in. Three troubles open it:
 
-* outage: most of the latest calls failed, or nothing but failures came for a while;
+* outage: the latest calls of most lanes failed, or ServiceTitan was knocked at and did not answer. However
+  often one lane fails, it counts once: a change that can never work is nobody else's trouble;
 * authentication: no token is to be had, or a fresh one is not taken;
 * refusals: over many lanes the latest events end `refused` or `not-permitted`, so something is wrong with
   this deployment, and the events behind must not be emptied into the dead letter.
@@ -18,12 +19,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 LATEST_CALLS = 20
+"""Of as many lanes: each lane's latest call counts."""
 ENOUGH_CALLS = 10
 MOST_CALLS_FAILED = 0.8
-IN_A_ROW = 2
 QUIET_SECONDS = 2.0
-"""`IN_A_ROW` failures open the breaker when they lie so far apart with no success between them: a service
-with one booking makes few calls, and its attempts must not be used up before the outage is seen.
+"""How long ago a success may be to show that ServiceTitan is there.
 
 A call that has been under way for less is awaited before calls that began after it are judged: of calls that
 began together the failures are often the first to be answered."""
@@ -88,9 +88,8 @@ class Breaker:
         self._pause = first_pause
         self._numbers = itertools.count()
         self._under_way: dict[int, float] = {}
-        self._calls: dict[int, bool] = {}
-        self._in_a_row = 0
-        self._row_began = math.inf
+        self._calls: dict[int, tuple[str, bool]] = {}
+        self._succeeded_at = -math.inf
         self._lanes: dict[str, bool] = {}
 
     @property
@@ -125,18 +124,24 @@ class Breaker:
         """Note that a call is no longer under way; what it came to is told next, unless it was cut short."""
         del self._under_way[number]
 
-    def call_succeeded(self, number: int) -> None:
+    def call_succeeded(self, number: int, lane: str, now: float) -> None:
         """A call was answered, whatever the answer, below 500."""
-        self._in_a_row = 0
-        self._remember(number, succeeded=True)
+        self._succeeded_at = now
+        self._remember(number, lane, succeeded=True)
 
-    def call_failed(self, number: int, now: float, why: str) -> None:
+    def call_failed(self, number: int, lane: str, now: float, why: str) -> None:
         """A call had no answer, or one of 500 and more, or none that could be read."""
-        if self._in_a_row == 0:
-            self._row_began = now
-        self._in_a_row += 1
-        self._remember(number, succeeded=False)
-        if self._trouble is None and self._is_outage(now):
+        self._remember(number, lane, succeeded=False)
+        if self._trouble is None and self._mostly_failing(now):
+            self.unreachable(now, why)
+
+    def has_just_succeeded(self, now: float) -> bool:
+        """Whether ServiceTitan is known to be there, so that a call's failure is the call's own."""
+        return now - self._succeeded_at < QUIET_SECONDS
+
+    def unreachable(self, now: float, why: str) -> None:
+        """ServiceTitan does not answer: not to most lanes, or not to the cheapest read."""
+        if self._trouble is None:
             self._open(Trouble.OUTAGE, why, now, self._first_pause)
 
     def no_token(self, trouble: Trouble, now: float, why: str, *, wait: float | None = None) -> None:
@@ -170,7 +175,6 @@ class Breaker:
         """The probe came through: calls go again."""
         self._trouble, self._why, self._probing, self._pause = None, "", False, self._first_pause
         self._calls.clear()
-        self._in_a_row = 0
         self._lanes.clear()
         self._changed()
 
@@ -180,6 +184,13 @@ class Breaker:
             self.probe_abandoned()
         else:
             self.probe_succeeded()
+
+    def probe_failed_alone(self, now: float, why: str) -> None:
+        """The cheapest read was answered, the probe's own ask was not: its own trouble, unless most have it."""
+        if self._mostly_failing(now):
+            self.probe_failed(now, why)
+        else:
+            self.probe_answered()
 
     def probe_failed(self, now: float, why: str) -> None:
         """The probe came to nothing: wait longer."""
@@ -194,20 +205,27 @@ class Breaker:
         self._probing = False
         self._changed()
 
-    def _is_outage(self, now: float) -> bool:
-        if self._in_a_row >= IN_A_ROW and now - self._row_began >= QUIET_SECONDS:
-            return True
+    def _mostly_failing(self, now: float) -> bool:
         latest = self._judged(now)[-LATEST_CALLS:]
         return len(latest) >= ENOUGH_CALLS and latest.count(False) >= MOST_CALLS_FAILED * len(latest)
 
     def _judged(self, now: float) -> list[bool]:
-        """What calls came to, in the order in which they began, up to the first that may still succeed."""
+        """What each lane's latest call came to, in the order in which they began.
+
+        Only up to the first that may still succeed.
+        """
         young = (number for number, began in self._under_way.items() if now - began < QUIET_SECONDS)
         end = next(young, math.inf)
-        return [self._calls[number] for number in sorted(self._calls) if number < end]
+        lanes: dict[str, bool] = {}
+        for number in sorted(self._calls):
+            if number < end:
+                lane, succeeded = self._calls[number]
+                lanes.pop(lane, None)
+                lanes[lane] = succeeded
+        return list(lanes.values())
 
-    def _remember(self, number: int, *, succeeded: bool) -> None:
-        self._calls[number] = succeeded
+    def _remember(self, number: int, lane: str, *, succeeded: bool) -> None:
+        self._calls[number] = lane, succeeded
         if len(self._calls) >= _MOST_REMEMBERED:
             for old in sorted(self._calls)[: _MOST_REMEMBERED // 2]:
                 del self._calls[old]

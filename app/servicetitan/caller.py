@@ -141,20 +141,22 @@ class Caller:
             finally:
                 self._gate.breaker.call_ends(number)
             seconds = self._clock() - started
-        outcome = _read(call, judge(call.endpoint, sent, datetime.now(UTC)))
+        outcome = _understood(call, sent)
         if outcome.http_status == 401:
             self._tokens.reject(token)
-        self._learn(call.endpoint, number, sent, outcome)
+        self._learn(call, number, sent, outcome)
         self._tell(call, outcome, seconds)
         return outcome
 
-    def _learn(self, endpoint: Endpoint[Any], number: int, sent: Sent, outcome: Outcome[Any]) -> None:
+    def _learn(self, call: "_Call[Any]", number: int, sent: Sent, outcome: Outcome[Any]) -> None:
         """Tell breaker and pace what the call came to."""
+        lane, now = call.errand.lane, self._clock()
         match outcome:
             case Failed(detail=detail) | Unsure(detail=detail):
-                self._gate.breaker.call_failed(number, self._clock(), f"{endpoint.template}: {detail}")
+                why = f"{call.endpoint.template}: {detail}"
+                self._gate.breaker.call_failed(number, lane, now, why)
             case Accepted() | Refused() | Busy():
-                self._gate.breaker.call_succeeded(number)
+                self._gate.breaker.call_succeeded(number, lane, now)
         if isinstance(outcome, Busy) and isinstance(sent, Answer):
             self._pace.refused(wait_of(sent, datetime.now(UTC)))
         else:
@@ -216,6 +218,15 @@ class _Call(Generic[Value]):
     endpoint: Endpoint[Value]
     errand: Errand
     request: Request
+
+
+def _understood(call: _Call[Value], sent: Sent) -> Outcome[Value]:
+    """What a call came to: whatever there is in an answer that nobody thought of, it cannot be read."""
+    try:
+        return _read(call, judge(call.endpoint, sent, datetime.now(UTC)))
+    except Exception as error:  # noqa: BLE001 - the one boundary: a stranger's answer ends no worker
+        status = sent.status if isinstance(sent, Answer) else None
+        return unreadable(call.endpoint, status, type(error).__name__)
 
 
 def _read(call: _Call[Value], outcome: Outcome[bytes]) -> Outcome[Value]:

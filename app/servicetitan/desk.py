@@ -1,14 +1,15 @@
 """The desk: where the lanes ask ServiceTitan for something, and wait for the outcome.
 
 What is no booking's fault is waited out here, in memory, and never reaches a lane: a 429, a token that is
-not to be had, an outage. While the breaker is open, one ask at a time probes: first with the cheapest read,
-since that may fail without harm, then with the real ask. A failure while the breaker is open counts for
+not to be had, an outage. Whether a failure is an outage is asked with the cheapest read, which may fail
+without harm: when that is answered, or another call just was, the failure is the ask's own and is told.
+While the breaker is open, one ask at a time probes in the same way; a failure of any other then counts for
 nobody: the ask waits and is asked again. Two things cannot be taken back so: a creation or a note that was
 sent and not answered is told as Unsure, because it must be looked up once it cannot be running any more.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Any, TypeAlias, overload
 
@@ -39,11 +40,12 @@ from app.booking.asks import (
 from app.booking.outcomes import Accepted, Busy, Failed, Outcome, Refused, Unsure
 from app.booking.reasons import Reason
 from app.servicetitan.breaker import Trouble
-from app.servicetitan.caller import Caller, Check, Errand
+from app.servicetitan.caller import Caller, Check, Errand, nothing_to_check
 from app.servicetitan.gate import Gate, Passage
 from app.servicetitan.jobs import Jobs
 from app.servicetitan.pace import Priority
 from app.servicetitan.people import People
+from app.servicetitan.single_flight import SingleFlight
 
 AnyAsk: TypeAlias = Ask | CustomerAsk
 Change: TypeAlias = Reschedule | Cancel | PutBack | Dispatch | Note | Complete
@@ -86,6 +88,7 @@ class Desk:
         self._jobs = jobs
         self._people = people
         self._clock = clock
+        self._knocking: SingleFlight[Outcome[object]] = SingleFlight()
 
     @overload
     async def perform(self, ask: FindJob, asker: Asker) -> Outcome[tuple[JobSeen, ...]]: ...
@@ -119,6 +122,7 @@ class Desk:
         """
         since = self._clock()
         again = asker.again
+        unsure: Unsure | None = None
         priority = _priority(ask) if asker.live else Priority.LOW
         while True:
             async with self._gate.passage(priority, since=since) as passage:
@@ -132,11 +136,30 @@ class Desk:
                 )
                 if await self._is_reachable(errand, passage):
                     outcome = await self._once(ask, errand, again=again)
-                    if self._is_final(ask, outcome, passage, asker):
-                        return outcome
-                    again = again or isinstance(outcome, Unsure)
+                    own = passage.probing or await self._is_its_own(outcome, errand)
+                    if self._is_final(ask, outcome, passage, asker, own=own):
+                        # What an earlier try of it may have done is not undone by one that was not sent.
+                        return unsure if unsure and isinstance(outcome, Failed) else outcome
+                    if isinstance(outcome, Unsure):
+                        again, unsure = True, outcome
                 if passage.probing:
                     since = self._clock()  # so that the next probe is somebody else's
+
+    async def close(self) -> None:
+        """Stop a knock under way."""
+        await self._knocking.close()
+
+    async def _is_its_own(self, outcome: Outcome[Any], errand: Errand) -> bool:
+        """Whether what an ask came to is its own, and no outage. A failure is when ServiceTitan is there."""
+        breaker = self._gate.breaker
+        if not isinstance(outcome, Failed | Unsure) or self._gate.is_open:
+            return not self._gate.is_open
+        if not breaker.has_just_succeeded(self._clock()):
+            knocking = replace(errand, lane="health", check=nothing_to_check)
+            knock = await self._knocking.result(lambda: self._caller.ping(knocking))
+            if isinstance(knock, Failed | Unsure):
+                breaker.unreachable(self._clock(), knock.detail)
+        return not self._gate.is_open
 
     async def _is_reachable(self, errand: Errand, passage: Passage) -> bool:
         """Whether a real ask may go: a probe, only when the cheapest read is answered."""
@@ -175,7 +198,9 @@ class Desk:
             case _:
                 return await self._people.perform(ask, errand)
 
-    def _is_final(self, ask: AnyAsk, outcome: Outcome[Any], passage: Passage, asker: Asker) -> bool:
+    def _is_final(
+        self, ask: AnyAsk, outcome: Outcome[Any], passage: Passage, asker: Asker, *, own: bool
+    ) -> bool:
         """Whether the lane is told; if not, the ask waits at the gate and is asked again."""
         match outcome:
             case Busy(detail=detail, http_status=status):
@@ -184,11 +209,11 @@ class Desk:
                 passage.failed(detail)
                 return False
             case Failed(detail=detail):
-                passage.failed(detail)
-                return not self._gate.is_open
+                passage.failed_alone(detail)
+                return own
             case Unsure(detail=detail):
-                passage.failed(detail)
-                return not self._gate.is_open or _creates(ask) or is_a_note(ask)
+                passage.failed_alone(detail)
+                return own or _creates(ask) or is_a_note(ask)
             case Refused(reason=reason, detail=detail):
                 refused = reason in DEPLOYMENT_REASONS
                 return self._count(ask, passage, asker, refused=refused, why=detail)

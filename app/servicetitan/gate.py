@@ -15,7 +15,10 @@ _log = log.get_logger(__name__)
 
 
 class Passage:
-    """Leave to call. A probing one must say what became of it: `came_through`, `answered` or `failed`."""
+    """Leave to call.
+
+    A probing one must say what became of it: `came_through`, `answered`, `failed` or `failed_alone`.
+    """
 
     __slots__ = ("_breaker", "_clock", "_settled", "probing")
 
@@ -42,6 +45,12 @@ class Passage:
         if self.probing and not self._settled:
             self._settled = True
             self._breaker.probe_failed(self._clock(), why)
+
+    def failed_alone(self, why: str) -> None:
+        """The probe's knock was answered, and what it came to ask failed: that is its own trouble."""
+        if self.probing and not self._settled:
+            self._settled = True
+            self._breaker.probe_failed_alone(self._clock(), why)
 
     def leave(self) -> None:
         """A probe that ends without a result leaves its place to another."""

@@ -1,6 +1,7 @@
 """One request on the wire: sent once or not at all, and everything that can go wrong is a value."""
 
 import ssl
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -13,11 +14,14 @@ from yarl import URL
 from app.servicetitan.config import UpstreamConfig
 
 CONNECT_SECONDS = 10.0
+MOST_BODY = 16 * 1024 * 1024
+"""Bytes read of an answer, unpacked: a page of 500 rows has one or two million. What follows is cut off."""
+_GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """An HTTP answer, whole."""
+    """An HTTP answer: its body unpacked, and no more of it than `MOST_BODY`."""
 
     status: int
     headers: Mapping[str, str]
@@ -71,6 +75,8 @@ class Connections:
                 ssl=ssl.create_default_context(cafile=config.ca_file),
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,  # it unpacks without an end
+            headers={"Accept-Encoding": "gzip"},
             timeout=aiohttp.ClientTimeout(
                 total=config.timeout_seconds, sock_connect=min(CONNECT_SECONDS, config.timeout_seconds)
             ),
@@ -82,12 +88,13 @@ class Connections:
 
     async def send(self, request: Request) -> Sent:
         """Send once. Raises only what `about_to_send` raises."""
-        gone = False
+        gone = stopped = False
 
         def about_to_send() -> None:
-            nonlocal gone
+            nonlocal gone, stopped
+            stopped = True
             request.about_to_send()
-            gone = True
+            gone, stopped = True, False
 
         try:
             async with self._session.request(
@@ -98,14 +105,31 @@ class Connections:
                 allow_redirects=False,
                 trace_request_ctx=about_to_send,
             ) as response:
-                return Answer(status=response.status, headers=response.headers, body=await response.read())
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+                body = await _body(response)
+                return Answer(status=response.status, headers=response.headers, body=body)
+        except Exception as error:
+            # What strangers may answer has no end, nor what a library makes of it: it is no whole answer.
+            if stopped:
+                raise
             detail = _describe(error, request.url)
             return NoAnswer(detail) if gone else NotSent(detail)
 
     async def close(self) -> None:
         """Close every connection."""
         await self._session.close()
+
+
+async def _body(response: ClientResponse) -> bytes:
+    """The body, unpacked, up to `MOST_BODY`. Raises zlib's error for what is not packed as it says."""
+    body = bytearray()
+    packed = response.headers.get("Content-Encoding", "").lower() in {"gzip", "x-gzip", "deflate"}
+    unpacker = zlib.decompressobj(_GZIP_OR_ZLIB) if packed else None
+    async for piece in response.content.iter_any():
+        left = MOST_BODY - len(body)
+        body += unpacker.decompress(piece, left) if unpacker else piece[:left]
+        if len(body) >= MOST_BODY:
+            break
+    return bytes(body)
 
 
 async def _call_about_to_send(_: ClientSession, context: SimpleNamespace, __: object) -> None:

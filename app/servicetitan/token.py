@@ -16,6 +16,8 @@ from app.servicetitan.wire import TokenAnswer
 
 REFRESH_BEFORE = 60.0
 """Seconds before its end that a token is fetched anew, or a tenth of its life when that is less."""
+LONGEST_LIFE = 86_400
+"""Seconds that a token is believed to serve at most: ServiceTitan's serve 900."""
 REFRESH_AGAIN = 5.0
 """Seconds between tries of an early refresh while the old token still serves."""
 
@@ -108,10 +110,9 @@ class Tokens:
             return NoToken(
                 detail="no token: the answer cannot be read", denied=False, http_status=sent.status
             )
-        self._token = Token(
-            text=said.access_token, expires_in=said.expires_in, until=started + said.expires_in
-        )
-        self._refresh_at = self._token.until - min(REFRESH_BEFORE, said.expires_in / 10)
+        life = min(said.expires_in, LONGEST_LIFE)
+        self._token = Token(text=said.access_token, expires_in=life, until=started + life)
+        self._refresh_at = self._token.until - min(REFRESH_BEFORE, life / 10)
         return self._token
 
     def _request(self) -> Request:

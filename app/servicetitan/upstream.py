@@ -117,6 +117,7 @@ class Upstream:
 
     async def close(self) -> None:
         """Stop what is under way in the background and close every connection."""
+        await self.desk.close()
         await self._catalogue.close()
         await self._tokens.close()
         await self._connections.close()

@@ -244,10 +244,13 @@ class CreatedCustomer(Customer):
 
 
 class TokenAnswer(BaseModel):
-    """The answer of `POST /connect/token`; `expires_in` in seconds, `scope` joined by spaces."""
+    """The answer of `POST /connect/token`; `expires_in` in seconds, `scope` joined by spaces.
 
-    access_token: str
-    expires_in: int
+    A token is what fits into a header: printable ASCII, within what servers take of one.
+    """
+
+    access_token: str = Field(pattern=r"^[!-~]{1,8000}$")
+    expires_in: int = Field(gt=0)
     scope: str = ""
 
     @classmethod

@@ -1,6 +1,7 @@
 """What goes on the wire, and how often: against a server that counts what it receives."""
 
 import asyncio
+import gzip
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -8,7 +9,7 @@ import pytest
 from yarl import URL
 
 from app.servicetitan.config import UpstreamConfig
-from app.servicetitan.http import Answer, Connections, NoAnswer, NotSent, Request
+from app.servicetitan.http import MOST_BODY, Answer, Connections, NoAnswer, NotSent, Request
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
@@ -150,3 +151,58 @@ async def test_a_redirect_is_not_followed() -> None:
     assert isinstance(outcome, Answer)
     assert outcome.status == 307
     assert server.received == ["PUT /"]
+
+
+def packed(size: int) -> bytes:
+    return gzip.compress(b" " * size)
+
+
+@pytest.mark.parametrize(
+    ("head", "body"),
+    [
+        (b"Content-Length: 600000000", b" " * (MOST_BODY + 100_000)),
+        (b"Content-Encoding: gzip\r\nContent-Length: %d" % len(packed(5 * MOST_BODY)), packed(5 * MOST_BODY)),
+    ],
+)
+async def test_of_a_body_without_an_end_only_so_much_is_read(head: bytes, body: bytes) -> None:
+    async with (
+        serving(b"HTTP/1.1 200 OK\r\n" + head + b"\r\n\r\n" + body) as server,
+        connected() as connections,
+    ):
+        outcome = await connections.send(request(server.url))
+    assert isinstance(outcome, Answer)
+    assert len(outcome.body) == MOST_BODY
+
+
+async def test_a_packed_answer_is_read() -> None:
+    body = gzip.compress(b'{"id": 1}')
+    head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(body)
+    async with serving(head + body) as server, connected() as connections:
+        outcome = await connections.send(request(server.url))
+    assert isinstance(outcome, Answer)
+    assert outcome.body == b'{"id": 1}'
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"Content-Encoding: gzip\r\nContent-Length: 2",
+        b"X-Long: " + b"x" * 300_000 + b"\r\nContent-Length: 2",
+        b"Content-Length: " + b"9" * 400,
+    ],
+)
+async def test_what_the_library_cannot_read_is_no_answer(head: bytes) -> None:
+    async with serving(b"HTTP/1.1 200 OK\r\n" + head + b"\r\n\r\n{}") as server, connected() as connections:
+        assert isinstance(await connections.send(request(server.url, "POST")), NoAnswer)
+
+
+async def test_what_cannot_be_written_on_the_wire_is_a_value_too() -> None:
+    async with serving(OK) as server, connected() as connections:
+        token = Request(
+            method="PUT",
+            url=URL(server.url),
+            headers={"Authorization": "Bearer a\r\nb\0"},
+            body=None,
+            about_to_send=lambda: None,
+        )
+        assert isinstance(await connections.send(token), NotSent | NoAnswer)

@@ -17,6 +17,7 @@ from app.booking.asks import (
 from app.booking.outcomes import Accepted, Failed, Refused, Unsure
 from app.booking.reasons import Reason
 from app.servicetitan.breaker import ENOUGH_LANES, LATEST_CALLS, State, Trouble
+from app.servicetitan.caller import CallMade
 from app.servicetitan.upstream import Upstream
 from app.simulator.faults import FaultKind, FaultRequest
 from app.simulator.server import RunningSimulator
@@ -136,6 +137,68 @@ async def test_changes_wait_through_an_outage_and_are_made_once(
     burnt = [outcome for outcome in outcomes if isinstance(outcome, Unsure | Failed)]
     assert len(accepted) + len(burnt) == LANES
     assert len(burnt) < LATEST_CALLS
+
+
+async def test_a_change_that_never_works_uses_up_its_own_attempts_and_stops_nobody(
+    make_upstream: MakeUpstream, simulator: RunningSimulator
+) -> None:
+    """On a quiet worker, where nothing else is called."""
+    job = await create_job(make_upstream())
+    break_calls(simulator, FaultKind.ERROR_BEFORE, path="*/reschedule")
+    quiet = make_upstream()
+    ask = Reschedule(job_id=job.job_id, appointment_id=job.appointment_id, slot=LATER)
+    async with asyncio.timeout(20):
+        for _ in range(2 * LATEST_CALLS):
+            assert isinstance(await quiet.desk.perform(ask, asker()), Unsure)
+            assert not quiet.gate.is_open
+        assert value_of(await quiet.desk.perform(FindJob(booking_id="b1"), asker("b2")))
+
+
+async def test_one_booking_alone_spends_no_attempt_in_an_outage(
+    make_upstream: MakeUpstream, simulator: RunningSimulator
+) -> None:
+    job = await create_job(make_upstream())
+    upstream = make_upstream()
+    break_calls(simulator, FaultKind.ERROR_BEFORE)
+    ask = Reschedule(job_id=job.job_id, appointment_id=job.appointment_id, slot=LATER)
+    lane = asyncio.create_task(upstream.desk.perform(ask, asker()))
+    await some_probes(simulator, upstream)
+    assert not lane.done()
+    simulator.state.faults.clear()
+    async with asyncio.timeout(20):
+        assert isinstance(await lane, Accepted)
+
+
+async def test_after_an_outage_a_change_that_never_works_opens_the_gate_again_by_itself(
+    upstream: Upstream, simulator: RunningSimulator
+) -> None:
+    job = await create_job(upstream)
+    upstream.gate.breaker.unreachable(0.0, "down")
+    break_calls(simulator, FaultKind.ERROR_BEFORE, path="*/reschedule")
+    ask = Reschedule(job_id=job.job_id, appointment_id=job.appointment_id, slot=LATER)
+    async with asyncio.timeout(20):
+        assert isinstance(await upstream.desk.perform(ask, asker()), Unsure)
+    assert not upstream.gate.is_open
+
+
+async def test_what_may_have_been_done_while_calls_were_stopped_stays_unsure(
+    make_upstream: MakeUpstream, simulator: RunningSimulator
+) -> None:
+    """Asked again by itself it fails before anything is sent, which takes nothing back."""
+    seen: list[CallMade] = []
+
+    def observe(call: CallMade) -> None:
+        seen.append(call)
+        if call.method == "PATCH":
+            upstream.gate.breaker.unreachable(0.0, "down")
+
+    upstream = make_upstream(observe=observe)
+    job = await create_job(upstream)
+    break_calls(simulator, FaultKind.ERROR_BEFORE, path="*/appointments/*")
+    ask = Reschedule(job_id=job.job_id, appointment_id=job.appointment_id, slot=LATER)
+    async with asyncio.timeout(20):
+        assert isinstance(await upstream.desk.perform(ask, asker()), Unsure)
+    assert (seen[-1].method, seen[-1].kind) == ("GET", "Failed")
 
 
 async def test_what_waits_for_its_turn_when_the_gate_shuts_is_not_sent(

@@ -1,5 +1,6 @@
 """What each answer means, and how a refusal's words become a reason."""
 
+import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 
 from app.booking.outcomes import Accepted, Busy, Failed, Refused, Unsure
 from app.booking.reasons import Reason
-from app.servicetitan.answers import MOST_DETAIL, judge, wait_of
+from app.servicetitan.answers import LONGEST_STOP, MOST_DETAIL, judge, wait_of
 from app.servicetitan.endpoints import (
     CANCEL_JOB,
     CREATE_CUSTOMER,
@@ -170,3 +171,62 @@ def test_the_wait_of_a_429(title: str, header: str | None, seconds: float | None
     if header is not None:
         said = Answer(status=429, headers={"Retry-After": header}, body=said.body)
     assert wait_of(said, NOW) == seconds
+
+
+HOSTILE_DATES = (
+    "Fri, 31 Dec 9999 23:59:59 -2300",
+    "1 Jan 99999999999",
+    "\N{SUPERSCRIPT TWO}",
+    "",
+)
+
+
+@pytest.mark.parametrize("date", HOSTILE_DATES)
+def test_a_date_that_cannot_be_used_is_none(date: str) -> None:
+    outcome = judge(READ, answer(200, b"{}", Date=date), NOW)
+    assert isinstance(outcome, Accepted)
+    assert outcome.at == NOW
+
+
+def test_a_date_of_the_far_future_is_no_clock() -> None:
+    """It would make every later report of the job old news."""
+    outcome = judge(READ, answer(200, b"{}", Date="Fri, 31 Dec 9999 23:59:59 GMT"), NOW)
+    assert isinstance(outcome, Accepted)
+    assert outcome.at == NOW
+
+
+@pytest.mark.parametrize(
+    "told", ["\N{SUPERSCRIPT TWO}", "\N{ARABIC-INDIC DIGIT THREE}", "-1", "9" * 5000, *HOSTILE_DATES]
+)
+def test_a_wait_that_cannot_be_used_is_none_or_the_longest(told: str) -> None:
+    assert wait_of(answer(429, Retry_After=told), NOW) in {None, LONGEST_STOP}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"title": [["x"]] * 10, "status": 2**63},
+        {"title": {"a": 1}, "errors": {"a": [{"b": [1]}], "b": None, "c": 1.5}},
+        {"title": "t" * 500_000, "errors": {str(n): ["e" * 1000] * 100 for n in range(100)}},
+    ],
+)
+def test_a_strange_error_body_is_a_refusal_of_a_bounded_text(body: dict[str, object]) -> None:
+    outcome = judge(WRITE, answer(400, orjson.dumps(body)), NOW)
+    assert isinstance(outcome, Refused)
+    assert len(outcome.detail) <= MOST_DETAIL
+
+
+@pytest.mark.parametrize(
+    "title", ["a" * 1_000_000 + "@", "a@" * 500_000, "1 " * 500_000, "(" * 1_000_000, "a.@b" * 250_000]
+)
+def test_a_long_title_is_cut_before_it_is_looked_at(title: str) -> None:
+    """A second is a hundred times what it takes; looked at whole, it took minutes."""
+    began = time.process_time()
+    judge(WRITE, answer(400, orjson.dumps({"title": title, "errors": {"x": [title]}})), NOW)
+    assert time.process_time() - began < 1.0
+
+
+def test_an_address_of_any_length_is_masked_whole() -> None:
+    outcome = judge(WRITE, problem(400, f"no: <{'jane' * 100}@mail.example.com> at +1 (602) 555-0143"), NOW)
+    assert isinstance(outcome, Refused)
+    assert outcome.detail == "no: <[e-mail]> at [phone]"

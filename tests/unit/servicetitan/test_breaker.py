@@ -15,17 +15,17 @@ from app.servicetitan.breaker import (
 )
 
 
-def call(breaker: Breaker, now: float, *, fails: bool) -> None:
-    """One call that is answered at once."""
-    end(breaker, breaker.call_begins(now), now, fails=fails)
+def call(breaker: Breaker, now: float, *, fails: bool, lane: str = "") -> None:
+    """One call that is answered at once; of a lane of its own unless one is named."""
+    end(breaker, breaker.call_begins(now), now, fails=fails, lane=lane)
 
 
-def end(breaker: Breaker, number: int, now: float, *, fails: bool) -> None:
+def end(breaker: Breaker, number: int, now: float, *, fails: bool, lane: str = "") -> None:
     breaker.call_ends(number)
     if fails:
-        breaker.call_failed(number, now, "503")
+        breaker.call_failed(number, lane or f"b{number}", now, "503")
     else:
-        breaker.call_succeeded(number)
+        breaker.call_succeeded(number, lane or f"b{number}", now)
 
 
 def opened_by_outage() -> Breaker:
@@ -111,24 +111,38 @@ def test_what_is_remembered_has_an_end() -> None:
     assert state(breaker) is State.OPEN
 
 
-def test_a_few_failures_in_a_row_open_it_when_nothing_else_is_called() -> None:
+def test_however_often_one_lane_fails_it_opens_nothing() -> None:
     breaker = Breaker()
-    call(breaker, 5.0, fails=True)
+    for number in range(1000):
+        call(breaker, float(number), fails=True, lane="b1")
     assert state(breaker) is State.CLOSED
-    call(breaker, 10.0, fails=True)
-    assert state(breaker) is State.OPEN
 
 
-def test_one_booking_alone_never_uses_up_its_attempts_in_an_outage() -> None:
+def test_no_answer_to_the_cheapest_read_opens_it() -> None:
     breaker = Breaker()
-    attempts = [0.0 + 60, 5.0 + 60, 15.0 + 60, 35.0 + 60]
-    told = []
-    for now in attempts:
-        call(breaker, now, fails=True)
-        if breaker.trouble is not None:
-            break
-        told.append(now)
-    assert len(told) < len(attempts) - 1
+    breaker.unreachable(5.0, "no answer")
+    seen = breaker.snapshot(5.0)
+    assert (seen.trouble, seen.why, seen.open_for) == (Trouble.OUTAGE, "no answer", FIRST_PAUSE)
+
+
+def test_a_success_is_recent_for_a_while() -> None:
+    breaker = Breaker()
+    assert not breaker.has_just_succeeded(0.0)
+    call(breaker, 10.0, fails=False)
+    assert breaker.has_just_succeeded(10.0 + QUIET_SECONDS / 2)
+    assert not breaker.has_just_succeeded(10.0 + QUIET_SECONDS)
+
+
+def test_a_probe_that_fails_alone_closes_it_and_one_among_many_does_not() -> None:
+    alone = Breaker()
+    alone.unreachable(0.0, "no answer")
+    assert alone.take_probe(FIRST_PAUSE)
+    alone.probe_failed_alone(FIRST_PAUSE, "500")
+    assert state(alone) is State.CLOSED
+    many = opened_by_outage()
+    assert many.take_probe(FIRST_PAUSE)
+    many.probe_failed_alone(FIRST_PAUSE, "500")
+    assert many.snapshot(FIRST_PAUSE).open_for == 2 * FIRST_PAUSE
 
 
 def test_a_wait_that_is_stated_while_it_is_open_outlasts_the_pause() -> None:
@@ -137,15 +151,6 @@ def test_a_wait_that_is_stated_while_it_is_open_outlasts_the_pause() -> None:
     breaker.no_token(Trouble.OUTAGE, FIRST_PAUSE, "too many", wait=60.0)
     breaker.probe_failed(FIRST_PAUSE, "too many")
     assert breaker.snapshot(FIRST_PAUSE).open_for == 60.0
-
-
-def test_a_few_failures_in_a_row_do_not_open_it_when_a_call_has_just_succeeded() -> None:
-    breaker = Breaker()
-    call(breaker, 10.0, fails=True)
-    call(breaker, 10.0 + QUIET_SECONDS / 2, fails=False)
-    for _ in range(3):
-        call(breaker, 10.0 + QUIET_SECONDS, fails=True)
-    assert state(breaker) is State.CLOSED
 
 
 def test_one_at_a_time_probes_after_the_pause() -> None:
