@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import csv
 import hashlib
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
@@ -332,3 +334,15 @@ async def test_every_reason_is_explained_on_the_page(served: Served) -> None:
         answer, page = await get(served, f"/ops/reasons/{reason.value}")
         assert answer.status == 200
         assert explained.owner.value in page
+
+
+@pytest.mark.parametrize(
+    "begins", ["=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20", " ="]
+)
+async def test_no_cell_of_a_table_is_worked_out(served: Served, begins: str) -> None:
+    booking_id = f"{begins}1+1"
+    served.view.put(held(booking_id))
+    answer, text = await get(served, "/ops/bookings.csv")
+    assert answer.status == 200
+    _, row = csv.reader(io.StringIO(text, newline=""))
+    assert row[0] == f"'{booking_id}"
