@@ -21,6 +21,8 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from mode import Service
 
+from app import batches
+from app.booking.events import HEADER_BYTES
 from app.stream import faults
 from app.stream.clock import elapsed
 from app.stream.delay import DelayGate
@@ -61,6 +63,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         super().__init__(*args, **options)
 
     def _create_worker_consumer(self, transport: driver.Transport) -> Any:  # noqa: ANN401 - aiokafka has no types
+        batches.install()
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = _LONGEST_FETCH_MS  # noqa: SLF001 - Faust has no setting for it
         # Faust's setting for it would have this worker send in transactions as well.
@@ -340,7 +343,7 @@ class LedgerConsumer(driver.Consumer):
         ledger = self.ledgers.get(tp)
         if ledger is not None and ledger.accepting:
             for record in records:
-                ledger.fetched(record.offset)
+                ledger.fetched(record.offset, _size_of(record))
         return records
 
     def _pass_over(self) -> None:
@@ -454,6 +457,11 @@ class LedgerConsumer(driver.Consumer):
             for tp, left in self.readable().items()
             if left and self.ledgers[tp].head is None and not self._held_out(tp)
         }
+
+
+def _size_of(record: Any) -> int:  # noqa: ANN401 - aiokafka has no types
+    around = sum(len(name) + len(text or b"") + HEADER_BYTES for name, text in record.headers)
+    return len(record.key or b"") + len(record.value or b"") + around
 
 
 class RestingFetcher(Fetcher):

@@ -16,13 +16,12 @@ from typing import TYPE_CHECKING, Any, cast
 import faust
 from faust.types import TP
 
-from app.booking.events import with_values
 from app.stream import faults
 from app.stream.config import AppConfig, credentials
 from app.stream.consumer import LedgerConsumer
 from app.stream.dispatcher import Dispatcher, Handler, Job
 from app.stream.errors import GaveUp
-from app.stream.message import Message
+from app.stream.message import Message, message_of
 from app.stream.ownership import Membership, Ownership
 from app.stream.recovery import SafeTableManager
 from app.stream.sender import Headers, Outgoing, Sender, Written
@@ -85,7 +84,7 @@ class StreamApp(faust.App):
         self.config = config
         self.gave_up: str | None = None
         self.ownership = Ownership(Membership(config.session_timeout))
-        self.sender = Sender(lambda: self.producer, self.ownership)
+        self.sender = Sender(lambda: self.producer, self.ownership, config.largest)
         self.dispatcher = Dispatcher(self.ownership, self._handler_failed)
         self.sources: dict[str, Source] = {}
         self._assigned: list[Callback] = []
@@ -213,15 +212,7 @@ class StreamApp(faust.App):
         ledger = self.consumer.ledger_of(raw)
         if ledger is None:
             return
-        message = Message(
-            topic=raw.topic,
-            partition=raw.partition,
-            offset=raw.offset,
-            timestamp=raw.timestamp,
-            key=raw.key,
-            value=raw.value,
-            headers=_headers(raw),
-        )
+        message = message_of(raw)
         self.dispatcher.take(source.key(message), Job(message, ledger, source.handler))
 
     # Giving up -------------------------------------------------------------------------------------------
@@ -390,11 +381,6 @@ class StreamApp(faust.App):
     @property
     def _ledgers(self) -> dict[TP, Any]:
         return self.consumer.ledgers if self._consumer is not None else {}
-
-
-def _headers(raw: "FaustMessage") -> tuple[tuple[str, bytes], ...]:
-    headers = raw.headers or ()
-    return with_values(headers.items() if isinstance(headers, Mapping) else headers)
 
 
 def build_app(config: AppConfig) -> StreamApp:

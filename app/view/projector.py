@@ -13,6 +13,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
+from app import batches
 from app.telemetry.log import get_logger
 from app.view import schema
 from app.view.apply import Applied, apply
@@ -155,6 +156,7 @@ class Projector:
             max_partition_fetch_bytes=_FETCH_BYTES,
             fetch_max_wait_ms=_POLL_MS,
         )
+        batches.install()
         await consumer.start()
         try:
             ends = await self._take_positions(consumer, writer)

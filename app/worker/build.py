@@ -32,6 +32,7 @@ def build(settings: Settings, topics: Topics, *, end_seconds: float | None = Non
             store=settings.store,
             session_timeout=float(settings.kafka_session_timeout_seconds),
             drain_limit=settings.servicetitan_timeout_seconds + _DRAIN_MARGIN_SECONDS,
+            largest={topic.name: topic.max_message_bytes for topic in topics},
             web=WebConfig(host=settings.web_host, port=settings.web_port, options=web_options(settings)),
         )
     )
