@@ -73,7 +73,9 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     async def on_start(self) -> None:
         """Listen to the coordinator from before the first join."""
         await super().on_start()
-        listen(self._ensure_consumer()._coordinator, self._membership)  # noqa: SLF001 - aiokafka shows it nowhere else
+        coordinator = self._ensure_consumer()._coordinator  # noqa: SLF001 - aiokafka shows it nowhere else
+        listen(coordinator, self._membership)
+        end_with(coordinator, self._group_failed)
 
     async def on_thread_stop(self) -> None:
         """Stop to the end: aiokafka's own stop goes no further than to a fetch that waits for its broker."""
@@ -183,6 +185,10 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         consumer = self._ensure_consumer()
         consumer.pause(*consumer.assignment().intersection(partitions))
 
+    def _group_failed(self, wrong: BaseException) -> None:
+        app = cast("StreamApp", self.app)
+        app.loop.call_soon_threadsafe(app.give_up, f"this worker cannot be in its group: {wrong!r}")
+
     @property
     def _membership(self) -> "Membership":
         return cast("StreamApp", self.app).ownership.membership
@@ -209,6 +215,26 @@ def listen(
 
     coordinator._do_heartbeat = heard_heartbeat  # noqa: SLF001 - as above
     coordinator.reset_generation = heard_reset
+
+
+def end_with(coordinator: Any, failed: Callable[[BaseException], None]) -> None:  # noqa: ANN401 - as above
+    """Have `failed` called with what aiokafka's coordination does not go on after by itself.
+
+    It waits then until a fetch takes its error, and nothing is fetched while no partitions are assigned.
+    """
+    push = coordinator._push_error_to_user  # noqa: SLF001 - as above
+
+    async def heard_error(wrong: BaseException) -> None:
+        failed(wrong)
+        await push(wrong)
+
+    def heard_end(task: "asyncio.Task[None]") -> None:
+        wrong = None if task.cancelled() else task.exception()
+        if wrong is not None:
+            failed(wrong)
+
+    coordinator._push_error_to_user = heard_error  # noqa: SLF001 - as above
+    coordinator._coordination_task.add_done_callback(heard_end)  # noqa: SLF001 - as above
 
 
 class LedgerConsumer(driver.Consumer):

@@ -87,6 +87,7 @@ class StreamApp(faust.App):
         self.sender = Sender(lambda: self.producer, self.ownership, config.largest)
         self.dispatcher = Dispatcher(self.ownership, self._handler_failed)
         self.sources: dict[str, Source] = {}
+        self._guards: list[ServiceT] = []
         self._assigned: list[Callback] = []
         self._revoked: list[Callback] = []
         self._draining: list[Callable[[bool], None]] = []
@@ -146,8 +147,12 @@ class StreamApp(faust.App):
         self.tables.add(table)
         return OwnedTable(self, table, rank)
 
+    def guard(self, service: "ServiceT") -> None:
+        """Have a service started before all else: what must see that the rest does not start."""
+        self._guards.append(service)
+
     def accompany(self, service: "ServiceT") -> None:
-        """Have a service started with the app and stopped with it."""
+        """Have a service started once the tables are complete, and stopped with the app."""
         self._extra_services.append(service)  # type: ignore[arg-type]  # Faust takes instances as well
 
     def on_assigned(self, callback: Callback) -> None:
@@ -288,6 +293,12 @@ class StreamApp(faust.App):
                 await self.consumer.force_commit()
         except TimeoutError:
             _log.warning("the last commit was not answered: what is done will be delivered again")
+
+    async def on_first_start(self) -> None:
+        """Begin with the guards."""
+        await super().on_first_start()
+        for service in self._guards:
+            await self.add_runtime_dependency(service)
 
     async def on_stop(self) -> None:
         """Drain before Faust stops anything."""

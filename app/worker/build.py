@@ -45,9 +45,7 @@ def build(settings: Settings, topics: Topics, *, end_seconds: float | None = Non
     runtime = Runtime(app, settings, topics, tables)
     _read_topics(app, topics, runtime)
     app.accompany(runtime.beside())
-    app.accompany(
-        Watch(runtime.seen, give_up=app.give_up, gave_up=lambda: app.gave_up, end_seconds=end_seconds)
-    )
+    app.guard(Watch(runtime.seen, give_up=app.give_up, gave_up=lambda: app.gave_up, end_seconds=end_seconds))
     app.on_assigned(runtime.assigned)
     app.on_draining(runtime.draining)
     app.on_revoked(runtime.revoked)
