@@ -74,7 +74,8 @@ class Source:
 class StreamApp(faust.App):
     """Build it, declare sources and tables, then start it (`await app.start()`, or Faust's Worker).
 
-    `gave_up` is the reason when it ends by itself, None as long as it can keep its promise.
+    `gave_up` is the reason when it ends by itself, None as long as it can keep its promise; `wrong` is then
+    what somebody has to put right before it may start again, if that is so.
     """
 
     consumer: LedgerConsumer
@@ -83,6 +84,7 @@ class StreamApp(faust.App):
     def __init__(self, config: AppConfig) -> None:
         self.config = config
         self.gave_up: str | None = None
+        self.wrong: Exception | None = None
         self.ownership = Ownership(Membership(config.session_timeout))
         self.sender = Sender(lambda: self.producer, self.ownership, config.largest)
         self.dispatcher = Dispatcher(self.ownership, self._handler_failed)
@@ -217,6 +219,10 @@ class StreamApp(faust.App):
         ledger = self.consumer.ledger_of(raw)
         if ledger is None:
             return
+        if raw.partition >= self.config.partitions:
+            # By the old number it would be in the wrong partition, and by the new one its booking's row is.
+            self.give_up(f"{raw.topic} has more than {self.config.partitions} partitions now")
+            return
         message = message_of(raw)
         self.dispatcher.take(source.key(message), Job(message, ledger, source.handler))
 
@@ -231,6 +237,12 @@ class StreamApp(faust.App):
         if self._consumer is not None:
             self.consumer.stop_intake()
         self._ending = asyncio.create_task(self._end(reason))
+
+    def give_up_for(self, wrong: Exception) -> None:
+        """End the worker, which no restart helps."""
+        if self.gave_up is None:
+            self.wrong = wrong
+            self.give_up(str(wrong))
 
     async def _end(self, reason: str) -> None:
         # A crashed consumer cannot commit any more, so what is done is committed first.

@@ -4,6 +4,8 @@ import uuid
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
+from aiokafka.errors import KafkaError
+
 from app.booking.events import Unusable
 from app.booking.inputs import Observed, Policy
 from app.booking.reasons import Reason
@@ -21,6 +23,7 @@ from app.stream.faust_app import StreamApp
 from app.stream.kafka import connection
 from app.stream.message import Message
 from app.stream.partition import partition_for
+from app.stream.provision import with_other_partitions
 from app.stream.scan import Scan
 from app.stream.sender import Outgoing
 from app.stream.settling import Settling
@@ -30,7 +33,7 @@ from app.telemetry.tracing import CallSpans
 from app.view.config import ViewConfig, ViewTopics
 from app.view.view import View
 from app.web.ops.figures import Figures
-from app.worker.beside import HEALTH_SECONDS, SCAN_SECONDS, Beside, Rounds
+from app.worker.beside import HEALTH_SECONDS, SCAN_SECONDS, TOPICS_SECONDS, Beside, Rounds
 from app.worker.metrics import WorkerMetrics
 from app.worker.sweep import Sweep
 from app.worker.watchdog import Seen
@@ -183,6 +186,7 @@ class Runtime:
         rounds: Rounds = {
             "scan": (SCAN_SECONDS, self.scan.look),
             "health": (HEALTH_SECONDS, self._ask_health),
+            "topics": (TOPICS_SECONDS, self._check_topics),
             "sweep": (float(self._settings.servicetitan_sweep_seconds), self._sweep),
         }
         return Beside(self.view, rounds=rounds, close=self.close)
@@ -201,6 +205,13 @@ class Runtime:
             to_replay=app.recovery_remaining(),
             excused=self._calls_are_stopped(),
         )
+
+    async def _check_topics(self) -> None:
+        """Stop when a topic's number of partitions was changed: bookings would part from their rows."""
+        with suppress(KafkaError, OSError):
+            wrong = await with_other_partitions(self._topics, connection(self._settings))
+            if wrong is not None:
+                self._app.give_up_for(wrong)
 
     async def _ask_health(self) -> None:
         """One worker asks how ServiceTitan is; the others tell of their last real call."""
