@@ -60,7 +60,10 @@ class Sweep:
         Gives how many differences it told, None when anything was left out.
         """
         begun = self._now()
-        since = max(self._since or await self._first_since(begun), begun - LONGEST_LOOK)
+        if self._since is None:
+            self._since = await self._first_since(begun)
+        # From what ServiceTitan showed last, by its own time: by a clock ahead of it all changes are old.
+        since = min(max(self._since, begun - LONGEST_LOOK), begun)
         before = replace(self.counts)
         try:
             async for glimpse in watch.modified_since(since - OVERLAP):
@@ -71,8 +74,6 @@ class Sweep:
             _log.warning("the sweep was cut short", why=str(why))
             return None
         unshown = self.counts.unshown - before.unshown
-        if not unshown:
-            self._since = begun
         differences = self.counts.differences - before.differences
         counts = await self._view.counts()
         _log.info(
