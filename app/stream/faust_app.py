@@ -8,10 +8,10 @@ worker, or the group's idea of who owns what, ends at any moment. Messages may c
 import asyncio
 import logging
 import uuid
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextvars import Context
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import faust
 from faust.types import TP
@@ -53,6 +53,8 @@ round's end, a call to be sent above all, waits as long as they take."""
 _COMMIT_SECONDS = 10.0
 
 Callback = Callable[[], Awaitable[None]]
+Place: TypeAlias = tuple[str, int]
+"""A topic and one of its partitions."""
 KeyOf = Callable[[Message], bytes]
 
 
@@ -365,6 +367,20 @@ class StreamApp(faust.App):
     def lag(self) -> dict[TP, int]:
         """Records not done, by source partition, as far as the broker told."""
         return self.consumer.lag() if self._consumer is not None else {}
+
+    async def ends(self, topics: Collection[str]) -> dict[Place, int]:
+        """Where the partitions of these sources that are read here end now, by the broker."""
+        places = [tp for tp in self._ledgers if tp.topic in topics]
+        found = await self.consumer.highwaters(*places) if places else {}
+        return {(tp.topic, tp.partition): end for tp, end in found.items()}
+
+    def reached(self, topics: Collection[str]) -> dict[Place, int]:
+        """The first offset that is not done, of the partitions of these sources that are read here."""
+        return {
+            (tp.topic, tp.partition): ledger.next_needed()
+            for tp, ledger in self._ledgers.items()
+            if tp.topic in topics
+        }
 
     def readable(self) -> dict[TP, int]:
         """The same, without what stands in somebody's open transaction or behind it."""

@@ -18,7 +18,7 @@ from app.view import notes
 from app.view.columns import COLUMNS, attention, of_record
 from app.view.config import ViewTopics
 from app.view.plans import Step, take_note
-from app.view.schema import instant, mark_written, milliseconds, transaction
+from app.view.schema import instant, mark_newest, mark_written, milliseconds, transaction
 from app.view.walking import KEPT
 from app.view.weighing import Event, add_nameless, all_of, changed, weigh
 
@@ -166,6 +166,8 @@ def _apply(
         events |= _actions(writer, by_topic.get(topics.signals, ()), done)
         _webhooks(writer, by_topic.get(topics.webhooks, ()))
         weigh(writer, events)
+        if rows := by_topic.get(topics.bookings):
+            mark_newest(writer, max(record.timestamp for record in rows))
         writer.executemany(_MOVE, [(*part, number) for part, number in ends.items()])
         mark_written(writer, now)
     return done

@@ -257,7 +257,9 @@ class Projector:
         if now - self._tidied < _TIDY_EVERY:
             return
         self._tidied = now
-        before = (schema.milliseconds(now - self._config.keep_events),)
+        # What goes here does not come again: a clock that jumped ahead must not empty the lists.
+        today = min(now, schema.newest_row(writer) or now)
+        before = (schema.milliseconds(today - self._config.keep_events),)
         with schema.transaction(writer):
             for table in ("dead_letters", "turned_away", "actions", "closings", "webhooks"):
                 writer.execute(f"DELETE FROM {table} WHERE at < ?", before)  # noqa: S608 - names of our own

@@ -7,6 +7,7 @@ from app.stream.config import AppConfig, WebConfig
 from app.stream.faust_app import StreamApp, build_app
 from app.stream.kafka import connection
 from app.stream.message import Message
+from app.stream.scan import booking_chain
 from app.stream.topology import Topics
 from app.web.guard import web_options
 from app.web.install import install
@@ -64,7 +65,7 @@ def _read_topics(app: StreamApp, topics: Topics, runtime: Runtime) -> None:
 
 
 def _booking(message: Message) -> bytes:
-    return b"b/" + (message.key or b"")
+    return booking_chain(message.key or b"")
 
 
 def _phone(message: Message) -> bytes:

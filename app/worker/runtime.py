@@ -78,6 +78,10 @@ class Runtime:
             app,
             self.view,
             topic=topics.retry[0].name,
+            wakers=frozenset(
+                (*(one.name for one in topics.retry_read), topics.signals.name, topics.customer_requests.name)
+            ),
+            stopped=self._calls_are_stopped,
             keep_ended=timedelta(days=settings.keep_ended_days),
             now=_now,
         )
