@@ -218,6 +218,9 @@ def applied(record: Record, change: Change, at: datetime, facts: Facts) -> Recor
             time_slot=change.time_slot,
             start=slot.start,
             end=slot.end,
+            window_start=slot.window_start,
+            window_end=slot.window_end,
+            visit_at=at,
             updated_at=at,
         )
         return replace(record, job=moved)

@@ -136,13 +136,42 @@ class Taken:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VisitSeen:
+    """When a visit is to be, as ServiceTitan has shown it."""
+
+    appointment_id: int
+    start: datetime
+    end: datetime
+    window_start: datetime | None
+    window_end: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TechnicianSeen:
+    """Somebody who was put on a visit, or taken off it."""
+
+    id: int
+    name: str
+    assigned: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Observed:
-    """ServiceTitan was seen showing this status; `at` is its own time. `seen_by` is webhook or sweep."""
+    """What ServiceTitan was seen showing of a job: its status, when the visit is, who comes.
+
+    What is None was not shown. `at` is ServiceTitan's own time. `seen_by` is webhook or sweep.
+    `appointment_id` is given when it was seen of that visit, which need not be the one of the booking.
+    `occurrence` names what was told of, so that it counts once however often it comes.
+    """
 
     job_id: int
-    status: Status
     at: datetime
     seen_by: str
+    status: Status | None = None
+    appointment_id: int | None = None
+    visit: VisitSeen | None = None
+    technicians: tuple[TechnicianSeen, ...] = ()
+    occurrence: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -155,8 +155,19 @@ class Customer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Technician:
+    """Somebody who comes."""
+
+    id: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """The job in ServiceTitan. `status_at` and `reported_at` are the upstream's own times.
+    """The job in ServiceTitan. `status_at`, `reported_at` and `visit_at` are the upstream's own times.
+
+    `scheduled_date` and `time_slot` are what the booking system asked for last; `start`, `end` and the window
+    are where the visit stands, as of `visit_at`, also when the office moved it.
 
     `written_at` is the time of the last write that set the job's status: its answer's Date, in whole seconds,
     or since when it was so already.
@@ -177,9 +188,18 @@ class Job:
     minutes: int
     created_at: datetime
     updated_at: datetime
+    window_start: datetime | None = None
+    window_end: datetime | None = None
+    visit_at: datetime | None = None
+    technicians: tuple[Technician, ...] = ()
     reported: Status | None = None
     reported_at: datetime | None = None
     written_at: datetime | None = None
+
+    @property
+    def visit_known_at(self) -> datetime:
+        """As of when the visit's times are known: a sight of before is old news."""
+        return self.visit_at or self.updated_at
 
     @property
     def known_since(self) -> datetime:

@@ -56,6 +56,7 @@ def job_view(record: Record, job: Job) -> dict[str, Any]:
         "appointmentStart": instant(job.start),
         "appointmentEnd": instant(job.end),
         "estimatedDuration": job.minutes,
+        "technicians": [{"id": one.id, "name": one.name} for one in job.technicians],
         "createdAt": instant(job.created_at),
         "updatedAt": instant(job.updated_at),
     }

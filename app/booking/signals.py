@@ -1,7 +1,7 @@
 """What does not queue in the lane: operators' actions, customers' answers, changes seen in ServiceTitan."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import orjson
 
@@ -11,7 +11,16 @@ from app.booking.creation import begin, close_for, go_on_creating, may_be_there,
 from app.booking.customers import customer_digest
 from app.booking.events import CREATION, Booking, Invalid, validate
 from app.booking.identity import Progress, forget, mark
-from app.booking.inputs import Action, CustomerFailed, CustomerResolved, Facts, Observed, Signal, Taken
+from app.booking.inputs import (
+    Action,
+    CustomerFailed,
+    CustomerResolved,
+    Facts,
+    Observed,
+    Signal,
+    Taken,
+    VisitSeen,
+)
 from app.booking.lane import Decision, Take, announced, missing, noted, on_record, saved, unchanged
 from app.booking.reasons import Reason
 from app.booking.record import (
@@ -24,6 +33,7 @@ from app.booking.record import (
     Record,
     SendDeadLetter,
     State,
+    Technician,
     Trouble,
 )
 from app.booking.status import ENDED, Status
@@ -98,45 +108,91 @@ def _dead_letter(signal: Signal, reason: Reason, detail: str, facts: Facts) -> D
 
 
 def _observed(record: Record, signal: Signal, seen: Observed, facts: Facts) -> Decision:
-    """ServiceTitan was seen in a status: it counts when it differs and is later, and never causes a call."""
+    """ServiceTitan was seen showing a job: what differs and is later counts, and it never causes a call."""
     job = record.job
-    if job is None:
+    if job is None or job.id != seen.job_id:
         return unchanged(record)
-    if not is_news(seen, job):
-        return _seen_again(record, signal, seen, job)
+    after = _with_visit(_with_technicians(job, seen), seen)
+    shown = _with_status(after, seen)
+    if shown == job:
+        return unchanged(record)
     record = _taken_in(record, signal)
-    behind = _is_behind(seen, job)
-    job = replace(job, reported=seen.status, reported_at=seen.at)
-    if job.status is seen.status or behind:
-        return saved(replace(record, job=job))
+    if _outside(shown) == _outside(job):
+        return saved(replace(record, job=shown))
     cause = _as_head(signal, facts)
-    record = with_status(record, job, seen.status, seen.at)
-    record = noted(
-        record, facts, cause, asked=f"seen by {seen.seen_by}", outcome=seen.status, decision="record follows"
-    )
-    cancelled = seen.status is Status.CANCELLED
+    for what in _differences(job, shown):
+        record = noted(
+            record, facts, cause, asked=f"seen by {seen.seen_by}", outcome=what, decision="record follows"
+        )
+    if shown.status is job.status:
+        record = replace(record, job=replace(shown, updated_at=seen.at))
+        return saved(announced(record, "job.updated", facts, cause))
+    record = with_status(record, shown, shown.status, seen.at)
+    cancelled = shown.status is Status.CANCELLED
     return saved(announced(record, "job.cancelled" if cancelled else "job.updated", facts, cause))
 
 
-def _is_behind(seen: Observed, job: Job) -> bool:
-    """Whether the booking system told more of a job that goes on than this report: its notes stand."""
-    if job.status is job.reported or seen.status in ENDED:
-        return False
-    on_the_way = (job.status, seen.status) == (Status.IN_PROGRESS, Status.DISPATCHED)
-    return on_the_way or seen.at < job.status_at
-
-
-def _seen_again(record: Record, signal: Signal, seen: Observed, job: Job) -> Decision:
-    """What is known was so later still: what was between, and comes after this, is old news then."""
-    still = job.id == seen.job_id and job.reported is seen.status
-    if not still or job.reported_at is None or seen.at <= job.reported_at:
-        return unchanged(record)
-    return saved(replace(_taken_in(record, signal), job=replace(job, reported_at=seen.at)))
-
-
 def is_news(seen: Observed, job: Job) -> bool:
-    """Whether a report tells of this job what is not known of it, and is not older than what is."""
-    return job.id == seen.job_id and job.reported is not seen.status and not _is_older(seen, job)
+    """Whether a sight tells of this job what is not known of it, and is not older than what is."""
+    if job.id != seen.job_id:
+        return False
+    status = _status_is_news(seen, job)
+    return status or _visit_is_news(seen, job) or _with_technicians(job, seen).technicians != job.technicians
+
+
+def _outside(job: Job) -> tuple[object, ...]:
+    """What everybody outside sees of a job that the office can change."""
+    return job.status, job.start, job.end, job.window_start, job.window_end, job.technicians
+
+
+def _differences(before: Job, after: Job) -> list[str]:
+    """What the office changed, each in a few words."""
+    found: list[str] = []
+    if after.status is not before.status:
+        found.append(after.status.value)
+    if _times(after) != _times(before):
+        found.append(f"moved to {after.start.isoformat(timespec='minutes')}")
+    if after.technicians != before.technicians:
+        found.append(f"technicians: {', '.join(one.name for one in after.technicians) or 'nobody'}")
+    return found
+
+
+def _times(job: Job | VisitSeen) -> tuple[datetime | None, ...]:
+    return job.start, job.end, job.window_start, job.window_end
+
+
+def _is_of_our_visit(seen: Observed, job: Job) -> bool:
+    return seen.appointment_id is None or seen.appointment_id == job.appointment_id
+
+
+def _with_status(job: Job, seen: Observed) -> Job:
+    """The job in the status that was seen, when that is news; else as of when it is known to be so."""
+    if seen.status is None or not _is_of_our_visit(seen, job):
+        return job
+    if not _status_is_news(seen, job):
+        # What is known was so later still: what was between, and comes after this, is old news then.
+        still = job.reported is seen.status and job.reported_at is not None
+        return replace(job, reported_at=max(job.reported_at or seen.at, seen.at)) if still else job
+    behind = _is_behind(seen, seen.status, job)
+    job = replace(job, reported=seen.status, reported_at=seen.at)
+    return job if behind else replace(job, status=seen.status)
+
+
+def _status_is_news(seen: Observed, job: Job) -> bool:
+    if seen.status is None or not _is_of_our_visit(seen, job):
+        return False
+    if seen.appointment_id is not None and job.status in ENDED:
+        # A visit that is not used any more says nothing of its job, which alone is opened again.
+        return False
+    return job.reported is not seen.status and not _is_older(seen, job)
+
+
+def _is_behind(seen: Observed, status: Status, job: Job) -> bool:
+    """Whether the booking system told more of a job that goes on than this report: its notes stand."""
+    if job.status is job.reported or status in ENDED:
+        return False
+    on_the_way = (job.status, status) == (Status.IN_PROGRESS, Status.DISPATCHED)
+    return on_the_way or seen.at < job.status_at
 
 
 def _is_older(seen: Observed, job: Job) -> bool:
@@ -148,8 +204,51 @@ def _is_older(seen: Observed, job: Job) -> bool:
     since = job.known_since
     if seen.at < max(since, job.reported_at or since):
         return True
-    is_a_date = since == job.written_at and since.microsecond == 0
-    return seen.seen_by == "webhook" and is_a_date and seen.at < since + _DATE_PRECISION
+    return since == job.written_at and _may_be_before(seen, since)
+
+
+def _may_be_before(seen: Observed, written: datetime) -> bool:
+    is_a_date = written.microsecond == 0
+    return seen.seen_by == "webhook" and is_a_date and seen.at < written + _DATE_PRECISION
+
+
+def _with_visit(job: Job, seen: Observed) -> Job:
+    """The job with its visit where it was seen, unless it was there before something that is known."""
+    visit = seen.visit
+    if visit is None or visit.appointment_id != job.appointment_id or seen.at < job.visit_known_at:
+        return job
+    if _times(visit) == _times(job):
+        return replace(job, visit_at=seen.at)
+    if not _visit_is_news(seen, job):
+        return job
+    return replace(
+        job,
+        start=visit.start,
+        end=visit.end,
+        window_start=visit.window_start,
+        window_end=visit.window_end,
+        visit_at=seen.at,
+    )
+
+
+def _visit_is_news(seen: Observed, job: Job) -> bool:
+    visit, since = seen.visit, job.visit_known_at
+    if visit is None or visit.appointment_id != job.appointment_id or _times(visit) == _times(job):
+        return False
+    return seen.at >= since and not _may_be_before(seen, since)
+
+
+def _with_technicians(job: Job, seen: Observed) -> Job:
+    """The job with those who were put on its visit, and without those who were taken off it."""
+    if not _is_of_our_visit(seen, job):
+        return job
+    there = {one.id: one for one in job.technicians}
+    for one in seen.technicians:
+        if one.assigned:
+            there[one.id] = Technician(id=one.id, name=one.name)
+        else:
+            there.pop(one.id, None)
+    return replace(job, technicians=tuple(sorted(there.values(), key=lambda one: one.id)))
 
 
 def _act(record: Record, signal: Signal, action: Action, facts: Facts) -> Decision:

@@ -80,6 +80,7 @@ _JOB: dict[str, Any] = {
     "appointmentStart": "2026-12-01T16:00:00.000Z",
     "appointmentEnd": "2026-12-01T18:00:00.000Z",
     "estimatedDuration": 120,
+    "technicians": [{"id": 507, "name": "Rosa Diaz"}],
     "createdAt": "2026-11-24T16:30:00.000Z",
     "updatedAt": "2026-11-24T16:30:00.000Z",
 }

@@ -17,6 +17,7 @@ from app.servicetitan.wire import (
     Customer,
     Job,
     Location,
+    Moved,
     Named,
     Note,
     page_of,
@@ -79,13 +80,15 @@ COMPLETE_JOB = Endpoint("PUT", f"{JPM}/jobs/{{id}}/complete", _nothing)
 LIST_NOTES = Endpoint("GET", f"{JPM}/jobs/{{id}}/notes", page_of(Note), _PAGE)
 CREATE_NOTE = Endpoint("POST", f"{JPM}/jobs/{{id}}/notes", Anything.read)
 READ_APPOINTMENT = Endpoint("GET", f"{JPM}/appointments/{{id}}", Appointment.read)
-RESCHEDULE_APPOINTMENT = Endpoint("PATCH", f"{JPM}/appointments/{{id}}/reschedule", Anything.read)
+RESCHEDULE_APPOINTMENT = Endpoint("PATCH", f"{JPM}/appointments/{{id}}/reschedule", Moved.read)
 REMOVE_HOLD = Endpoint("DELETE", f"{JPM}/appointments/{{id}}/hold", _nothing)
 LIST_JOB_TYPES = Endpoint("GET", f"{JPM}/job-types", page_of(Named), _PAGE)
 # This list gives inactive rows too unless asked otherwise.
 LIST_CANCEL_REASONS = Endpoint(
     "GET", f"{JPM}/job-cancel-reasons", page_of(Named), {**_PAGE, "active": "True"}
 )
+
+LIST_APPOINTMENTS = Endpoint("GET", f"{JPM}/appointments", page_of(Appointment), _PAGE)
 
 LIST_ASSIGNMENTS = Endpoint("GET", f"{DISPATCH}/appointment-assignments", page_of(Assignment), _PAGE)
 ASSIGN = Endpoint("POST", f"{DISPATCH}/appointment-assignments/assign-technicians", Anything.read)

@@ -88,7 +88,10 @@ class Jobs:
             moved = await self._caller.call(
                 endpoints.RESCHEDULE_APPOINTMENT, errand, row=ask.appointment_id, body=_times(slot)
             )
-            return _told(moved, _nothing)
+            if not isinstance(moved, Accepted):
+                return moved
+            # To the microsecond, unlike the answer's Date: what the office does in that second is told apart.
+            return Accepted(value=None, at=moved.value.modified_on or moved.at, http_status=moved.http_status)
 
         async def is_so() -> Outcome[bool]:
             read = await self._caller.call(endpoints.READ_APPOINTMENT, errand, row=ask.appointment_id)

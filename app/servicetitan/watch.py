@@ -1,18 +1,23 @@
-"""What ServiceTitan shows of jobs: read for the sweep, and for webhooks of unknown jobs."""
+"""What ServiceTitan shows of jobs, visits and technicians: for the sweep, and where a webhook is unclear."""
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from time import monotonic
+from typing import TypeVar
 
+from app.booking.inputs import TechnicianSeen, VisitSeen
 from app.booking.outcomes import Accepted, Busy, Failed, Refused, Unsure
 from app.booking.status import FROM_UPSTREAM, Status
 from app.servicetitan import endpoints
 from app.servicetitan.caller import Caller, Errand
+from app.servicetitan.endpoints import Endpoint
 from app.servicetitan.gate import Gate
 from app.servicetitan.jobs import BOOKING_KEY
 from app.servicetitan.pace import Priority
-from app.servicetitan.wire import Job, ours, print_instant
+from app.servicetitan.wire import Appointment, Assignment, Job, Page, ours, print_instant
+
+ModifiedRow = TypeVar("ModifiedRow", Job, Appointment, Assignment)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +29,25 @@ class Glimpse:
     status: Status | None
     modified_on: datetime
     appointment_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VisitGlimpse:
+    """A visit as it was seen."""
+
+    job_id: int
+    visit: VisitSeen
+    modified_on: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssignmentGlimpse:
+    """Somebody who was put on a visit of this job, or taken off it."""
+
+    job_id: int
+    appointment_id: int
+    technician: TechnicianSeen
+    modified_on: datetime
 
 
 class Away(Exception):  # noqa: N818 - it says what is the case
@@ -46,32 +70,30 @@ class Watch:
         self._gate = gate
         self._clock = clock
 
-    async def modified_since(self, when: datetime) -> AsyncIterator[Glimpse]:
-        """Every job that was modified at or after `when`, oldest modification first. Raises Away, Unshown.
+    async def jobs_since(self, when: datetime) -> AsyncIterator[Glimpse]:
+        """Every job that was modified at or after `when`, oldest modification first. Raises Away, Unshown."""
+        async for row in self._modified_since(endpoints.LIST_JOBS, when, {}):
+            yield _glimpse(row)
 
-        A job that is modified meanwhile comes once more at the end, and all behind it move up: so reading
-        goes on from the last time that was seen, not with the next page.
-        """
-        page, seen = 1, set[int]()
-        while True:
-            query = {"modifiedOnOrAfter": print_instant(when), "sort": "+ModifiedOn", "page": str(page)}
-            errand = await self._errand()
-            answer = await self._caller.call(endpoints.LIST_JOBS, errand, query=query)
-            match answer:
-                case Accepted(value=rows):
-                    for row in rows.data:
-                        if row.modified_on > when or row.id not in seen:
-                            yield _glimpse(row)
-                    if not rows.has_more:
-                        return
-                    if not rows.data:
-                        page += 1
-                        continue
-                    last = rows.data[-1].modified_on
-                    page = 1 if last > when else page + 1
-                    when, seen = last, {row.id for row in rows.data if row.modified_on == last}
-                case Busy() | Failed() | Unsure() | Refused():
-                    raise self._missing(answer, errand)
+    async def visits_since(self, when: datetime) -> AsyncIterator[VisitGlimpse]:
+        """Every visit that was modified at or after `when`, in the same order. Raises Away, Unshown."""
+        async for row in self._modified_since(endpoints.LIST_APPOINTMENTS, when, {}):
+            if row.job_id is not None and row.modified_on is not None:
+                yield VisitGlimpse(job_id=row.job_id, visit=visit_of(row), modified_on=row.modified_on)
+
+    async def assignments_since(self, when: datetime) -> AsyncIterator[AssignmentGlimpse]:
+        """Everybody who was put on a visit or taken off it since. Raises Away, Unshown."""
+        async for row in self._modified_since(endpoints.LIST_ASSIGNMENTS, when, {"active": "Any"}):
+            if row.modified_on is not None:
+                name = row.technician_name or f"technician {row.technician_id}"
+                yield AssignmentGlimpse(
+                    job_id=row.job_id,
+                    appointment_id=row.appointment_id,
+                    technician=TechnicianSeen(
+                        id=row.technician_id, name=name, assigned=row.active is not False
+                    ),
+                    modified_on=row.modified_on,
+                )
 
     async def job(self, job_id: int) -> Glimpse | None:
         """One job, None when ServiceTitan has none of this id. Raises Away, Unshown."""
@@ -84,6 +106,48 @@ class Watch:
                 return None
             case Busy() | Failed() | Unsure() | Refused():
                 raise self._missing(answer, errand)
+
+    async def visit(self, appointment_id: int) -> tuple[VisitSeen, datetime] | None:
+        """One visit, and when it was modified; None when there is none of this id. Raises Away, Unshown."""
+        errand = await self._errand()
+        answer = await self._caller.call(endpoints.READ_APPOINTMENT, errand, row=appointment_id)
+        match answer:
+            case Accepted(value=row, at=at):
+                return visit_of(row), row.modified_on or at
+            case Refused(http_status=404):
+                return None
+            case Busy() | Failed() | Unsure() | Refused():
+                raise self._missing(answer, errand)
+
+    async def _modified_since(
+        self, endpoint: Endpoint[Page[ModifiedRow]], when: datetime, query: dict[str, str]
+    ) -> AsyncIterator[ModifiedRow]:
+        """Every row that was modified at or after `when`, oldest modification first.
+
+        A row that is modified meanwhile comes once more at the end, and all behind it move up: so reading
+        goes on from the last time that was seen, not with the next page.
+        """
+        page, seen = 1, set[int]()
+        while True:
+            asked = {"modifiedOnOrAfter": print_instant(when), "sort": "+ModifiedOn", "page": str(page)}
+            errand = await self._errand()
+            answer = await self._caller.call(endpoint, errand, query=query | asked)
+            match answer:
+                case Accepted(value=rows):
+                    dated = [(row, _modified_on(row) or when) for row in rows.data]
+                    for row, modified_on in dated:
+                        if modified_on > when or row.id not in seen:
+                            yield row
+                    if not rows.has_more:
+                        return
+                    if not dated:
+                        page += 1
+                        continue
+                    last = dated[-1][1]
+                    page = 1 if last > when else page + 1
+                    when, seen = last, {row.id for row, modified_on in dated if modified_on == last}
+                case Busy() | Failed() | Unsure() | Refused():
+                    raise self._missing(answer, errand)
 
     async def closer(self, glimpse: Glimpse) -> Glimpse:
         """The same, dispatched told apart from in progress, as only its visit shows. Raises Away, Unshown."""
@@ -128,6 +192,21 @@ class Watch:
                 return Unshown(detail, for_good=False)
             case Busy(detail=detail) | Failed(detail=detail) | Unsure(detail=detail):
                 return Away(detail)
+
+
+def _modified_on(row: Job | Appointment | Assignment) -> datetime | None:
+    return row.modified_on
+
+
+def visit_of(row: Appointment) -> VisitSeen:
+    """When a visit is to be."""
+    return VisitSeen(
+        appointment_id=row.id,
+        start=row.start,
+        end=row.end,
+        window_start=row.arrival_window_start,
+        window_end=row.arrival_window_end,
+    )
 
 
 def _glimpse(row: Job) -> Glimpse:

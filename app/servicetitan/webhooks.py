@@ -1,47 +1,70 @@
-"""What a webhook says of a job: ServiceTitan's V2 and V1 bodies, and a plain one for senders of one's own.
+"""What a webhook says of a job. Pure.
 
-No public source shows ServiceTitan's own envelopes, only third parties' accounts of them: everything that was
-told of is read, and nothing else is relied on. Pure.
+ServiceTitan's V2 are the CloudEvents of the vendor's own documents; its V1 is the job itself, as captures
+have it; the plain form is for senders of one's own.
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
 import orjson
 
+from app.booking.inputs import VisitSeen
 from app.booking.status import FROM_UPSTREAM, Status
-from app.servicetitan.wire import parse_instant
+from app.servicetitan.wire import LARGEST_ID, parse_instant
 
-_LARGEST_ID = 2**63 - 1
-_EVENT_NAMES = ("eventType", "event", "type", "webhookType")
-_TIMES_OF_A_JOB = ("modifiedOn", "modified_on", "completedOn")
-_TIMES_OF_AN_ENVELOPE = ("occurredAt", "time", "timestamp", "eventTime", "eventId")
+CLOCKS_APART = timedelta(minutes=5)
+"""How far a report's time may be ahead of ours: one of later counts as of when it came."""
+_LONGEST_NAME = 200
 _STATUSES: Mapping[str, Status] = {
     **{word.casefold(): status for word, status in FROM_UPSTREAM.items()},
     **{status.value.replace("_", ""): status for status in Status},
     "done": Status.COMPLETED,
     "working": Status.IN_PROGRESS,
 }
+# A visit that is done or cancelled says nothing of its job, of which it may be one of several.
+_OF_A_VISIT: Mapping[str, Status] = {
+    "Scheduled": Status.SCHEDULED,
+    "Hold": Status.SCHEDULED,
+    "Dispatched": Status.DISPATCHED,
+    "Working": Status.IN_PROGRESS,
+}
+_OF_A_JOB = frozenset(
+    {"tn.jpm.job-scheduled", "tn.jpm.job-updated", "tn.jpm.job-completed", "tn.jpm.job-rescheduled"}
+)
+_VISIT_UPDATED = "tn.jpm.job-appointment-updated"
+_DISPATCHED = "tn.dis.technician-dispatched"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobReport:
-    """A job was in this status at that time of ServiceTitan's; without a status it only changed somehow.
+    """What is told of a job, as of that time of ServiceTitan's; None is not told.
 
-    A status without a time of its own is none: the same body may be sent again when it is long untrue.
+    `appointment_id` names the visit that it is about. `moved` says that the visit has other times, which are
+    not told; `unclear` that the job is under way or about to be, which only its visit shows; `timeless` that
+    no time is told, so that the same body may be sent again when it is long untrue. `occurrence` is the same
+    in every delivery; `tenant` is where it happened.
     """
 
     job_id: int
     status: Status | None
     at: datetime
     event: str = ""
+    occurrence: str = ""
+    tenant: int | None = None
+    appointment_id: int | None = None
+    visit: VisitSeen | None = None
+    moved: bool = False
+    unclear: bool = False
+    timeless: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class NotAboutAJob:
-    """A webhook that is well formed and about something else: a customer, say."""
+    """A webhook that is well formed and about something else: a zone, say."""
 
     event: str
 
@@ -57,74 +80,167 @@ Read: TypeAlias = JobReport | NotAboutAJob | Unreadable
 
 
 def read_webhook(body: bytes, received: datetime) -> Read:
-    """What the body says; `received` stands for the time where it tells none. Never raises."""
+    """What the body says. `received` stands for the time where the body tells none; never raises."""
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError as wrong:
         return Unreadable(f"not JSON: {wrong}")
     if not isinstance(document, dict):
         return Unreadable("the JSON is no object")
+    said = _Said(document, received, hashlib.sha256(body).hexdigest())
     if "jobId" in document and "status" in document:
-        return _plain(document, received)
-    data = document.get("data")
-    if isinstance(data, dict):
-        return _enveloped(document, data, received)
+        return _plain(said)
+    if "specversion" in document:
+        return _cloud_event(said)
     if "jobNumber" in document or "__eventInfo" in document:
-        return _v1(document, received)
-    event = _event_of(document)
-    return NotAboutAJob(event) if event else Unreadable("neither a job nor an event in it")
+        return _v1(said)
+    return Unreadable("neither a CloudEvent nor a job")
 
 
-def _plain(document: Mapping[str, Any], received: datetime) -> Read:
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """A webhook's document, when it came, and what it is known by where it has no name of its own."""
+
+    document: Mapping[str, Any]
+    received: datetime
+    digest: str
+
+    def time(self, place: Mapping[str, Any], *names: str) -> datetime | None:
+        """The first of these that is a time; without a zone it is UTC, as V1's are. Never after it came."""
+        for name in names:
+            try:
+                told = parse_instant(place.get(name))
+            except (ValueError, OverflowError):
+                continue
+            return self.received if told - self.received > CLOCKS_APART else told
+        return None
+
+    def occurrence(self, *names: str) -> str:
+        """What names the occurrence, else the digest of all that is said."""
+        named = (self.document.get(name) for name in names)
+        return next((name[:_LONGEST_NAME] for name in named if isinstance(name, str) and name), self.digest)
+
+
+def _plain(said: _Said) -> Read:
     """`{eventId, jobId, status, occurredAt}` with one of the five statuses."""
-    job_id = _job_id(document["jobId"])
+    document = said.document
+    job_id = _id(document["jobId"])
     word = document["status"]
     if job_id is None:
         return Unreadable("jobId is no job's id")
     if not isinstance(word, str) or word not in set(Status):
         return Unreadable(f"status must be one of {', '.join(Status)}")
-    at = _first_time(document, ("occurredAt",))
+    at = said.time(document, "occurredAt")
     if at is None and "occurredAt" in document:
         return Unreadable("occurredAt is no time")
-    return _report(job_id, Status(word), at, received, document)
+    return JobReport(
+        job_id=job_id,
+        status=Status(word),
+        at=at or said.received,
+        timeless=at is None,
+        event="plain",
+        occurrence=said.occurrence("eventId"),
+    )
 
 
-def _enveloped(document: Mapping[str, Any], data: Mapping[str, Any], received: datetime) -> Read:
-    """V2: an event's name and `data`, which is the job, or something that names its job."""
-    event = _event_of(document)
-    of_a_job = "jobNumber" in data or "jobStatus" in data or "job" in _words(event)
-    job_id = _job_id(data.get("jobId"))
-    if job_id is None and of_a_job and "appointment" not in _words(event):
-        job_id = _job_id(data.get("id"))
-    if job_id is None:
-        return NotAboutAJob(event) if event else Unreadable("data names no job")
-    at = _first_time(data, _TIMES_OF_A_JOB) or _first_time(document, _TIMES_OF_AN_ENVELOPE)
-    return _report(job_id, _status(data, of_a_job=of_a_job), at, received, document)
+def _cloud_event(said: _Said) -> Read:
+    """V2. Its types are closed; of others nothing is known but that they are about something else."""
+    event, data = _text(said.document.get("type")), said.document.get("data")
+    if not event:
+        return Unreadable("type is missing")
+    if event not in _OF_A_JOB | {_VISIT_UPDATED, _DISPATCHED}:
+        return NotAboutAJob(event)
+    if not isinstance(data, dict):
+        return Unreadable("data is no object")
+    if event == _VISIT_UPDATED:
+        return _visit_updated(said, event, data)
+    job = data.get("job")
+    job_id = _id(job.get("id")) if isinstance(job, dict) else None
+    if job_id is None or not isinstance(job, dict):
+        return Unreadable("data.job.id is no job's id")
+    happened = said.time(said.document, "time") or said.received
+    occurrence, tenant = said.occurrence("userassignedid", "id"), _id(data.get("tenantId"))
+    if event == _DISPATCHED:
+        visit = data.get("appointment")
+        return JobReport(
+            job_id=job_id,
+            status=Status.DISPATCHED,
+            at=happened,
+            event=event,
+            occurrence=occurrence,
+            tenant=tenant,
+            appointment_id=_id(visit.get("id")) if isinstance(visit, dict) else None,
+        )
+    status = _word(job.get("jobStatus"))
+    return JobReport(
+        job_id=job_id,
+        status=status,
+        at=said.time(job, "modifiedOn") or happened,
+        event=event,
+        occurrence=occurrence,
+        tenant=tenant,
+        appointment_id=_id(data.get("appointmentId")),
+        moved=event == "tn.jpm.job-rescheduled",
+        # Dispatching begins a job: which of the two it is, only its visit shows.
+        unclear=status is Status.IN_PROGRESS,
+    )
 
 
-def _v1(document: Mapping[str, Any], received: datetime) -> Read:
-    """V1: the job itself, deep."""
-    job_id = _job_id(document.get("id"))
+def _visit_updated(said: _Said, event: str, data: Mapping[str, Any]) -> Read:
+    visit = data.get("appointment")
+    if not isinstance(visit, dict):
+        return Unreadable("data.appointment is no object")
+    job_id, appointment_id = _id(visit.get("jobId")), _id(visit.get("id"))
+    if job_id is None or appointment_id is None:
+        return Unreadable("data.appointment names no job")
+    word = _text(visit.get("status"))
+    return JobReport(
+        job_id=job_id,
+        status=None if visit.get("unused") is True else _OF_A_VISIT.get(word),
+        at=said.time(visit, "modifiedOn") or said.time(said.document, "time") or said.received,
+        event=event,
+        occurrence=said.occurrence("userassignedid", "id"),
+        tenant=_id(data.get("tenantId")),
+        appointment_id=appointment_id,
+        visit=_visit(appointment_id, visit),
+    )
+
+
+def _visit(appointment_id: int, visit: Mapping[str, Any]) -> VisitSeen | None:
+    start, end = _instant(visit.get("start")), _instant(visit.get("end"))
+    if start is None or end is None:
+        return None
+    return VisitSeen(
+        appointment_id=appointment_id,
+        start=start,
+        end=end,
+        window_start=_instant(visit.get("arrivalWindowStart")),
+        window_end=_instant(visit.get("arrivalWindowEnd")),
+    )
+
+
+def _v1(said: _Said) -> Read:
+    """V1: the job itself, deep. Its `eventId` is a time, which two occurrences may share."""
+    document = said.document
+    job_id = _id(document.get("id"))
     if job_id is None:
         return Unreadable("id is no job's id")
-    at = _first_time(document, _TIMES_OF_A_JOB) or _first_time(document, _TIMES_OF_AN_ENVELOPE)
-    return _report(job_id, _status(document, of_a_job=True), at, received, document)
+    info, tenant = document.get("__eventInfo"), document.get("__tenantInfo")
+    at = said.time(document, "modifiedOn", "completedOn") or said.time(document, "eventId")
+    return JobReport(
+        job_id=job_id,
+        status=_status(document),
+        at=at or said.received,
+        timeless=at is None,
+        event=_text(info.get("webhookType")) if isinstance(info, dict) else "",
+        occurrence=said.digest,
+        tenant=_id(tenant.get("id")) if isinstance(tenant, dict) else None,
+    )
 
 
-def _report(
-    job_id: int, status: Status | None, at: datetime | None, received: datetime, document: Mapping[str, Any]
-) -> JobReport:
-    event = _event_of(document)
-    if at is None:
-        return JobReport(job_id=job_id, status=None, at=received, event=event)
-    return JobReport(job_id=job_id, status=status, at=at, event=event)
-
-
-def _status(job: Mapping[str, Any], *, of_a_job: bool) -> Status | None:
+def _status(job: Mapping[str, Any]) -> Status | None:
     """The job's status; a job under way is told apart by its visits, since dispatching starts it."""
-    found = _word(job.get("jobStatus"))
-    if found is None and of_a_job:
-        found = _word(job.get("status"))
+    found = _word(job.get("jobStatus")) or _word(job.get("status"))
     if found is Status.IN_PROGRESS and _only_dispatched(job):
         return Status.DISPATCHED
     return found
@@ -132,43 +248,28 @@ def _status(job: Mapping[str, Any], *, of_a_job: bool) -> Status | None:
 
 def _only_dispatched(job: Mapping[str, Any]) -> bool:
     """Whether somebody is on the way, and nobody has been there."""
-    all_visits = job.get("appointments")
-    visits = all_visits if isinstance(all_visits, list) else [job.get("lastAppointment")]
-    words = {_word(visit.get("status")) for visit in visits if isinstance(visit, dict)}
-    return Status.DISPATCHED in words and words.isdisjoint({Status.IN_PROGRESS, Status.COMPLETED})
+    visit = job.get("lastAppointment")
+    return isinstance(visit, dict) and _word(visit.get("status")) is Status.DISPATCHED
 
 
 def _word(value: object) -> Status | None:
-    if not isinstance(value, str):
+    return _STATUSES.get(_text(value).replace("_", "").replace(" ", "").casefold())
+
+
+def _text(value: object) -> str:
+    return value[:_LONGEST_NAME] if isinstance(value, str) else ""
+
+
+def _instant(value: object) -> datetime | None:
+    try:
+        return parse_instant(value)
+    except (ValueError, OverflowError):
         return None
-    return _STATUSES.get(value.replace("_", "").replace(" ", "").casefold())
 
 
-def _job_id(value: object) -> int | None:
+def _id(value: object) -> int | None:
     if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 20:
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int):
         return None
-    return value if 0 < value <= _LARGEST_ID else None
-
-
-def _event_of(document: Mapping[str, Any]) -> str:
-    info = document.get("__eventInfo")
-    places = (document, info) if isinstance(info, dict) else (document,)
-    names = (place.get(name) for place in places for name in _EVENT_NAMES)
-    return next((name[:200] for name in names if isinstance(name, str)), "")
-
-
-def _words(event: str) -> set[str]:
-    """`tn.jpm.job-completed` gives tn, jpm, job, completed."""
-    return set(event.casefold().replace("-", ".").replace("_", ".").split("."))
-
-
-def _first_time(document: Mapping[str, Any], names: tuple[str, ...]) -> datetime | None:
-    """The first of these that is a time; without a zone it is UTC, as V1's are."""
-    for name in names:
-        try:
-            return parse_instant(document.get(name))
-        except (ValueError, OverflowError):
-            continue
-    return None
+    return value if 0 < value <= LARGEST_ID else None

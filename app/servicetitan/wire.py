@@ -161,6 +161,12 @@ class CreatedJob(_AnyJob):
     modified_on: MaybeInstant = None
 
 
+class Moved(Read):
+    """The answer of a move: the visit, of which only the time of the change is used."""
+
+    modified_on: MaybeInstant = None
+
+
 class Appointment(Read):
     """A visit."""
 
@@ -175,8 +181,9 @@ class Appointment(Read):
 
 
 class Assignment(Read):
-    """A technician on a visit."""
+    """A technician on a visit; inactive once taken off."""
 
+    id: Id
     technician_id: Id
     technician_name: MaybeText = None
     job_id: Id

@@ -23,10 +23,9 @@ from app.simulator.state.records import (
 )
 from app.simulator.state.world import World
 from app.simulator.wire import crm, jpm, office
-from app.simulator.wire.envelope import Named
 
 TENANT_NAME = "A1 Garage Door Service (simulation)"
-TENANT_ID = 1001
+TENANT_ID = 1000001
 
 
 def job(world: World, row: JobRow, guid: str | None) -> jpm.Job:
@@ -313,7 +312,7 @@ def business_unit(row: NamedRow) -> office.BusinessUnit:
         official_name=row.name.replace("_", " "),
         currency="USD",
         address=office.BusinessUnitAddress(city="Phoenix", state="AZ", country="USA"),
-        tenant=Named(id=TENANT_ID, name=TENANT_NAME),
+        tenant=office.BusinessUnitTenant(id=TENANT_ID, name=TENANT_NAME, modified_on=row.modified_on),
     )
 
 

@@ -1,7 +1,10 @@
-"""What a webhook says: the V2 envelope, the V1 body, and the plain form."""
+"""What a webhook says: V2 as the vendor's documents describe it, the V1 body, and the plain form."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
+from uuid import NAMESPACE_URL, uuid4, uuid5
 
 import orjson
 
@@ -10,46 +13,73 @@ from app.simulator.state.records import OFFICE_USER, AppointmentRow, JobRow
 from app.simulator.state.world import Effect, World
 from app.simulator.wire.dates import SEVEN_DIGITS, print_instant
 from app.simulator.wire.jpm import AppointmentStatus, JobStatus
-from app.simulator.wire.webhook import WebhookPlain, WebhookV2
+from app.simulator.wire.webhook import WebhookPlain
 
 WebhookForm = Literal["v2", "v1", "plain"]
 
-EVENTS: dict[str, tuple[str, str]] = {
-    "customer.created": ("customer.created", ""),
-    "customer.updated": ("customer.updated", ""),
-    "job.created": ("job.created", "JobBooked"),
-    "job.updated": ("job.updated", "JobModified"),
-    "job.canceled": ("job.canceled", "JobCanceled"),
-    "job.uncanceled": ("job.updated", "JobModified"),
-    "job.held": ("job.updated", "JobOnHold"),
-    "job.completed": ("job.completed", "JobComplete"),
-    "appointment.created": ("appointment.created", "JobModified"),
-    "appointment.rescheduled": ("appointment.rescheduled", "JobRescheduled"),
-    "appointment.held": ("job.updated", "JobOnHold"),
-    "appointment.unheld": ("job.updated", "JobModified"),
-    "appointment.deleted": ("job.updated", "JobModified"),
-    "technicians.assigned": ("job.updated", "TechnicianAssigned"),
-    "technicians.unassigned": ("job.updated", "TechnicianUnassigned"),
-    "technician.dispatched": ("job.updated", "TechnicianDispatched"),
-    "technician.arrived": ("job.updated", "TechnicianArrived"),
-    "technician.done": ("job.updated", "TechnicianDone"),
+SOURCE = "https://webhooks.servicetitan.io"
+SCHEDULED = "tn.jpm.job-scheduled"
+UPDATED = "tn.jpm.job-updated"
+COMPLETED = "tn.jpm.job-completed"
+RESCHEDULED = "tn.jpm.job-rescheduled"
+VISIT_UPDATED = "tn.jpm.job-appointment-updated"
+DISPATCHED = "tn.dis.technician-dispatched"
+
+EVENTS: dict[str, tuple[tuple[str, ...], str]] = {
+    "job.created": ((SCHEDULED,), "JobBooked"),
+    "job.updated": ((UPDATED,), "JobModified"),
+    "job.canceled": ((UPDATED,), "JobCanceled"),
+    "job.uncanceled": ((UPDATED,), "JobModified"),
+    "job.held": ((UPDATED,), "JobOnHold"),
+    "job.completed": ((COMPLETED,), "JobComplete"),
+    "appointment.created": ((), "JobModified"),
+    "appointment.rescheduled": ((RESCHEDULED, VISIT_UPDATED), "JobRescheduled"),
+    "appointment.held": ((VISIT_UPDATED,), "JobOnHold"),
+    "appointment.unheld": ((VISIT_UPDATED,), "JobModified"),
+    "appointment.deleted": ((UPDATED,), "JobModified"),
+    "technicians.assigned": ((), "TechnicianAssigned"),
+    "technicians.unassigned": ((), "TechnicianUnassigned"),
+    "technician.dispatched": ((DISPATCHED, VISIT_UPDATED), "TechnicianDispatched"),
+    "technician.arrived": ((VISIT_UPDATED,), "TechnicianArrived"),
+    "technician.done": ((VISIT_UPDATED,), "TechnicianDone"),
 }
-"""Effect -> V2 event type and V1 webhook type; effects that are not here are not told."""
+"""Effect -> V2 event types and V1 webhook type; effects that are not here are not told.
+
+V2 has no type for a cancellation, an assignment, a technician's arrival or a customer.
+"""
+
+# Of a job as the API shows it, what V2 leaves out, and what it never sends as null.
+_NOT_TOLD = frozenset({"summary", "customFields", "externalData"})
+_NEVER_NULL: dict[str, object] = {"customerPo": ""}
+_NEVER_NULL_IN_DISPATCH: dict[str, object] = {
+    "projectId": 0,
+    "jobGeneratedLeadSource": {"jobId": None, "employeeId": None},
+    "total": 0.0,
+}
+_IN_DISPATCH_TOO_LATE = frozenset({"partnerLeadCallId", "createdFromEstimateId", "estimateIds"})
 
 
-def body_of(world: World, effect: Effect, form: WebhookForm) -> bytes | None:
-    """The body that tells an effect; None when it is not told in this form."""
-    event = EVENTS.get(effect.kind)
-    if event is None:
-        return None
-    job = world.jobs.get(effect.job) if effect.job is not None else None
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One webhook: its event type, and its body for a delivery. The occurrence is the same in each."""
+
+    event_type: str
+    body: Callable[[], bytes]
+
+
+def told_of(world: World, effect: Effect, form: WebhookForm) -> tuple[Told, ...]:
+    """The webhooks that tell an effect, none when it is not told in this form."""
+    event, job = EVENTS.get(effect.kind), world.jobs.get(effect.job or 0)
+    if event is None or job is None:
+        return ()
     match form:
         case "v2":
-            return _v2(world, effect, event[0], job)
+            return tuple(_v2(world, effect, event_type, job) for event_type in event[0])
         case "v1":
-            return _v1(world, effect, event[1], job) if job else None
+            body = _v1(world, effect, event[1], job)
         case "plain":
-            return _plain(world, effect, job) if job else None
+            body = _plain(world, effect, job)
+    return (Told(event[1], lambda: body),)
 
 
 def plain_status(world: World, job: JobRow) -> str:
@@ -76,30 +106,72 @@ def _plain(world: World, effect: Effect, job: JobRow) -> bytes:
     ).answer()
 
 
-def _v2(world: World, effect: Effect, event_type: str, job: JobRow | None) -> bytes | None:
-    if job is not None:
-        visits = world.appointments_of(job)
-        data = {
-            **views.job(world, job, None).model_dump(mode="json", context=SEVEN_DIGITS),
-            "externalData": [
-                {"key": key, "value": value} for pairs in job.external.values() for key, value in pairs
-            ],
-            "appointments": [
-                views.appointment(row).model_dump(mode="json", context=SEVEN_DIGITS) for row in visits
-            ],
-        }
-    else:
-        customer = world.customers.get(effect.customer or 0)
-        if customer is None:
-            return None
-        data = views.customer(customer, None).model_dump(mode="json", context=SEVEN_DIGITS)
-    return WebhookV2(
-        event_id=f"sim-{effect.number:06d}",
-        event_type=event_type,
-        occurred_on=effect.at,
-        tenant_id=views.TENANT_ID,
-        data=data,
-    ).answer()
+def _v2(world: World, effect: Effect, event_type: str, job: JobRow) -> Told:
+    """A CloudEvent, structured. `id` names the delivery, `userassignedid` the occurrence."""
+    occurrence = f"{effect.at.isoformat()}/{effect.number}/{event_type}"
+    event = {
+        "specversion": "1.0",
+        "type": event_type,
+        "time": print_instant(effect.at, seven_digits=True),
+        "source": SOURCE,
+        "userassignedid": str(uuid5(NAMESPACE_URL, occurrence)),
+        "datacontenttype": "application/json",
+        "data": {
+            **_v2_data(world, effect, event_type, job),
+            "tenantId": views.TENANT_ID,
+            "tenantName": views.TENANT_NAME,
+        },
+    }
+    return Told(event_type, lambda: orjson.dumps({"id": str(uuid4()), **event}))
+
+
+def _v2_data(world: World, effect: Effect, event_type: str, job: JobRow) -> dict[str, object]:
+    visit = _visit_of(world, effect, job)
+    match event_type:
+        case "tn.jpm.job-appointment-updated":
+            return {"appointment": views.appointment(visit).model_dump(mode="json", context=SEVEN_DIGITS)}
+        case "tn.dis.technician-dispatched":
+            return {"job": _v2_job_in_dispatch(world, job), "appointment": _v2_visit_in_dispatch(visit)}
+        case "tn.jpm.job-rescheduled":
+            mails = {"manageEmployeeEmail": None, "manageFollowUpEmail": None}
+            moved = {"appointmentId": visit.id, "appointmentNumber": visit.number}
+            return {"job": _v2_job(world, job), **mails, **moved}
+        case _:
+            mails = {"manageEmployeeEmail": None, "manageFollowUpEmail": None}
+            return {"job": _v2_job(world, job), **mails}
+
+
+def _visit_of(world: World, effect: Effect, job: JobRow) -> AppointmentRow:
+    """The visit that an effect is about, which its detail names; else the job's first."""
+    named = effect.kind.startswith(("appointment.", "technician.")) and effect.detail.isdecimal()
+    visit = world.appointments.get(int(effect.detail)) if named else None
+    return visit or world.appointments_of(job)[0]
+
+
+def _v2_job(world: World, job: JobRow) -> dict[str, Any]:
+    shown = views.job(world, job, None).model_dump(mode="json", context=SEVEN_DIGITS)
+    told = {name: value for name, value in shown.items() if name not in _NOT_TOLD}
+    return told | {name: value for name, value in _NEVER_NULL.items() if told.get(name) is None}
+
+
+def _v2_job_in_dispatch(world: World, job: JobRow) -> dict[str, Any]:
+    """The dispatch module has a job of its own: older, and with fewer nulls."""
+    told = {name: v for name, v in _v2_job(world, job).items() if name not in _IN_DISPATCH_TOO_LATE}
+    return told | {name: v for name, v in _NEVER_NULL_IN_DISPATCH.items() if told.get(name) is None}
+
+
+def _v2_visit_in_dispatch(visit: AppointmentRow) -> dict[str, object]:
+    """Without its status: the event's type says that it is dispatched."""
+    shown = views.appointment(visit).model_dump(mode="json", context=SEVEN_DIGITS)
+    kept = ("id", "appointmentNumber", "start", "end", "arrivalWindowStart", "arrivalWindowEnd")
+    return {
+        **{name: shown[name] for name in kept},
+        "duration": (visit.end - visit.start).total_seconds(),
+        "scheduledOn": shown["createdOn"],
+        "externalId": None,
+        "manageEmployeeEmail": None,
+        "manageFollowUpEmail": None,
+    }
 
 
 def _v1(world: World, effect: Effect, webhook_type: str, job: JobRow) -> bytes:

@@ -16,8 +16,8 @@ from pydantic import Field
 
 from app.simulator.faults import Json
 from app.simulator.log import log
-from app.simulator.state.world import World
-from app.simulator.webhook_bodies import EVENTS, WebhookForm, body_of
+from app.simulator.state.world import Effect, World
+from app.simulator.webhook_bodies import Told, WebhookForm, told_of
 
 WebhookScheme = Literal["servicetitan", "standard", "both"]
 
@@ -60,6 +60,19 @@ class Delivery:
     answers: list[int] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class _Happened:
+    """What is to be told of an effect, once or twice."""
+
+    told: Told
+    effect: Effect
+
+    def delivery(self, nth: int) -> Delivery:
+        again = f"-{nth + 1}" if nth else ""
+        number = f"sim-{self.effect.number:06d}{again}"
+        return Delivery(number, self.told.event_type, self.effect.job, self.told.body(), self.effect.at)
+
+
 class Sender:
     """Sends a webhook for each effect. Those of one job go out in order, unless late or shuffled."""
 
@@ -69,7 +82,7 @@ class Sender:
         self._world = world
         self._random = random
         self._seen = 0
-        self._held: list[Delivery] = []
+        self._held: list[_Happened] = []
         self._tails: dict[int, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._slots = asyncio.Semaphore(_AT_ONCE)
@@ -82,13 +95,9 @@ class Sender:
         if self.settings.url is None:
             return
         for effect in effects:
-            body = body_of(self._world, effect, self.settings.form)
-            if body is None:
-                continue
-            number = f"sim-{effect.number:06d}"
-            delivery = Delivery(number, EVENTS[effect.kind][0], effect.job, body, effect.at)
-            self.deliveries.append(delivery)
-            self._held.append(delivery)
+            self._held += [
+                _Happened(told, effect) for told in told_of(self._world, effect, self.settings.form)
+            ]
         if len(self._held) >= self.settings.shuffle:
             self._release()
         elif self._held:
@@ -106,15 +115,16 @@ class Sender:
         held, self._held = self._held, []
         if self.settings.shuffle > 1:
             self._random.shuffle(held)
-        for delivery in held:
-            for _ in range(2 if self._random.random() < self.settings.twice else 1):
-                self._dispatch(delivery)
+        for happened in held:
+            for nth in range(2 if self._random.random() < self.settings.twice else 1):
+                self._dispatch(happened.delivery(nth))
 
     async def _release_later(self) -> None:
         await asyncio.sleep(1)
         self._release()
 
     def _dispatch(self, delivery: Delivery) -> None:
+        self.deliveries.append(delivery)
         if self._random.random() < self.settings.late:
             self._start(self._send(delivery, self._random.uniform(0, self.settings.late_seconds), None))
             return

@@ -1,21 +1,16 @@
 """Records on the topics, to and from values: headers, keys and CloudEvents as the contract has them."""
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import sha256
-from typing import Annotated, Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, get_args
 from uuid import NAMESPACE_URL, uuid5
 
 import orjson
-from aiokafka.record.default_records import DefaultRecordBatchBuilder
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from app.batches import Broken
 from app.booking.customer_lane import CustomerRequest, Known, decode_request, encode_request
 from app.booking.events import (
-    HEADER_BYTES,
     LARGEST_EVENT,
     LONGEST_DETAIL,
     Envelope,
@@ -23,12 +18,19 @@ from app.booking.events import (
     RawEvent,
     Unusable,
     open_event,
-    size_of,
-    too_large,
 )
 from app.booking.events import trace_id as read_trace_id
 from app.booking.identity import Identity
-from app.booking.inputs import Action, CustomerFailed, CustomerResolved, Intent, Observed, Signal
+from app.booking.inputs import (
+    Action,
+    CustomerFailed,
+    CustomerResolved,
+    Intent,
+    Observed,
+    Signal,
+    TechnicianSeen,
+    VisitSeen,
+)
 from app.booking.outcomes import Busy, Failed, Refused, Unsure
 from app.booking.reasons import Reason
 from app.booking.record import Announce, Record, SendDeadLetter, SendTimer, Trouble
@@ -40,19 +42,8 @@ SOURCE = "/servicetitan-stream"
 Says: TypeAlias = Action | Observed | CustomerResolved | CustomerFailed
 TimerKind: TypeAlias = Literal["timer", "overdue", "expire", "restate", "recheck"]
 _CONTENT_TYPE = ("content-type", b"application/cloudevents+json; charset=utf-8")
-_OURS = frozenset(
-    f"x-{name}"
-    for name in (
-        *("attempt", "due", "turn", "kind", "reason", "detail", "first-failed", "http-status", "trace-id"),
-        *("original-topic", "original-partition", "original-offset", "length", "sha256"),
-    )
-)
-"""Names of headers that only this service writes: what a producer says under them is not carried on."""
-_LARGEST_LETTER = 2 * 1024 * 1024 - 16 * 1024
-"""What the dead letter topic takes, less what is added to an event."""
-_TRACE = re.compile(r"[0-9a-f]{32}")
-_FIRST_PART = 1024 * 1024
-_LARGEST_TIMER = 2 * LARGEST_EVENT + 1024
+# Ours are told apart from an event's own headers of the same name by standing last.
+_RETRY_HEADERS = frozenset({"x-attempt", "x-due", "x-turn", "x-kind"})
 
 
 def raw_event(message: Message) -> RawEvent:
@@ -79,15 +70,10 @@ class TimerSeen:
     kind: TimerKind
 
 
-def carried(headers: Headers) -> Headers:
-    """An event's own headers, as they came, without those that only this service writes."""
-    return tuple(header for header in headers if header[0].lower() not in _OURS)
-
-
 def timer_headers(own: Headers, timer: SendTimer) -> Headers:
     """The event's own headers, with the retry headers behind them."""
     return (
-        *carried(own),
+        *own,
         ("x-attempt", str(timer.attempt).encode()),
         ("x-due", instant(timer.due).encode()),
         ("x-turn", str(timer.turn).encode()),
@@ -101,9 +87,6 @@ def scan_headers(turn: int, kind: TimerKind) -> Headers:
 
 def read_timer(message: Message) -> TimerSeen | Unusable:
     """The timer in a record of a retry topic."""
-    raw = raw_event(message)
-    if (size := size_of(raw)) > _LARGEST_TIMER:
-        return too_large(raw, size, _LARGEST_TIMER)
     headers = dict(message.headers)
     kind = headers.get("x-kind", b"timer").decode("ascii", "replace")
     try:
@@ -119,44 +102,8 @@ def read_timer(message: Message) -> TimerSeen | Unusable:
 # Dead letters ---------------------------------------------------------------------------------------------
 
 
-def dead_letter(
-    letter: SendDeadLetter, broken: Broken | None = None
-) -> tuple[bytes | None, bytes | None, Headers]:
-    """Key, value and headers of a dead letter: the event's own, with the failure headers behind them.
-
-    What the topic does not take whole stands there cut: the first part of the value, with the length and
-    SHA-256 of all of it, and as many of the headers as there is room for.
-    """
-    raw = letter.raw
-    own, added = carried(raw.headers), _failure_headers(letter)
-    if broken is None and _size(raw.key, raw.value, (*own, *added)) <= _LARGEST_LETTER:
-        return raw.key, raw.value, (*own, *added)
-    whole = raw.value or b""
-    of = broken or Broken("", len(whole), sha256(whole).hexdigest())
-    added += (("x-length", b"%d" % of.length), ("x-sha256", of.sha256.encode()))
-    key = None if raw.key is None else raw.key[:LARGEST_EVENT]
-    value = None if raw.value is None else whole[:_FIRST_PART]
-    return key, value, (*_first(own), *added)
-
-
-def _size(key: bytes | None, value: bytes | None, headers: Headers) -> int:
-    size: int = DefaultRecordBatchBuilder.estimate_size_in_bytes(key, value, list(headers))
-    return size
-
-
-def _first(headers: Headers) -> Headers:
-    """As many of them as an event may have."""
-    room = LARGEST_EVENT
-    found: list[tuple[str, bytes]] = []
-    for name, text in headers:
-        room -= len(name.encode()) + len(text) + HEADER_BYTES
-        if room < 0:
-            break
-        found.append((name, text))
-    return tuple(found)
-
-
-def _failure_headers(letter: SendDeadLetter) -> Headers:
+def dead_letter_headers(letter: SendDeadLetter) -> Headers:
+    """The event's own headers, with the failure headers behind them."""
     raw, trouble = letter.raw, letter.trouble
     failure = {
         "x-attempt": str(trouble.attempts),
@@ -169,12 +116,9 @@ def _failure_headers(letter: SendDeadLetter) -> Headers:
         "x-http-status": "" if trouble.http_status is None else str(trouble.http_status),
         "x-trace-id": letter.trace_id or "",
     }
-    return tuple((name, _text(text)) for name, text in failure.items() if text)
-
-
-def _text(text: str) -> bytes:
-    """At most 4 KB of it, in whole characters."""
-    return text.encode(errors="replace")[:LONGEST_DETAIL].decode(errors="ignore").encode()
+    own = tuple(header for header in raw.headers if header[0] not in _RETRY_HEADERS)
+    added = ((name, text.encode()[:LONGEST_DETAIL]) for name, text in failure.items() if text)
+    return (*own, *added)
 
 
 def letter_for(unusable: Unusable, now: datetime) -> SendDeadLetter:
@@ -241,57 +185,53 @@ class _Data(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-def _checked(fits: Callable[[Any], bool], must: str) -> AfterValidator:
-    """Bounds that keep a row from growing, and numbers from being none that JSON and the view know."""
-
-    def check(value: object) -> object:
-        if not fits(value):
-            raise ValueError(must)
-        return value
-
-    return AfterValidator(check)
-
-
-def _at_most(length: int) -> AfterValidator:
-    return _checked(lambda text: len(text) <= length, f"must have at most {length} characters")
-
-
-_NUMBER = _checked(lambda number: 0 <= number < 2**63, "must be a whole number below 2^63")
-# Rows reckon with it: a time near the ends of the calendar has none before, or behind it.
-_OF_OUR_TIMES = _checked(lambda when: 1970 < when.year < 3000, "must be between 1971 and 2999")
-_STATUS = _checked(lambda status: 100 <= status <= 599, "must be a status of HTTP")
-
-
 class _ActionData(_Data):
     by: str = Field(min_length=1, max_length=200)
     why: str = Field(min_length=1, max_length=1000)
-    event: Annotated[str, _at_most(500)] | None = None
-    plan: Annotated[str, _at_most(200)] | None = None
+    event: str | None = None
+    plan: str | None = None
     data: dict[str, Any] | None = None
 
 
+class _VisitData(_Data):
+    appointmentId: int  # noqa: N815 - as on the wire
+    start: AwareDatetime
+    end: AwareDatetime
+    windowStart: AwareDatetime | None = None  # noqa: N815 - as on the wire
+    windowEnd: AwareDatetime | None = None  # noqa: N815 - as on the wire
+
+
+class _TechnicianData(_Data):
+    id: int
+    name: str
+    assigned: bool
+
+
 class _ObservedData(_Data):
-    jobId: Annotated[int, _NUMBER]  # noqa: N815 - as on the wire
-    status: Status
-    at: Annotated[AwareDatetime, _OF_OUR_TIMES]
-    seenBy: Annotated[str, _at_most(100)]  # noqa: N815 - as on the wire
+    jobId: int  # noqa: N815 - as on the wire
+    at: AwareDatetime
+    seenBy: str  # noqa: N815 - as on the wire
+    status: Status | None = None
+    appointmentId: int | None = None  # noqa: N815 - as on the wire
+    visit: _VisitData | None = None
+    technicians: tuple[_TechnicianData, ...] = ()
 
 
 class _AnswerData(_Data):
-    turn: Annotated[int, _NUMBER]
-    digest: Annotated[str, _at_most(200)]
+    turn: int
+    digest: str
 
 
 class _ResolvedData(_AnswerData):
-    customerId: Annotated[int, _NUMBER]  # noqa: N815 - as on the wire
-    locationId: Annotated[int, _NUMBER]  # noqa: N815 - as on the wire
+    customerId: int  # noqa: N815 - as on the wire
+    locationId: int  # noqa: N815 - as on the wire
     name: str = ""
 
 
 class _FailedData(_AnswerData):
     outcome: Literal["busy", "failed", "unsure", "refused"]
     detail: str
-    httpStatus: Annotated[int, _STATUS] | None = None  # noqa: N815 - as on the wire
+    httpStatus: int | None = None  # noqa: N815 - as on the wire
     reason: Reason | None = None
 
 
@@ -321,10 +261,8 @@ class NoteSignal:
 def read_signal(message: Message) -> Signal | NoteSignal | Unusable:
     """The signal in a record of `booking-signals`."""
     raw = raw_event(message)
-    if (size := size_of(raw)) > LARGEST_EVENT:
-        return too_large(raw, size)
-    if message.value is None:
-        return _unusable(message, "no value")
+    if message.value is None or len(message.value) > LARGEST_EVENT:
+        return _unusable(message, "no value, or one that is too large")
     opened = open_event(message.value, message.headers)
     if isinstance(opened, str):
         return _unusable(message, opened)
@@ -336,7 +274,8 @@ def read_signal(message: Message) -> Signal | NoteSignal | Unusable:
     try:
         says = _says(envelope.type, data)
     except ValidationError as wrong:
-        return Unusable(reason=Reason.INVALID, detail=_fields(wrong), raw=raw)
+        fields = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in wrong.errors())
+        return Unusable(reason=Reason.INVALID, detail=fields, raw=raw)
     if says is None:
         detail = f"unknown type of signal {envelope.type}"
         return Unusable(reason=Reason.UNKNOWN_TYPE, detail=detail, raw=raw)
@@ -363,8 +302,7 @@ def _says(signal_type: str, data: object) -> Says | None:
             kind = signal_type.removeprefix("action.")
             return Action(kind=kind, **act.model_dump())  # type: ignore[arg-type]  # one of the three
         case "job.observed":
-            seen = _ObservedData.model_validate(data)
-            return Observed(job_id=seen.jobId, status=seen.status, at=seen.at, seen_by=seen.seenBy)
+            return _observed(_ObservedData.model_validate(data))
         case "customer.resolved":
             found = _ResolvedData.model_validate(data)
             return CustomerResolved(
@@ -378,6 +316,30 @@ def _says(signal_type: str, data: object) -> Says | None:
             return _failed(_FailedData.model_validate(data))
         case _:
             return None
+
+
+def _visit(said: _VisitData) -> VisitSeen:
+    return VisitSeen(
+        appointment_id=said.appointmentId,
+        start=said.start,
+        end=said.end,
+        window_start=said.windowStart,
+        window_end=said.windowEnd,
+    )
+
+
+def _observed(said: _ObservedData) -> Observed:
+    return Observed(
+        job_id=said.jobId,
+        at=said.at,
+        seen_by=said.seenBy,
+        status=said.status,
+        appointment_id=said.appointmentId,
+        visit=None if said.visit is None else _visit(said.visit),
+        technicians=tuple(
+            TechnicianSeen(id=one.id, name=one.name, assigned=one.assigned) for one in said.technicians
+        ),
+    )
 
 
 def _failed(said: _FailedData) -> CustomerFailed:
@@ -434,18 +396,40 @@ def encode_note(
 
 
 def encode_observed(booking_id: str, seen: Observed, *, now: datetime) -> bytes:
-    """A status seen in ServiceTitan as a signal; the same sight again has the same id."""
+    """What was seen in ServiceTitan as a signal; the same occurrence, or sight, again has the same id."""
     # Not to the millisecond only: two sights are compared, and one of them may not have come this way.
-    at = seen.at.isoformat()
-    name = f"{booking_id}/{seen.job_id}/{seen.status}/{at}"
-    data = {"jobId": seen.job_id, "status": seen.status, "at": at, "seenBy": seen.seen_by}
+    data = {
+        "jobId": seen.job_id,
+        "at": seen.at.isoformat(),
+        "seenBy": seen.seen_by,
+        "status": seen.status,
+        "appointmentId": seen.appointment_id,
+        "visit": seen.visit and _visit_data(seen.visit),
+        "technicians": [
+            {"id": one.id, "name": one.name, "assigned": one.assigned} for one in seen.technicians
+        ],
+    }
+    told = {name: value for name, value in data.items() if value not in (None, [])}
+    name = f"{booking_id}/{seen.occurrence or orjson.dumps(told).decode()}"
     return cloud_event(
         event_id=str(uuid5(NAMESPACE_URL, name)),
         event_type="job.observed",
         subject=booking_id,
         time=now,
-        data=data,
+        data=told,
     )
+
+
+def _visit_data(visit: VisitSeen) -> dict[str, object]:
+    window = (visit.window_start, visit.window_end)
+    opens, closes = (None if moment is None else moment.isoformat() for moment in window)
+    return {
+        "appointmentId": visit.appointment_id,
+        "start": visit.start.isoformat(),
+        "end": visit.end.isoformat(),
+        "windowStart": opens,
+        "windowEnd": closes,
+    }
 
 
 def encode_answer(
@@ -499,9 +483,6 @@ def encode_customer_request(request: CustomerRequest, *, now: datetime) -> bytes
 
 def read_customer_request(message: Message) -> CustomerRequest | Unusable:
     """The request in a record of `customer-requests`; its key must be its phone."""
-    raw = raw_event(message)
-    if (size := size_of(raw)) > LARGEST_EVENT:
-        return too_large(raw, size)
     if message.value is None:
         return _unusable(message, "no value")
     opened = open_event(message.value, message.headers)
@@ -510,21 +491,10 @@ def read_customer_request(message: Message) -> CustomerRequest | Unusable:
     try:
         request = decode_request(opened[1])
     except ValidationError as wrong:
-        return Unusable(reason=Reason.INVALID, detail=_fields(wrong), raw=raw)
-    except TypeError as wrong:
-        return Unusable(reason=Reason.INVALID, detail=str(wrong), raw=raw)
-    if len(request.booking_id) > 100 or not 0 <= request.turn < 2**63:
-        return Unusable(reason=Reason.INVALID, detail="no such booking id or turn", raw=raw)
-    if request.trace_id is not None and not _TRACE.fullmatch(request.trace_id):
-        return Unusable(reason=Reason.INVALID, detail="traceId is none of W3C's", raw=raw)
+        return Unusable(reason=Reason.INVALID, detail=str(wrong), raw=raw_event(message))
     if message.key != request.order.phone.encode():
-        return Unusable(reason=Reason.WRONG_KEY, detail="the key is not the phone", raw=raw)
+        return Unusable(reason=Reason.WRONG_KEY, detail="the key is not the phone", raw=raw_event(message))
     return request
-
-
-def _fields(wrong: ValidationError) -> str:
-    """Every field that is wrong; without what was sent, which may be personal."""
-    return "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in wrong.errors())
 
 
 def _unusable(message: Message, detail: str) -> Unusable:

@@ -32,7 +32,7 @@ class CreationResult(StrEnum):
 
 
 class WebhookResult(StrEnum):
-    """What becomes of a webhook; the last four say what a taken one came to."""
+    """What becomes of a webhook; the last five say what a taken one came to."""
 
     TAKEN = "taken"
     MALFORMED = "malformed"
@@ -44,6 +44,9 @@ class WebhookResult(StrEnum):
     OBSERVED = "observed"
     DUPLICATE = "duplicate"
     NOT_OURS = "not-ours"
+    """Of a job that no booking here has, or of another tenant."""
+    OTHER = "other"
+    """Not about a job at all."""
     UNSHOWN = "unshown"
     """ServiceTitan does not show its job: left to the sweep."""
 

@@ -8,7 +8,6 @@ from typing import Any
 from app.booking.identity import Progress, look_up
 from app.booking.reasons import Reason
 from app.booking.record import Phase, State, decode, decode_head, queued
-from app.view import schema
 from app.view.columns import phone_digits
 from app.view.rows import (
     ActionSeen,
@@ -136,11 +135,6 @@ def over(
         (milliseconds(before), *partitions, limit),
     )
     return [Owned(booking_id=row[0], partition=row[1]) for row in rows]
-
-
-def newest_row(reader: sqlite3.Connection) -> datetime | None:
-    """The time of the newest row in the changelog, which is Kafka's own."""
-    return schema.newest_row(reader)
 
 
 def known_since(reader: sqlite3.Connection) -> datetime | None:
@@ -321,7 +315,7 @@ def actions(reader: sqlite3.Connection, *, limit: int, subject: str | None = Non
 def webhooks(reader: sqlite3.Connection, *, limit: int) -> list[WebhookSeen]:
     """Webhooks, newest first."""
     rows = reader.execute(
-        "SELECT at, job_id, sender, verified, delivery, "
+        "SELECT at, job_id, sender, verified, delivery, value, "
         "(SELECT COUNT(*) FROM webhooks other WHERE other.digest = webhooks.digest) AS copies "
         "FROM webhooks ORDER BY at DESC LIMIT ?",
         (limit,),
@@ -334,6 +328,7 @@ def webhooks(reader: sqlite3.Connection, *, limit: int) -> list[WebhookSeen]:
             verified=row["verified"],
             delivery=row["delivery"],
             copies=row["copies"],
+            value=row["value"],
         )
         for row in rows
     ]

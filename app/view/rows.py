@@ -138,7 +138,7 @@ class ActionSeen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookSeen:
-    """A webhook as it was taken; `copies` counts deliveries of the same body."""
+    """A webhook as it was taken; `copies` counts the deliveries of one occurrence."""
 
     at: datetime
     job_id: str | None
@@ -146,6 +146,7 @@ class WebhookSeen:
     verified: str
     delivery: str
     copies: int
+    value: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -88,8 +88,19 @@ class Location(ApiModel):
     address: Address
 
 
+class Technician(ApiModel):
+    """Somebody who comes; the id is ServiceTitan's."""
+
+    id: int
+    name: str
+
+
 class Job(ApiModel):
-    """A job in ServiceTitan, as everybody outside sees it. `estimatedDuration` in minutes."""
+    """A job in ServiceTitan, as everybody outside sees it. `estimatedDuration` in minutes.
+
+    `appointmentStart` and `appointmentEnd` are where the visit stands, also when the office moved it;
+    `scheduledDate` and `timeSlot` are what was asked for last.
+    """
 
     id: int
     job_number: str
@@ -105,6 +116,7 @@ class Job(ApiModel):
     appointment_start: Instant
     appointment_end: Instant
     estimated_duration: int
+    technicians: tuple[Technician, ...] = ()
     created_at: Instant
     updated_at: Instant
 
@@ -210,7 +222,7 @@ class Acted(ApiModel):
 
 
 class WebhookTaken(ApiModel):
-    """Kafka has the webhook; `jobId` is None when it is about no job, and then it is left alone."""
+    """Kafka has the webhook; `jobId` is None when it is about no job."""
 
     job_id: int | None
     verified_by: str

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _WEBHOOK = f"{PREFIX}/webhook"
 _WEBHOOK_RESULTS = {
-    202: WebhookResult.TAKEN,
+    200: WebhookResult.TAKEN,
     400: WebhookResult.MALFORMED,
     401: WebhookResult.REFUSED,
     413: WebhookResult.TOO_LARGE,

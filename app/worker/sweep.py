@@ -52,6 +52,7 @@ class Sweep:
         self._report = report
         self._now = now
         self._since: datetime | None = None
+        self._visits_since: datetime | None = None
         self.counts = SweepCounts()
 
     async def look(self, watch: Watch) -> int | None:
@@ -60,20 +61,23 @@ class Sweep:
         Gives how many differences it told, None when anything was left out.
         """
         begun = self._now()
-        if self._since is None:
-            self._since = await self._first_since(begun)
-        # From what ServiceTitan showed last, by its own time: by a clock ahead of it all changes are old.
-        since = min(max(self._since, begun - LONGEST_LOOK), begun)
+        first = begun if self._since and self._visits_since else await self._first_since(begun)
+        since = max(self._since or first, begun - LONGEST_LOOK)
+        visits_since = max(self._visits_since or first, begun - LONGEST_LOOK)
         before = replace(self.counts)
         try:
-            async for glimpse in watch.modified_since(since - OVERLAP):
+            async for glimpse in watch.jobs_since(since - OVERLAP):
                 await self._compare(glimpse, watch)
                 if self.counts.unshown == before.unshown:
                     self._since = max(since, glimpse.modified_on)
+            await self._compare_visits(visits_since - OVERLAP, watch)
+            self._visits_since = begun
         except (Away, Unshown) as why:
             _log.warning("the sweep was cut short", why=str(why))
             return None
         unshown = self.counts.unshown - before.unshown
+        if not unshown:
+            self._since = begun
         differences = self.counts.differences - before.differences
         counts = await self._view.counts()
         _log.info(
@@ -92,6 +96,38 @@ class Sweep:
         await self._view.until_caught_up()
         known = await self._view.known_since() or begun
         return min(begun - FIRST_LOOK, known)
+
+    async def _compare_visits(self, since: datetime, watch: Watch) -> None:
+        """What the office moved, and whom it put on the visits of jobs of ours or took off them."""
+        async for seen in watch.visits_since(since):
+            visit = seen.visit
+            await self._tell(
+                Observed(
+                    job_id=seen.job_id,
+                    at=seen.modified_on,
+                    seen_by="sweep",
+                    appointment_id=visit.appointment_id,
+                    visit=visit,
+                )
+            )
+        async for assigned in watch.assignments_since(since):
+            await self._tell(
+                Observed(
+                    job_id=assigned.job_id,
+                    at=assigned.modified_on,
+                    seen_by="sweep",
+                    appointment_id=assigned.appointment_id,
+                    technicians=(assigned.technician,),
+                )
+            )
+
+    async def _tell(self, observed: Observed) -> None:
+        seen = await self._view.booking_of_job(observed.job_id)
+        job = None if seen is None else seen.record.job
+        if seen is None or job is None or not is_news(observed, job):
+            return
+        self.counts.differences += 1
+        await self._report(seen.record.booking_id, observed)
 
     async def _compare(self, glimpse: Glimpse, watch: Watch) -> None:
         self.counts.read += 1

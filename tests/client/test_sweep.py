@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from app.booking.record import Technician
 from app.booking.status import Status
 from app.servicetitan.wire import PAGE_SIZE
 from app.simulator.control import Outage, outage
 from app.simulator.faults import FaultKind, FaultRequest
 from app.simulator.life import Act, play
+from app.simulator.state.records import Refusal
+from app.simulator.state.visits import unassign_technicians
 from app.worker.sweep import Sweep
 from tests.support.rows import a_job, held, with_job
 from tests.support.simulated import add_customer, add_job
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from app.servicetitan.upstream import Upstream
     from app.simulator.server import RunningSimulator
     from app.simulator.state.records import JobRow
+    from app.simulator.state.world import World
     from tests.client.conftest import MakeUpstream
     from tests.support.web import FedView
 
@@ -45,7 +49,7 @@ class Told:
     async def _report(self, booking_id: str, seen: Observed) -> None:
         self.reported.append((booking_id, seen))
 
-    def statuses(self) -> list[tuple[str, Status]]:
+    def statuses(self) -> list[tuple[str, Status | None]]:
         return [(booking, seen.status) for booking, seen in self.reported]
 
 
@@ -59,6 +63,26 @@ def known(job: JobRow, booking: str, status: Status = Status.SCHEDULED, at: date
     at = at or job.created_on
     ours = a_job(job.id, status=status, reported=status, status_at=at)
     return replace(with_job(booking, job.id), job=ours)
+
+
+def known_visit(world: World, job: JobRow, booking: str) -> Record:
+    """The same, with the visit as it is now."""
+    record, visit = known(job, booking), world.appointments_of(job)[0]
+    assert record.job is not None
+    ours = replace(
+        record.job,
+        appointment_id=visit.id,
+        start=visit.start,
+        end=visit.end,
+        window_start=visit.arrival_window_start,
+        window_end=visit.arrival_window_end,
+        visit_at=visit.modified_on,
+    )
+    return replace(record, job=ours)
+
+
+def by_technicians(seen: Observed) -> int:
+    return len(seen.technicians)
 
 
 async def test_a_change_that_no_webhook_told_is_reported(
@@ -75,6 +99,48 @@ async def test_a_change_that_no_webhook_told_is_reported(
     assert told.sweep.counts.read == 2
     view.put(known(job, "b-1", Status.COMPLETED, seen.at))
     assert await told.sweep.look(upstream.watch) == 0
+
+
+async def test_what_the_office_moved_and_whom_it_sent_is_reported_by_one_call_each(
+    simulator: RunningSimulator, upstream: Upstream, view: FedView, calls: list[CallMade]
+) -> None:
+    world = simulator.state.world
+    jobs = {f"b-{number}": job_of(simulator, f"b-{number}") for number in range(3)}
+    view.put(*(known_visit(world, job, booking) for booking, job in jobs.items()))
+    for job in (*jobs.values(), job_of(simulator, None)):
+        assert play(world, job, Act.ASSIGN) is None
+        assert play(world, job, Act.RESCHEDULE) is None
+    told = Told(view)
+    calls.clear()
+    assert await told.sweep.look(upstream.watch) == 6
+    for booking, job in jobs.items():
+        visit = world.appointments_of(job)[0]
+        moved, sent = sorted((seen for name, seen in told.reported if name == booking), key=by_technicians)
+        assert moved.visit is not None
+        assert (moved.visit.start, moved.visit.end) == (visit.start, visit.end)
+        (technician,) = sent.technicians
+        assert (technician.assigned, technician.name != "") == (True, True)
+    listed = [call.endpoint.rsplit("/", 1)[1] for call in calls]
+    assert sorted(listed) == ["appointment-assignments", "appointments", "jobs"]
+
+
+async def test_who_is_taken_off_a_visit_is_reported(
+    simulator: RunningSimulator, upstream: Upstream, view: FedView
+) -> None:
+    world, job = simulator.state.world, job_of(simulator, "b-1")
+    assert play(world, job, Act.ASSIGN) is None
+    visit = world.appointments_of(job)[0]
+    (there,) = world.assignments_of(visit)
+    ours = known_visit(world, job, "b-1")
+    assert ours.job is not None
+    technicians = (Technician(id=there.technician_id, name="Rosa"),)
+    view.put(replace(ours, job=replace(ours.job, technicians=technicians)))
+    taken_off = unassign_technicians(world, visit, (there.technician_id,))
+    assert not isinstance(taken_off, Refusal)
+    told = Told(view)
+    await told.sweep.look(upstream.watch)
+    ((_, seen),) = told.reported
+    assert [one.assigned for one in seen.technicians] == [False]
 
 
 async def test_what_we_know_better_is_not_reported(
@@ -129,7 +195,7 @@ async def test_a_visit_that_is_gone_tells_nothing_better_than_its_job(
 ) -> None:
     job = job_of(simulator, "b-1")
     assert play(simulator.state.world, job, Act.DISPATCH) is None
-    (glimpse,) = [seen async for seen in upstream.watch.modified_since(job.created_on - timedelta(minutes=1))]
+    (glimpse,) = [seen async for seen in upstream.watch.jobs_since(job.created_on - timedelta(minutes=1))]
     assert (await upstream.watch.closer(glimpse)).status is Status.DISPATCHED
     for without in (None, 9999):
         gone = replace(glimpse, appointment_id=without)
@@ -252,24 +318,13 @@ async def test_no_job_is_skipped_when_others_are_modified_while_pages_are_read(
     customer = add_customer(world)
     made = [add_job(world, customer) for _ in range(PAGE_SIZE + 3)]
     read: list[int] = []
-    async for glimpse in upstream.watch.modified_since(now() - timedelta(days=1)):
+    async for glimpse in upstream.watch.jobs_since(now() - timedelta(days=1)):
         if not read:
             for job in made[:5]:
                 world.jobs.touch(job, now() + timedelta(seconds=1))
         read.append(glimpse.job_id)
     assert set(read) == {job.id for job in made}
     assert len(read) == len(made) + 5, "those that changed come twice, no other does"
-
-
-async def test_a_clock_that_is_ahead_of_servicetitans_hides_no_change(
-    simulator: RunningSimulator, upstream: Upstream, view: FedView
-) -> None:
-    job = job_of(simulator, "b-1")
-    view.put(known(job, "b-1"))
-    told = Told(view, lambda: now() + timedelta(hours=3))
-    assert await told.sweep.look(upstream.watch) == 0
-    assert play(simulator.state.world, job, Act.COMPLETE) is None
-    assert await told.sweep.look(upstream.watch) == 1
 
 
 async def test_jobs_that_were_modified_at_the_same_time_are_all_read(
@@ -280,5 +335,5 @@ async def test_jobs_that_were_modified_at_the_same_time_are_all_read(
     made = [add_job(world, customer) for _ in range(2 * PAGE_SIZE + 3)]
     for job in made:
         world.jobs.touch(job, at)
-    read = [glimpse.job_id async for glimpse in upstream.watch.modified_since(now() - timedelta(days=1))]
+    read = [glimpse.job_id async for glimpse in upstream.watch.jobs_since(now() - timedelta(days=1))]
     assert read == [job.id for job in made]

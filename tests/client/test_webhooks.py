@@ -1,8 +1,10 @@
-"""A webhook whose job must be looked up: it waits out what is nobody's fault, and blocks nobody for ever."""
+"""A webhook whose visit is looked at: it waits out what is nobody's fault, and blocks nobody for ever."""
 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import orjson
@@ -11,13 +13,15 @@ import pytest
 from app.booking.status import Status
 from app.servicetitan.breaker import ENOUGH_LANES, Trouble
 from app.servicetitan.watch import Away
+from app.servicetitan.wire import print_instant
 from app.simulator.control import Outage, outage
 from app.simulator.faults import FaultKind, FaultRequest
-from app.simulator.wire.jpm import JobStatus
+from app.simulator.life import Act, play
 from app.stream.errors import NotMine
 from app.stream.message import Message
 from app.telemetry.metric_list import WebhookResult
 from app.worker.webhooks import Webhooks
+from tests.support.rows import a_job, with_job
 from tests.support.simulated import add_customer, add_job
 
 if TYPE_CHECKING:
@@ -25,16 +29,18 @@ if TYPE_CHECKING:
     from app.booking.inputs import Observed
     from app.servicetitan.upstream import Upstream
     from app.simulator.server import RunningSimulator
+    from app.simulator.state.records import JobRow
     from tests.support.web import FedView
 
-JOB = "/jpm/v2/tenant/*/jobs/*"
+VISIT = "/jpm/v2/tenant/*/appointments/*"
+TENANT = 1000001
 
 
 class Worked:
     """Webhooks, and what they came to."""
 
     def __init__(self, view: FedView) -> None:
-        self.reported: list[tuple[str, Status]] = []
+        self.reported: list[tuple[str, Observed]] = []
         self.counted: list[WebhookResult] = []
         self.going = False
         self.webhooks = Webhooks(
@@ -44,28 +50,33 @@ class Worked:
             count=self.counted.append,
             give_up=self._give_up,
             retry_delays=(0, 0, 0),
+            tenant=TENANT,
         )
 
-    async def hint(self, job_id: int, upstream: Upstream) -> None:
-        """A webhook that only names its job."""
-        await self.sent({"eventType": "appointment.updated", "data": {"jobId": job_id}}, job_id, upstream)
+    async def moved(self, job: JobRow, upstream: Upstream, **data: object) -> None:
+        """A webhook that tells that the visit was moved, and not where."""
+        visit = {"appointmentId": job.appointment_ids[0], "appointmentNumber": "1"}
+        told = {"job": {"id": job.id, "jobStatus": "Scheduled"}, "tenantId": TENANT, **visit, **data}
+        await self.take("tn.jpm.job-rescheduled", told, upstream)
 
-    async def sent(self, said: object, job_id: int, upstream: Upstream) -> None:
-        """A webhook with this body."""
-        body = orjson.dumps(said)
+    async def take(self, event_type: str, data: dict[str, object], upstream: Upstream) -> None:
+        event = {"specversion": "1.0", "type": event_type, "userassignedid": "u", "data": data}
+        await self.read(orjson.dumps(event), upstream)
+
+    async def read(self, body: bytes, upstream: Upstream) -> None:
         message = Message(
             topic="servicetitan-webhooks",
             partition=0,
             offset=0,
-            timestamp=0.0,
-            key=str(job_id).encode(),
+            timestamp=datetime.now(UTC).timestamp(),
+            key=b"1",
             value=body,
         )
         async with asyncio.timeout(30):
             await self.webhooks.on_webhook(message, upstream.watch)
 
     async def _report(self, booking_id: str, seen: Observed) -> None:
-        self.reported.append((booking_id, seen.status))
+        self.reported.append((booking_id, seen))
 
     async def _dead_letter(self, unusable: Unusable) -> None:
         raise AssertionError(unusable)
@@ -75,9 +86,12 @@ class Worked:
             raise NotMine(partition)
 
 
-def our_job(simulator: RunningSimulator) -> int:
+def our_job(simulator: RunningSimulator, view: FedView) -> JobRow:
     world = simulator.state.world
-    return add_job(world, add_customer(world), booking="b-1").id
+    job = add_job(world, add_customer(world), booking="b-1")
+    ours = replace(a_job(job.id), appointment_id=job.appointment_ids[0], visit_at=job.created_on)
+    view.put(replace(with_job("b-1", job.id), job=ours))
+    return job
 
 
 def break_calls(simulator: RunningSimulator, **fault: object) -> None:
@@ -85,7 +99,7 @@ def break_calls(simulator: RunningSimulator, **fault: object) -> None:
 
 
 def asked(simulator: RunningSimulator) -> int:
-    return simulator.state.journal.by_route["GET /jpm/v2/tenant/{tenant}/jobs/{id}"]
+    return simulator.state.journal.by_route["GET /jpm/v2/tenant/{tenant}/appointments/{id}"]
 
 
 @pytest.mark.parametrize("kind", [FaultKind.FORBIDDEN, FaultKind.CONFLICT])
@@ -93,8 +107,8 @@ async def test_a_job_that_is_refused_is_left_to_the_sweep_at_once(
     simulator: RunningSimulator, upstream: Upstream, view: FedView, kind: FaultKind
 ) -> None:
     worked = Worked(view)
-    break_calls(simulator, kind=kind, path=JOB)
-    await worked.hint(our_job(simulator), upstream)
+    break_calls(simulator, kind=kind, path=VISIT)
+    await worked.moved(our_job(simulator, view), upstream)
     assert (worked.counted, worked.reported) == ([WebhookResult.UNSHOWN], [])
     assert asked(simulator) == 1
 
@@ -104,8 +118,8 @@ async def test_a_job_that_lastingly_fails_is_left_to_the_sweep_after_all_attempt
     simulator: RunningSimulator, upstream: Upstream, view: FedView, kind: FaultKind
 ) -> None:
     worked = Worked(view)
-    break_calls(simulator, kind=kind, path=JOB)
-    await worked.hint(our_job(simulator), upstream)
+    break_calls(simulator, kind=kind, path=VISIT)
+    await worked.moved(our_job(simulator, view), upstream)
     assert (worked.counted, worked.reported) == ([WebhookResult.UNSHOWN], [])
     assert asked(simulator) == 4
 
@@ -115,9 +129,9 @@ async def test_a_job_that_fails_alone_is_left_to_the_sweep_also_while_it_stops_c
     simulator: RunningSimulator, upstream: Upstream, view: FedView, kind: FaultKind
 ) -> None:
     worked = Worked(view)
-    break_calls(simulator, kind=kind, path=JOB)
+    break_calls(simulator, kind=kind, path=VISIT)
     upstream.gate.breaker.no_token(Trouble.OUTAGE, 0.0, "down")
-    await worked.hint(our_job(simulator), upstream)
+    await worked.moved(our_job(simulator, view), upstream)
     assert worked.counted == [WebhookResult.UNSHOWN]
     # The last attempt may have stopped calls; whoever knocks next finds that all else is well.
     async with asyncio.timeout(30):
@@ -130,10 +144,10 @@ async def test_an_outage_costs_no_webhook(
     simulator: RunningSimulator, upstream: Upstream, view: FedView
 ) -> None:
     worked = Worked(view)
-    job_id = our_job(simulator)
+    job = our_job(simulator, view)
     upstream.gate.breaker.no_token(Trouble.OUTAGE, 0.0, "down")
     simulator.state.faults.add(outage(Outage(seconds=600)), simulator.state.monotonic())
-    waiting = asyncio.create_task(worked.hint(job_id, upstream))
+    waiting = asyncio.create_task(worked.moved(job, upstream))
     async with asyncio.timeout(30):
         while simulator.state.journal.total < 5:
             await asyncio.sleep(0.01)
@@ -141,7 +155,8 @@ async def test_an_outage_costs_no_webhook(
     assert asked(simulator) == 0, "it knocked with something cheap"
     simulator.state.faults.clear()
     await waiting
-    assert (worked.counted, worked.reported) == ([WebhookResult.OBSERVED], [("b-1", Status.SCHEDULED)])
+    assert worked.counted == [WebhookResult.OBSERVED]
+    assert [seen.visit is not None for _, seen in worked.reported] == [False, True]
 
 
 async def test_no_token_is_asked_for_while_calls_are_stopped(
@@ -150,7 +165,7 @@ async def test_no_token_is_asked_for_while_calls_are_stopped(
     now = asyncio.get_running_loop().time()
     upstream.gate.breaker.no_token(Trouble.AUTHENTICATION, now, "too many", wait=600.0)
     with pytest.raises(Away, match="too many"):
-        await upstream.watch.job(our_job(simulator))
+        await upstream.watch.visit(1)
     assert simulator.state.journal.total == 0
 
 
@@ -160,7 +175,7 @@ async def test_a_wait_ends_when_the_partition_goes(
     worked = Worked(view)
     now = asyncio.get_running_loop().time()
     upstream.gate.breaker.no_token(Trouble.OUTAGE, now, "down", wait=600.0)
-    waiting = asyncio.create_task(worked.hint(our_job(simulator), upstream))
+    waiting = asyncio.create_task(worked.moved(our_job(simulator, view), upstream))
     await asyncio.sleep(0)
     worked.going = True
     with pytest.raises(NotMine):
@@ -173,18 +188,43 @@ async def test_reading_goes_on_while_writes_are_refused(
     worked = Worked(view)
     for lane in range(ENOUGH_LANES):
         upstream.gate.breaker.lane_ended(f"b{lane}", 0.0, refused=True, why="403")
-    await worked.hint(our_job(simulator), upstream)
-    assert worked.reported == [("b-1", Status.SCHEDULED)]
+    await worked.moved(our_job(simulator, view), upstream)
+    assert len(worked.reported) == 2
     assert upstream.gate.trouble is Trouble.REFUSALS
 
 
-async def test_a_body_without_a_time_that_is_sent_again_does_not_take_its_job_back(
+async def test_webhooks_of_jobs_that_are_not_ours_cost_no_call(
     simulator: RunningSimulator, upstream: Upstream, view: FedView
 ) -> None:
-    """What counts is what ServiceTitan shows now: so nothing needs to be kept to know a replay by."""
-    worked = Worked(view)
-    job_id = our_job(simulator)
-    simulator.state.world.jobs.rows[job_id].status = JobStatus.COMPLETED
-    for _ in range(2):
-        await worked.sent({"eventId": "e-1", "jobId": job_id, "status": "dispatched"}, job_id, upstream)
-    assert worked.reported == [("b-1", Status.COMPLETED)] * 2
+    worked, world = Worked(view), simulator.state.world
+    stranger = add_job(world, add_customer(world), booking="b-9")
+    ours = our_job(simulator, view)
+    await worked.moved(stranger, upstream)
+    await worked.moved(ours, upstream, tenantId=7)
+    await worked.take("tn.dis.zone-updated", {"tenantId": TENANT}, upstream)
+    assert worked.counted == [WebhookResult.NOT_OURS, WebhookResult.NOT_OURS, WebhookResult.OTHER]
+    assert (worked.reported, simulator.state.journal.total) == ([], 0)
+
+
+async def test_a_status_without_a_time_is_a_hint_only(
+    simulator: RunningSimulator, upstream: Upstream, view: FedView
+) -> None:
+    """The same body may be sent again when it is long untrue."""
+    worked, job = Worked(view), our_job(simulator, view)
+    assert play(simulator.state.world, job, Act.COMPLETE) is None
+    body = {"eventId": "e", "jobId": job.id, "status": "dispatched"}
+    await worked.read(orjson.dumps(body), upstream)
+    ((_, seen),) = worked.reported
+    assert seen.status is Status.COMPLETED
+    assert abs(seen.at - job.modified_on) < timedelta(milliseconds=1)
+
+
+async def test_a_job_under_way_is_told_apart_by_its_visit(
+    simulator: RunningSimulator, upstream: Upstream, view: FedView
+) -> None:
+    worked, job = Worked(view), our_job(simulator, view)
+    assert play(simulator.state.world, job, Act.DISPATCH) is None
+    at = print_instant(job.modified_on)
+    told = {"job": {"id": job.id, "jobStatus": "InProgress", "modifiedOn": at}, "tenantId": TENANT}
+    await worked.take("tn.jpm.job-updated", told, upstream)
+    assert [seen.status for _, seen in worked.reported] == [Status.DISPATCHED]

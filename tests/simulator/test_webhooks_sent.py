@@ -58,14 +58,16 @@ async def test_what_happens_is_told_in_order(caller: Caller, receiver: Receiver)
     job = await caller.add_job(booking="BK-1")
     for action in ("dispatch", "work", "complete"):
         await caller.control("POST", f"jobs/{job['id']}/play", {"action": action})
-    bodies = [body for body in await receiver.wait_for(7) if "jobStatus" in body["data"]]
-    assert [body["eventType"] for body in bodies] == [
-        "job.created",
-        *["job.updated"] * 4,
-        "job.completed",
+    bodies = await receiver.wait_for(6)
+    assert [body["type"] for body in bodies] == [
+        "tn.jpm.job-scheduled",
+        "tn.dis.technician-dispatched",
+        *["tn.jpm.job-appointment-updated"] * 3,
+        "tn.jpm.job-completed",
     ]
-    assert {body["data"]["id"] for body in bodies} == {job["id"]}
-    assert len({body["eventId"] for body in bodies}) == len(bodies)
+    ids = {body["data"].get("job", body["data"].get("appointment"))["id"] for body in bodies}
+    assert job["id"] in ids
+    assert len({body["userassignedid"] for body in bodies}) == len(bodies)
     told = (await caller.control("GET", "webhooks"))["webhooks"]
     assert all(item["answers"] == [202] for item in told)
 

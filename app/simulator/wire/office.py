@@ -42,6 +42,15 @@ class BusinessUnitAddress(Wire):
     is_military: bool = False
 
 
+class BusinessUnitTenant(Named):
+    """The tenant that a business unit belongs to."""
+
+    account_code: str | None = None
+    franchise_id: str | None = None
+    concept_code: str | None = None
+    modified_on: Instant
+
+
 class BusinessUnit(Wire):
     """A row of `settings/business-units`."""
 
@@ -67,7 +76,7 @@ class BusinessUnit(Wire):
     trade: Named | None = None
     division: Named | None = None
     tag_type_ids: tuple[int, ...] | None = None
-    tenant: Named | None = None
+    tenant: BusinessUnitTenant | None = None
     created_on: Instant | None = None
     modified_on: Instant | None = None
     external_data: tuple[ExternalData, ...] | None = None

@@ -1,7 +1,4 @@
-"""Webhook bodies: V2, V1, and the plain form for senders of one's own.
-
-V2's envelope is known from third parties only; V1's from captures, where times have no zone but are UTC.
-"""
+"""Webhook bodies: V1, from captures, where times have no zone but are UTC, and the plain form."""
 
 from typing import Any
 
@@ -9,16 +6,6 @@ from pydantic import Field
 
 from app.simulator.wire.base import Wire
 from app.simulator.wire.dates import Instant
-
-
-class WebhookV2(Wire):
-    """`{eventType, data}`: `job.created`, `job.completed` ...; `data` is the row as the API shows it."""
-
-    event_id: str | None = None
-    event_type: str
-    occurred_on: Instant | None = None
-    tenant_id: int | str | None = None
-    data: dict[str, Any]
 
 
 class EventInfo(Wire):

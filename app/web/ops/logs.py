@@ -4,6 +4,7 @@ from aiohttp import web
 from faust.web import Blueprint
 
 from app.booking.record import Record
+from app.servicetitan.webhooks import JobReport, NotAboutAJob, Unreadable, read_webhook
 from app.view import glance
 from app.view.rows import WebhookSeen
 from app.web.ops.visit import OpsView, Visit
@@ -32,7 +33,24 @@ class WebhooksView(OpsView):
         """What ServiceTitan reported, and which booking it is about."""
         visit = self.visit(request)
         hooks = await visit.serving.view.webhooks(limit=_MOST)
-        return visit.page("webhooks.html", hooks=await _with_bookings(visit, hooks), most=_MOST)
+        rows = [(hook, reported(hook), record) for hook, record in await _with_bookings(visit, hooks)]
+        return visit.page("webhooks.html", hooks=rows, most=_MOST)
+
+
+def reported(hook: WebhookSeen) -> str:
+    """What a webhook told at its time, in a few words; the booking may be something else by now."""
+    read = read_webhook(hook.value, hook.at)
+    match read:
+        case Unreadable():
+            return f"unreadable: {read.detail}"
+        case NotAboutAJob():
+            return f"{read.event}: not about a job"
+        case JobReport():
+            told = [] if read.status is None else [read.status.value.replace("_", " ")]
+            told += ["the visit was moved"] if read.moved else []
+            if read.visit is not None:
+                told.append(f"visit at {read.visit.start.isoformat(timespec='minutes')}")
+            return f"{read.event}: {', '.join(told) or 'nothing that is followed'}"
 
 
 async def _with_bookings(visit: Visit, hooks: list[WebhookSeen]) -> list[tuple[WebhookSeen, Record | None]]:

@@ -5,7 +5,6 @@ import binascii
 import csv
 import io
 import re
-import unicodedata
 from urllib.parse import quote
 
 from aiohttp import web
@@ -109,13 +108,8 @@ def _row(line: BookingLine) -> list[str]:
         str(record.lane.behind),
         record.changed_at.isoformat(),
     ]
-    return [_as_text(cell) for cell in cells]
-
-
-def _as_text(cell: str) -> str:
-    """A cell that begins like a formula, also once trimmed, is text: spreadsheets would work it out."""
-    begins = unicodedata.normalize("NFKC", cell[:1] + cell.lstrip()[:1])
-    return f"'{cell}" if set(begins) & set("=+-@\t\r\n") else cell
+    # A cell that begins like a formula is text: spreadsheets would work it out.
+    return [f"'{cell}" if cell[:1] in {"=", "+", "-", "@"} else cell for cell in cells]
 
 
 def _cursor(key: FoundKey) -> str:

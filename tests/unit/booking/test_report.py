@@ -36,6 +36,7 @@ def test_a_booking_with_its_job() -> None:
             "appointmentStart": "2026-03-05T16:00:00.000Z",
             "appointmentEnd": "2026-03-05T18:00:00.000Z",
             "estimatedDuration": 120,
+            "technicians": [],
             "createdAt": "2026-03-02T16:00:00.000Z",
             "updatedAt": "2026-03-02T16:00:00.000Z",
         },

@@ -8,14 +8,23 @@ import pytest
 from app.booking.asks import CreateJob, Reschedule
 from app.booking.customers import customer_digest
 from app.booking.identity import Progress
-from app.booking.inputs import Action, CustomerFailed, CustomerResolved, Observed
+from app.booking.inputs import (
+    Action,
+    CustomerFailed,
+    CustomerResolved,
+    Observed,
+    TechnicianSeen,
+    VisitSeen,
+)
 from app.booking.lane import ROW_MISSING
 from app.booking.outcomes import Busy, Failed, Refused, Unsure
 from app.booking.reasons import Reason
-from app.booking.record import FAILED_KEPT, Announce, Phase, State, Waits
+from app.booking.record import FAILED_KEPT, Announce, Job, Phase, State, Waits
+from app.booking.signals import is_news
 from app.booking.status import Status
 from tests.support.bookings import (
     BOOKED,
+    NOW,
     RESCHEDULED,
     accepted,
     booking,
@@ -306,6 +315,117 @@ def test_a_webhook_of_the_second_in_which_the_job_was_made_is_news() -> None:
 
     assert lane.row.job is not None
     assert lane.row.job.status is Status.DISPATCHED
+
+
+VISIT = 9
+MOVED = VisitSeen(
+    appointment_id=VISIT,
+    start=NOW + timedelta(days=9),
+    end=NOW + timedelta(days=9, hours=2),
+    window_start=None,
+    window_end=None,
+)
+
+
+def moves(seconds: float, visit: VisitSeen = MOVED, seen_by: str = "webhook") -> Observed:
+    return Observed(
+        job_id=1001, at=later(seconds), seen_by=seen_by, appointment_id=visit.appointment_id, visit=visit
+    )
+
+
+def job_of(lane: Lane) -> Job:
+    assert lane.row.job is not None
+    return lane.row.job
+
+
+def test_a_visit_that_the_office_moved_is_followed_and_what_was_asked_for_stays() -> None:
+    lane = booked()
+    asked = (job_of(lane).scheduled_date, job_of(lane).time_slot)
+
+    lane.signal(moves(20))
+
+    job = job_of(lane)
+    assert (job.start, job.end, job.window_start, job.visit_at) == (MOVED.start, MOVED.end, None, later(20))
+    assert (job.scheduled_date, job.time_slot) == asked
+    assert lane.announced == ["job.updated"]
+    assert lane.row.timeline[-1].outcome == f"moved to {MOVED.start.isoformat(timespec='minutes')}"
+
+
+def test_of_two_moves_the_later_counts_in_whichever_order_they_come() -> None:
+    elsewhere = replace(MOVED, start=MOVED.start + timedelta(hours=3), end=MOVED.end + timedelta(hours=3))
+    lane = booked().signal(moves(30)).signal(moves(20, elsewhere))
+    assert job_of(lane).start == MOVED.start
+    lane.signal(moves(40)).signal(moves(35, elsewhere))
+    assert (job_of(lane).start, job_of(lane).visit_at) == (MOVED.start, later(40))
+    assert lane.announced == []
+
+
+@pytest.mark.parametrize(
+    ("written", "seen", "seen_by", "followed"),
+    [
+        (10.0, 10.5, "webhook", False),
+        (10.0, 11.0, "webhook", True),
+        (10.0, 10.5, "sweep", True),
+        (10.3, 10.5, "webhook", True),
+        (10.3, 10.2, "sweep", False),
+    ],
+)
+def test_the_later_of_our_move_and_theirs_wins(
+    written: float, seen: float, seen_by: str, *, followed: bool
+) -> None:
+    lane = booked().event(rescheduled(1), accepted(None, later(written)))
+    lane.signal(moves(seen, seen_by=seen_by))
+    assert (job_of(lane).start == MOVED.start) is followed
+
+
+def test_another_visit_of_the_job_is_not_the_bookings() -> None:
+    lane = booked().signal(replace(moves(20, replace(MOVED, appointment_id=77)), status=Status.IN_PROGRESS))
+    assert (job_of(lane).status, lane.announced) == (Status.SCHEDULED, [])
+    other = Observed(
+        job_id=1001, at=later(20), seen_by="webhook", appointment_id=77, status=Status.IN_PROGRESS
+    )
+    assert not is_news(other, job_of(lane))
+
+
+def test_a_visit_does_not_open_a_job_that_ended() -> None:
+    lane = booked().event(cancelled(1), accepted(None, later(10)))
+    lane.signal(
+        Observed(job_id=1001, at=later(20), seen_by="sweep", appointment_id=VISIT, status=Status.SCHEDULED)
+    )
+    assert job_of(lane).status is Status.CANCELLED
+
+
+def test_who_comes_is_followed() -> None:
+    def sent(seconds: float, **there: bool) -> Observed:
+        technicians = tuple(
+            TechnicianSeen(id=number, name=name, assigned=assigned)
+            for number, (name, assigned) in enumerate(there.items(), 500)
+        )
+        return Observed(
+            job_id=1001, at=later(seconds), seen_by="sweep", appointment_id=VISIT, technicians=technicians
+        )
+
+    lane = booked().signal(sent(20, rosa=True, tom=True))
+    assert [one.name for one in job_of(lane).technicians] == ["rosa", "tom"]
+    assert lane.announced == ["job.updated"]
+    assert lane.row.timeline[-1].outcome == "technicians: rosa, tom"
+    assert lane.signal(sent(30, rosa=True)).announced == []
+    lane.signal(sent(40, rosa=False, tom=False))
+    assert (job_of(lane).technicians, lane.row.timeline[-1].outcome) == ((), "technicians: nobody")
+
+
+def test_a_sight_that_changes_several_things_is_announced_once() -> None:
+    lane = booked().signal(replace(moves(20), status=Status.DISPATCHED))
+    assert (job_of(lane).status, job_of(lane).start) == (Status.DISPATCHED, MOVED.start)
+    assert lane.announced == ["job.updated"]
+
+
+def test_an_occurrence_counts_once() -> None:
+    said = Observed(job_id=1001, at=later(20), seen_by="webhook", status=Status.DISPATCHED, occurrence="o")
+    lane = booked().signal(said)
+    assert is_news(replace(said, status=Status.SCHEDULED), job_of(lane))
+    assert not is_news(said, job_of(lane))
+    assert not is_news(replace(said, job_id=1), job_of(lane))
 
 
 def test_a_report_of_a_booking_without_a_job_is_no_news() -> None:

@@ -10,9 +10,9 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 from app.simulator.life import Act, play
 from app.simulator.state.records import JobRow
 from app.simulator.state.world import World
-from app.simulator.webhook_bodies import EVENTS, body_of, plain_status
+from app.simulator.webhook_bodies import EVENTS, WebhookForm, plain_status, told_of
 from app.simulator.webhooks import WebhookSettings, signatures
-from app.simulator.wire.webhook import WebhookPlain, WebhookV1, WebhookV2
+from app.simulator.wire.webhook import WebhookPlain, WebhookV1
 from tests.support.simulated import add_customer, add_job, make_world
 
 BODY = b'{"a":1}'
@@ -26,22 +26,51 @@ def dispatched() -> tuple[World, JobRow]:
     return world, job
 
 
-def test_v2_is_an_envelope_around_the_job(dispatched: tuple[World, JobRow]) -> None:
+def one_body(world: World, form: WebhookForm) -> bytes:
+    (told,) = told_of(world, world.effects[-1], form)
+    return told.body()
+
+
+def test_v2_is_a_cloudevent_whose_occurrence_is_the_same_in_each_delivery(
+    dispatched: tuple[World, JobRow],
+) -> None:
     world, job = dispatched
-    body = body_of(world, world.effects[-1], "v2")
-    assert body is not None
-    told = WebhookV2.read(body)
-    assert told.event_type == "job.updated"
-    assert told.data["id"] == job.id
-    assert told.data["jobStatus"] == "InProgress"
-    assert told.data["appointments"][0]["status"] == "Dispatched"
-    assert told.data["externalData"] == [{"key": "bookingId", "value": "BK-1"}]
+    sent, visit = told_of(world, world.effects[-1], "v2")
+    first, second = orjson.loads(sent.body()), orjson.loads(sent.body())
+    assert first.pop("id") != second.pop("id")
+    assert first == second
+    assert (first["specversion"], first["type"]) == ("1.0", "tn.dis.technician-dispatched")
+    assert first["data"]["job"]["id"] == job.id
+    assert first["data"]["job"]["jobStatus"] == "InProgress"
+    assert first["data"]["job"].keys().isdisjoint({"summary", "customFields", "externalData"})
+    assert "status" not in first["data"]["appointment"]
+    moved = orjson.loads(visit.body())
+    assert (moved["type"], moved["data"]["appointment"]["status"]) == (visit.event_type, "Dispatched")
+    assert moved["userassignedid"] != first["userassignedid"]
+
+
+@pytest.mark.parametrize(
+    ("act", "types"),
+    [
+        (Act.RESCHEDULE, ["tn.jpm.job-rescheduled", "tn.jpm.job-appointment-updated"]),
+        (Act.WORK, ["tn.jpm.job-appointment-updated"]),
+        (Act.CANCEL, ["tn.jpm.job-updated"]),
+    ],
+)
+def test_v2_tells_an_act_by_the_vendors_types(
+    dispatched: tuple[World, JobRow], act: Act, types: list[str]
+) -> None:
+    world, job = dispatched
+    seen = len(world.effects)
+    assert play(world, job, act) is None
+    told = [told for effect in world.effects[seen:] for told in told_of(world, effect, "v2")]
+    assert [each.event_type for each in told] == types
+    assert [orjson.loads(each.body())["type"] for each in told] == types
 
 
 def test_v1_is_the_job_deep_and_its_times_have_no_zone(dispatched: tuple[World, JobRow]) -> None:
     world, job = dispatched
-    body = body_of(world, world.effects[-1], "v1")
-    assert body is not None
+    body = one_body(world, "v1")
     told = orjson.loads(body)
     assert told["jobStatus"] == "InProgress"
     assert told["firstAppointment"]["status"] == "Dispatched"
@@ -58,8 +87,7 @@ def test_plain_has_the_five_words(dispatched: tuple[World, JobRow]) -> None:
     for act in (None, Act.WORK, Act.COMPLETE):
         if act:
             play(world, job, act)
-        body = body_of(world, world.effects[-1], "plain")
-        assert body is not None
+        body = one_body(world, "plain")
         words.append(WebhookPlain.read(body).status)
     assert words == ["dispatched", "in_progress", "completed"]
     other = add_job(world, add_customer(world))
@@ -71,10 +99,10 @@ def test_plain_has_the_five_words(dispatched: tuple[World, JobRow]) -> None:
 def test_effects_that_the_vendor_does_not_tell_are_not_told() -> None:
     world = make_world()
     add_job(world, add_customer(world))
-    told = {effect.kind for effect in world.effects if body_of(world, effect, "v2")}
-    assert told == {"customer.created", "job.created"}
-    assert body_of(world, world.effects[0], "v1") is None
-    assert body_of(world, world.effects[0], "plain") is None
+    forms: tuple[WebhookForm, ...] = ("v2", "v1", "plain")
+    for form in forms:
+        told = {effect.kind for effect in world.effects if told_of(world, effect, form)}
+        assert told == {"job.created"}
     assert "job.noted" not in EVENTS
 
 
