@@ -101,10 +101,19 @@ def test_our_services_are_built_from_our_dockerfile_and_cannot_do_more_than_they
 
 
 @pytest.mark.parametrize("name", sorted(set(SERVICES) - set(OURS)))
-def test_other_images_are_of_a_stated_version(name: str) -> None:
-    image, _, tag = SERVICES[name]["image"].partition(":")
-    assert re.fullmatch(r"v?\d+\.\d+\.\d+", tag)
-    assert image != "apache/kafka" or tag == KAFKA_VERSION
+def test_other_images_are_of_a_stated_version_and_content(name: str) -> None:
+    image, _, digest = SERVICES[name]["image"].partition("@")
+    # A digest and a tag together are more than the specification's parser takes: the version is said beside.
+    found = re.search(rf"image: {re.escape(image)}@{digest} # (v?\d+\.\d+\.\d+)\n", TEXT)
+    assert found
+    assert re.fullmatch(r"sha256:[0-9a-f]{64}", digest)
+    assert image != "apache/kafka" or found[1] == KAFKA_VERSION
+
+
+def test_our_image_is_made_from_one_base_of_stated_content() -> None:
+    build, run = (stage.of("FROM")[0].removesuffix(" AS build") for stage in (IMAGE.build, IMAGE.image))
+    assert build == run
+    assert re.fullmatch(r"python:3\.11\.\d+-slim-bookworm@sha256:[0-9a-f]{64}", run)
 
 
 @pytest.mark.parametrize("name", OURS)

@@ -73,7 +73,7 @@ def test_what_the_image_says_of_itself_is_so() -> None:
 
 def test_the_interpreter_is_one_that_the_project_is_for() -> None:
     for stage in (FILE.build, FILE.image):
-        found = re.match(r"python:(\d+)\.(\d+)-slim", stage.of("FROM")[0])
+        found = re.match(r"python:(\d+)\.(\d+)\.\d+-slim", stage.of("FROM")[0])
         assert found
         assert PROJECT["requires-python"] == f">={found[1]}.{found[2]}"
 
