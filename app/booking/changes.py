@@ -88,7 +88,7 @@ def judge(record: Record, change: Change, head: Head, facts: Facts) -> Verdict:
         return Same()
     if wanted is not job.status and wanted not in MAY_BECOME[job.status]:
         return Illegal(f"a job that is {job.status} cannot become {wanted}")
-    return _ask(job, record.doubt, change, head)
+    return _ask(job, record.doubt, change, replace(head, time=facts.not_ahead(head.time)))
 
 
 def _may_be_undone(status: Status, doubt: Doubt) -> bool:
@@ -176,7 +176,7 @@ def answered(record: Record, head: Head, change: Change, given: Answered, facts:
     match outcome:
         case Accepted():
             record = replace(record, doubt=NO_DOUBT if doubt.statuses else record.doubt)
-            record = applied(record, change, outcome.at, facts)
+            record = applied(record, change, facts.not_ahead(outcome.at), facts)
             record = answer_noted(record, facts, head, given, _done(change))
             cancelled = is_cancellation(change)
             record = announced(record, "job.cancelled" if cancelled else "job.updated", facts, head)

@@ -175,7 +175,7 @@ def created(record: Record, head: Head, given: Answered, facts: Facts) -> Decisi
         if not isinstance(outcome.value, JobSeen):
             raise TypeError("a creation is answered with its job")
         told = answer_noted(record, facts, head, given, f"job {outcome.value.job_id} made")
-        return _adopt(told, head, outcome.value, outcome.at, facts)
+        return _adopt(told, head, outcome.value, facts.not_ahead(outcome.at), facts)
     if isinstance(outcome, Refused):
         # The upstream judged this very order: nothing of it can be running.
         record = record.with_lane(unsettled=None)
@@ -197,7 +197,7 @@ def found(record: Record, head: Head, given: Answered, facts: Facts) -> Decision
             record = record.with_lane(recheck=True)
         text = f"job {chosen.job_id} was there" + (f", of {len(jobs)}" if len(jobs) > 1 else "")
         told = answer_noted(record, facts, head, given, text)
-        return _adopt(told, head, chosen, outcome.at, facts, made_from=_made_from(record))
+        return _adopt(told, head, chosen, facts.not_ahead(outcome.at), facts, made_from=_made_from(record))
     if not is_settled(record, facts):
         text = "nothing yet, but it may still be under way: look again"
         return saved(wait_settled(answer_noted(record, facts, head, given, text), facts))
@@ -283,6 +283,7 @@ def _adopt(
 def _job(seen: JobSeen, status: Status, booking: Booking, at: datetime, facts: Facts) -> Job:
     minutes = PROBLEMS[booking.problem_type].minutes
     slot = appointment(booking.scheduled_date, booking.time_slot, minutes, facts.policy.zone)
+    changed = facts.not_ahead(seen.modified_on)
     return Job(
         id=seen.job_id,
         number=seen.job_number,
@@ -291,7 +292,7 @@ def _job(seen: JobSeen, status: Status, booking: Booking, at: datetime, facts: F
         appointment_id=seen.appointment_id,
         business_unit=business_unit(booking.zip),
         status=status,
-        status_at=max(at, seen.modified_on),
+        status_at=max(at, changed),
         scheduled_date=booking.scheduled_date,
         time_slot=booking.time_slot,
         start=slot.start,
@@ -303,7 +304,7 @@ def _job(seen: JobSeen, status: Status, booking: Booking, at: datetime, facts: F
         created_at=seen.created_on,
         updated_at=at,
         reported=FROM_UPSTREAM.get(seen.status),
-        reported_at=seen.modified_on,
+        reported_at=changed,
     )
 
 

@@ -28,6 +28,7 @@ from app.booking.house import PROBLEMS, SLOT_PATTERN, window
 from app.booking.identity import Identity
 from app.booking.reasons import Reason
 from app.booking.status import Status
+from app.booking.text import free_text, one_line, plain_dashes, read_json
 
 LARGEST_EVENT = 64 * 1024
 """Bytes of the value, and of all that is around it, as `size_of` counts them."""
@@ -63,9 +64,26 @@ class RawEvent:
 
 def _digits(phone: str) -> str:
     dropped = re.sub(r"[\s().+/-]", "", phone)
+    if _A_NUMBER.fullmatch(phone):
+        raise ValueError("must be written as text: this is a number with a fraction")
     if not (dropped.isascii() and dropped.isdigit() and 10 <= len(dropped) <= 15):
         raise ValueError("must have 10 to 15 digits once punctuation is dropped")
-    return phone.strip()
+    return phone
+
+
+_A_NUMBER = re.compile(r"[0-9]{10,15}\.0")
+"""What a spreadsheet or a float makes of a phone number: its zero is no digit of it."""
+
+
+def _zip(text: str) -> str:
+    code = plain_dashes(text).replace(" - ", "-")
+    if not re.fullmatch(r"[0-9]{5}(-[0-9]{4})?", code):
+        raise ValueError("must be five digits, or nine as in 12345-6789")
+    return code
+
+
+def _dashes(text: object) -> object:
+    return plain_dashes(text) if isinstance(text, str) else text
 
 
 def _email(text: str, info: ValidationInfo) -> str:
@@ -79,7 +97,12 @@ def _known_problem(word: str) -> str:
     return word
 
 
+_SMALL = re.compile(r"\dt\d|z$")
+"""RFC 3339 allows a small t and z as well."""
+
+
 def _instant(text: str) -> str:
+    text = text.upper() if _SMALL.search(text) else text
     try:
         when = datetime.fromisoformat(text)
     except ValueError:
@@ -105,33 +128,66 @@ def _whole(value: object) -> object:
 def _slot(text: str) -> str:
     if window(text) is None:
         raise ValueError("must be two times of one day, such as 9:00 AM - 11:00 AM")
-    return text.strip()
+    return text
+
+
+def _or_none(text: object) -> object:
+    """A text that says nothing is none."""
+    return text or None
+
+
+def _may_be_null(schema: dict[str, Any]) -> None:
+    """Null is the default everywhere a field is not required."""
+    for name, part in schema.get("properties", {}).items():
+        if name in schema.get("required", ()) or "anyOf" in part:
+            continue
+        around = {word: part[word] for word in ("default", "title", "description") if word in part}
+        inner = {word: value for word, value in part.items() if word not in around}
+        schema["properties"][name] = {"anyOf": [inner, {"type": "null"}], **around}
 
 
 # What is checked on the trimmed text, or by a validator, is told to the published schemas beside it.
 _NOT_BLANK = Field(json_schema_extra={"pattern": r"\S"})
-Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), _NOT_BLANK]
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), _NOT_BLANK]
-Zip = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[0-9]{5}(-[0-9]{4})?$")]
-UsState = Annotated[str, StringConstraints(strip_whitespace=True, to_upper=True, pattern=r"^[A-Za-z]{2}$")]
+_ONE_LINE = BeforeValidator(one_line)
+Line = Annotated[str, StringConstraints(min_length=1, max_length=200), _ONE_LINE, _NOT_BLANK]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=100), _ONE_LINE, _NOT_BLANK]
+Zip = Annotated[
+    str,
+    AfterValidator(_zip),
+    _ONE_LINE,
+    Field(json_schema_extra={"pattern": r"^[0-9]{5}(-[0-9]{4})?$"}),
+]
+UsState = Annotated[str, StringConstraints(to_upper=True, pattern=r"^[A-Za-z]{2}$"), _ONE_LINE]
 Phone = Annotated[
     str,
     StringConstraints(max_length=40),
     AfterValidator(_digits),
+    BeforeValidator(_dashes),
+    _ONE_LINE,
     Field(json_schema_extra={"pattern": r"^[\s().+/-]*([0-9][\s().+/-]*){10,15}$"}),
 ]
-Email = Annotated[str, AfterValidator(_email), Field(json_schema_extra={"format": "email"})]
-ProblemType = Annotated[str, AfterValidator(_known_problem), Field(json_schema_extra={"enum": [*PROBLEMS]})]
+Email = Annotated[str, AfterValidator(_email), _ONE_LINE, Field(json_schema_extra={"format": "email"})]
+ProblemType = Annotated[
+    str, AfterValidator(_known_problem), _ONE_LINE, Field(json_schema_extra={"enum": [*PROBLEMS]})
+]
 Instant = Annotated[
     str,
     AfterValidator(_instant),
+    _ONE_LINE,
     Field(json_schema_extra={"format": "date-time", "pattern": r"^20[0-9]{2}-[0-9]{2}-[0-9]{2}T"}),
 ]
 TimeSlot = Annotated[
-    str,
-    AfterValidator(_slot),
-    Field(json_schema_extra={"pattern": SLOT_PATTERN, "examples": ["9:00 AM - 11:00 AM"]}),
+    Annotated[
+        str,
+        AfterValidator(_slot),
+        Field(json_schema_extra={"pattern": SLOT_PATTERN, "examples": ["9:00 AM - 11:00 AM"]}),
+    ]
+    | None,
+    BeforeValidator(_or_none),
+    _ONE_LINE,
 ]
+Text = Annotated[str, AfterValidator(free_text)]
+"""Of any length: what is over 1,000 characters is shortened, not refused."""
 DoorCount = Annotated[int, Field(ge=1, le=10), BeforeValidator(_whole)]
 TechnicianId = Annotated[int, Field(gt=0, lt=2**63), BeforeValidator(_whole)]
 BookingId = Annotated[str, StringConstraints(min_length=1, max_length=100)]
@@ -140,7 +196,13 @@ BookingId = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 class EventData(BaseModel):
     """The `data` of a booking event: camelCase on the wire, unknown fields ignored, types as in JSON."""
 
-    model_config = ConfigDict(frozen=True, strict=True, alias_generator=to_camel, populate_by_name=True)
+    model_config = ConfigDict(
+        frozen=True,
+        strict=True,
+        alias_generator=to_camel,
+        populate_by_name=True,
+        json_schema_extra=_may_be_null,
+    )
 
 
 class Booking(EventData):
@@ -160,7 +222,7 @@ class Booking(EventData):
     door_count: DoorCount = 1
     door_age: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
     is_renter: bool = False
-    special_instructions: Annotated[str, StringConstraints(max_length=1000)] | None = None
+    special_instructions: Text | None = None
     booking_id: BookingId | None = None
 
     @field_validator("booking_id")
@@ -186,9 +248,9 @@ class Rescheduled(EventData):
 class StatusChanged(EventData):
     """`booking.status_changed`: what the job should become."""
 
-    status: Annotated[Status, Field(strict=False)]
+    status: Annotated[Status, Field(strict=False), _ONE_LINE]
     technician_ids: Annotated[tuple[TechnicianId, ...], Field(strict=False)] = ()
-    reason: Annotated[str, StringConstraints(max_length=1000)] | None = None
+    reason: Text | None = None
 
 
 CUSTOMER_REQUEST = "Customer request"
@@ -198,7 +260,7 @@ CUSTOMER_REQUEST = "Customer request"
 class Cancelled(EventData):
     """`booking.cancelled`: the visit is not wanted any more."""
 
-    reason: Annotated[str, StringConstraints(max_length=1000)] = CUSTOMER_REQUEST
+    reason: Text = CUSTOMER_REQUEST
 
 
 Change: TypeAlias = Rescheduled | StatusChanged | Cancelled
@@ -295,8 +357,6 @@ def too_large(raw: RawEvent, size: int, most: int = LARGEST_EVENT) -> Unusable:
 
 
 def _read(raw: RawEvent) -> BookingEvent | Unusable:
-    if raw.value is None:
-        return Unusable(reason=Reason.UNREADABLE, detail="the value is null", raw=raw)
     opened = open_event(raw.value, raw.headers)
     if isinstance(opened, str):
         return Unusable(reason=Reason.UNREADABLE, detail=opened, raw=raw)
@@ -321,10 +381,16 @@ _read_again = lru_cache(maxsize=512)(_read)
 
 
 def validate(event_type: str, data: object, subject: str) -> Data | Invalid | None:
-    """The event's data as a value, Invalid with every field error, or None for an unknown type."""
+    """The event's data as a value, Invalid with every field error, or None for an unknown type.
+
+    Absent and null are the default where a field is not required, and no data at all are no fields.
+    """
     model = DATA_TYPES.get(event_type)
     if model is None:
         return None
+    data = {} if data is None else data
+    if isinstance(data, dict):
+        data = {name: value for name, value in data.items() if value is not None}
     try:
         # Through JSON: strict models take a JSON array for a tuple there, and nothing looser.
         return model.model_validate_json(orjson.dumps(data), context={"subject": subject})
@@ -334,7 +400,7 @@ def validate(event_type: str, data: object, subject: str) -> Data | Invalid | No
 
 def written_in(raw: RawEvent) -> dict[str, Any]:
     """The fields of a creation as they were written, valid or not; those that nobody knows are left out."""
-    opened = open_event(raw.value or b"", raw.headers)
+    opened = open_event(raw.value, raw.headers)
     data = None if isinstance(opened, str) else opened[1]
     known = {to_camel(name) for name in Booking.model_fields if name != "booking_id"}
     return {name: value for name, value in data.items() if name in known} if isinstance(data, dict) else {}
@@ -356,7 +422,7 @@ def _field_errors(wrong: ValidationError | TypeError) -> tuple[FieldError, ...]:
 _FORMAT = re.compile(r"application/cloudevents([^\s;]*)", re.IGNORECASE)
 
 
-def open_event(value: bytes, headers: Headers) -> tuple[Envelope, object] | str:
+def open_event(value: bytes | None, headers: Headers) -> tuple[Envelope, object] | str:
     """A CloudEvent's attributes and data, in either mode, or what makes it unreadable.
 
     The mode is told by the content type, as CloudEvents' Kafka binding has it. Without one, an event whose
@@ -368,9 +434,13 @@ def open_event(value: bytes, headers: Headers) -> tuple[Envelope, object] | str:
     if structured is not None and structured[1].lower() not in {"", "+json"}:
         return f"not a CloudEvent in JSON, one to a record: the content type is {content_type[:100]}"
     attributes = {name[3:]: content for name, content in named.items() if name.startswith("ce_")}
+    binary = structured is None and "specversion" in attributes
+    if value is None and not binary:
+        return "the value is null"
     try:
-        body: object = orjson.loads(value)
-        if structured is None and "specversion" in attributes:
+        # In binary mode the value is the data alone, which may be left out.
+        body: object = None if binary and not value else read_json(value or b"")
+        if binary:
             document: object = {name: content.decode() for name, content in attributes.items()}
             data = body
         else:

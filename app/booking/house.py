@@ -41,10 +41,13 @@ UNIT_RANGES: tuple[tuple[int, int, str], ...] = (
 OTHER_UNIT = "Phoenix_Metro"
 
 _UTC = ZoneInfo("UTC")
-_CLOCK = r"(?:0?[1-9]|1[0-2]):[0-5][0-9] ?[AaPp][Mm]"
-_SLOT = re.compile(rf"(?P<from>{_CLOCK})\s*[-\u2013]\s*(?P<to>{_CLOCK})")
+_TIME, _HALF, _TO = r"(?:0?[1-9]|1[0-2]):[0-5][0-9]", r"[AaPp]\.?[Mm]\.?", r"[-\u2010-\u2015\u2212]"
+_SLOT = re.compile(
+    rf"(?P<from>{_TIME})\s?(?P<half>{_HALF})?\s?{_TO}\s?(?P<to>{_TIME})\s?(?P<half_to>{_HALF})"
+)
+_CLOCK = rf"{_TIME} ?[AaPp][Mm]"
 SLOT_PATTERN = rf"^\s*{_CLOCK}\s*[-\u2013]\s*{_CLOCK}\s*$"
-"""How a time slot is written; that it goes forward is checked as well."""
+"""How a time slot is best written, for the published schemas; what people and libraries print is read too."""
 
 
 def business_unit(zip_code: str) -> str:
@@ -61,17 +64,22 @@ def summary(problem_type: str, door_count: int, instructions: str | None) -> str
 
 
 def window(time_slot: str) -> tuple[time, time] | None:
-    """The slot's two ends (`9:00 AM - 11:00 AM`), or None when it is none or does not go forward."""
-    found = _SLOT.fullmatch(time_slot.strip())
+    """The slot's two ends (`9:00 AM - 11:00 AM`), or None when it is none or does not go forward.
+
+    One AM or PM (`9:00 - 11:00 AM`) stands for both, unless only the other half of the day goes forward.
+    """
+    found = _SLOT.fullmatch(time_slot)
     if found is None:
         return None
-    begin, end = (_clock(found[side]) for side in ("from", "to"))
-    return (begin, end) if begin < end else None
+    end = _clock(found["to"], found["half_to"])
+    halves = (found["half"],) if found["half"] else (found["half_to"], "AM")
+    begins = (_clock(found["from"], half) for half in halves)
+    return next(((begin, end) for begin in begins if begin < end), None)
 
 
-def _clock(text: str) -> time:
-    hour, minute = text[:-2].strip().split(":")
-    noon = 12 if text[-2:].upper() == "PM" else 0
+def _clock(text: str, half: str) -> time:
+    hour, minute = text.split(":")
+    noon = 12 if half[0] in "Pp" else 0
     return time(int(hour) % 12 + noon, int(minute))
 
 

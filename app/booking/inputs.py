@@ -1,7 +1,7 @@
 """What a lane is given: an event, a timer, a signal, an answer. And the facts it is judged by."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal, TypeAlias
 from zoneinfo import ZoneInfo
 
@@ -12,6 +12,8 @@ from app.booking.outcomes import Busy, Failed, Outcome, Refused, Unsure
 from app.booking.record import Head
 from app.booking.status import Status
 
+CLOCKS_DIFFER = timedelta(minutes=5)
+"""How far a clock may be ahead of ours before what it tells is taken for wrong."""
 _PHOENIX = ZoneInfo("America/Phoenix")
 
 
@@ -57,6 +59,13 @@ class Facts:
     settle_left: float = 0.0
     intent: Intent | None = None
     policy: Policy = Policy()
+
+    def not_ahead(self, at: datetime) -> datetime:
+        """A time that somebody else tells; one that is still to come counts as now.
+
+        Whatever is told after it would be old news else, until that time.
+        """
+        return at if at <= self.now + CLOCKS_DIFFER else self.now
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

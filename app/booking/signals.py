@@ -112,6 +112,7 @@ def _observed(record: Record, signal: Signal, seen: Observed, facts: Facts) -> D
     job = record.job
     if job is None or job.id != seen.job_id:
         return unchanged(record)
+    seen = replace(seen, at=facts.not_ahead(seen.at))
     after = _with_visit(_with_technicians(job, seen), seen)
     shown = _with_status(after, seen)
     if shown == job:

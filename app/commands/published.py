@@ -154,6 +154,9 @@ def schema(event: Published) -> dict[str, Any]:
     """The JSON Schema of one type of event, in structured mode."""
     data = event.data.json_schema(by_alias=True, mode="validation", ref_template="#/$defs/{model}")
     definitions = data.pop("$defs", {})
+    needs_data = "required" in data
+    if not needs_data:
+        data = {"anyOf": [data, {"type": "null"}]}
     envelope = Envelope.model_json_schema()
     attributes = {
         **envelope["properties"],
@@ -170,7 +173,7 @@ def schema(event: Published) -> dict[str, Any]:
         "description": f"A CloudEvent 1.0 on the topic {event.topic}. The record's key is {event.key}.",
         "type": "object",
         "properties": attributes,
-        "required": [*envelope["required"], "data"],
+        "required": [*envelope["required"], *(["data"] if needs_data else [])],
         **({"$defs": definitions} if definitions else {}),
         "examples": [event.example],
     }

@@ -7,17 +7,15 @@ have it; the plain form is for senders of one's own.
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, TypeAlias
 
 import orjson
 
-from app.booking.inputs import VisitSeen
+from app.booking.inputs import CLOCKS_DIFFER, VisitSeen
 from app.booking.status import FROM_UPSTREAM, Status
 from app.servicetitan.wire import LARGEST_ID, parse_instant
 
-CLOCKS_APART = timedelta(minutes=5)
-"""How far a report's time may be ahead of ours: one of later counts as of when it came."""
 _LONGEST_NAME = 200
 _STATUSES: Mapping[str, Status] = {
     **{word.casefold(): status for word, status in FROM_UPSTREAM.items()},
@@ -112,7 +110,7 @@ class _Said:
                 told = parse_instant(place.get(name))
             except (ValueError, OverflowError):
                 continue
-            return self.received if told - self.received > CLOCKS_APART else told
+            return self.received if told - self.received > CLOCKS_DIFFER else told
         return None
 
     def occurrence(self, *names: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from app.booking.inputs import Observed
+from app.booking.inputs import CLOCKS_DIFFER, Observed
 from app.booking.record import State
 from app.booking.signals import is_news
 from app.booking.status import Status
@@ -69,7 +69,7 @@ class Sweep:
             async for glimpse in watch.jobs_since(since - OVERLAP):
                 await self._compare(glimpse, watch)
                 if self.counts.unshown == before.unshown:
-                    self._since = max(since, glimpse.modified_on)
+                    self._since = max(since, min(glimpse.modified_on, begun))
             await self._compare_visits(visits_since - OVERLAP, watch)
             self._visits_since = begun
         except (Away, Unshown) as why:
@@ -104,7 +104,7 @@ class Sweep:
             await self._tell(
                 Observed(
                     job_id=seen.job_id,
-                    at=seen.modified_on,
+                    at=self._no_later(seen.modified_on),
                     seen_by="sweep",
                     appointment_id=visit.appointment_id,
                     visit=visit,
@@ -114,7 +114,7 @@ class Sweep:
             await self._tell(
                 Observed(
                     job_id=assigned.job_id,
-                    at=assigned.modified_on,
+                    at=self._no_later(assigned.modified_on),
                     seen_by="sweep",
                     appointment_id=assigned.appointment_id,
                     technicians=(assigned.technician,),
@@ -136,14 +136,14 @@ class Sweep:
         if seen is None or job is None:
             await self._unknown(glimpse)
             return
-        observed = _observed(glimpse)
+        observed = self._observed(glimpse)
         if observed is None:
             _log.warning("a job in a status that is not known", job=glimpse.job_id)
             return
         if not is_news(observed, job):
             return
         try:
-            observed = _observed(await watch.closer(glimpse)) or observed
+            observed = self._observed(await watch.closer(glimpse)) or observed
         except Unshown as why:
             self.counts.unshown += 1
             _log.warning("a visit cannot be read", job=glimpse.job_id, why=str(why))
@@ -152,6 +152,18 @@ class Sweep:
             return
         self.counts.differences += 1
         await self._report(seen.record.booking_id, observed)
+
+    def _observed(self, glimpse: Glimpse) -> Observed | None:
+        """What was seen, not later than now; None of a job in a status that is not known here."""
+        if glimpse.status is None:
+            return None
+        at = self._no_later(glimpse.modified_on)
+        return Observed(job_id=glimpse.job_id, status=glimpse.status, at=at, seen_by="sweep")
+
+    def _no_later(self, at: datetime) -> datetime:
+        """A time as ServiceTitan tells it; one that is still to come counts as now."""
+        now = self._now()
+        return now if at > now + CLOCKS_DIFFER else at
 
     async def _unknown(self, glimpse: Glimpse) -> None:
         """A job that no booking here has: not ours, or one made twice, or one whose booking is not done."""
@@ -166,10 +178,3 @@ class Sweep:
         elif glimpse.status is not Status.CANCELLED:
             self.counts.second_jobs += 1
             _log.error("second job of a booking", job=glimpse.job_id, booking=glimpse.booking_id)
-
-
-def _observed(glimpse: Glimpse) -> Observed | None:
-    """What was seen; None of a job in a status that is not known here."""
-    if glimpse.status is None:
-        return None
-    return Observed(job_id=glimpse.job_id, status=glimpse.status, at=glimpse.modified_on, seen_by="sweep")

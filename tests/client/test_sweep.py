@@ -164,6 +164,23 @@ async def test_what_we_know_better_is_not_reported(
     assert told.statuses() == [("b-2", Status.IN_PROGRESS)]
 
 
+async def test_a_job_that_was_changed_in_the_future_hides_nothing_that_comes_after(
+    simulator: RunningSimulator, upstream: Upstream, view: FedView
+) -> None:
+    ahead, job = job_of(simulator, "b-1"), job_of(simulator, "b-2")
+    view.put(known(ahead, "b-1"), known(job, "b-2"))
+    assert play(simulator.state.world, ahead, Act.COMPLETE) is None
+    simulator.state.world.jobs.touch(ahead, datetime(2099, 1, 1, tzinfo=UTC))
+    told = Told(view)
+    await told.sweep.look(upstream.watch)
+    ((_, seen),) = told.reported
+    assert seen.at <= now()
+    view.put(known(ahead, "b-1", Status.COMPLETED, seen.at))
+    assert play(simulator.state.world, job, Act.COMPLETE) is None
+    await told.sweep.look(upstream.watch)
+    assert told.statuses() == [("b-1", Status.COMPLETED), ("b-2", Status.COMPLETED)]
+
+
 async def test_a_job_on_whose_way_somebody_is_is_told_as_dispatched(
     simulator: RunningSimulator, upstream: Upstream, view: FedView
 ) -> None:

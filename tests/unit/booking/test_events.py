@@ -250,7 +250,7 @@ def test_an_unknown_type_has_no_data() -> None:
         ({"phone": "1" * 16}, "phone", "10 to 15 digits"),
         ({"email": "nobody"}, "email", "not a valid email address"),
         ({"state": "Arizona"}, "state", "match pattern"),
-        ({"zip": "8500"}, "zip", "match pattern"),
+        ({"zip": "8500"}, "zip", "five digits"),
         ({"problemType": "haunted"}, "problemType", "must be one of broken_spring"),
         ({"scheduledDate": "2026-03-05"}, "scheduledDate", "with an offset"),
         ({"scheduledDate": "2026-03-05T00:00:00"}, "scheduledDate", "with an offset"),
@@ -262,7 +262,7 @@ def test_an_unknown_type_has_no_data() -> None:
         ({"doorCount": 11}, "doorCount", "less than or equal to 10"),
         ({"doorCount": "2"}, "doorCount", "valid integer"),
         ({"doorAge": -1}, "doorAge", "greater than or equal to 0"),
-        ({"specialInstructions": "x" * 1001}, "specialInstructions", "at most 1000"),
+        ({"phone": "6025550143.0"}, "phone", "a number with a fraction"),
         ({"bookingId": "another"}, "bookingId", f"must equal the event's subject ({ID})"),
     ],
 )
@@ -284,7 +284,7 @@ def test_every_wrong_field_is_listed_without_its_value() -> None:
     assert "666" not in str(found)
 
 
-@pytest.mark.parametrize("data", [None, [], "text", 1])
+@pytest.mark.parametrize("data", [[], "text", 1])
 def test_data_that_is_no_object_is_invalid(data: object) -> None:
     found = validate("booking.cancelled", data, ID)
 

@@ -1,11 +1,11 @@
 """Customers' answers, operators' acts, and what is seen in ServiceTitan."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app.booking.asks import CreateJob, Reschedule
+from app.booking.asks import Complete, CreateJob, Reschedule
 from app.booking.customers import customer_digest
 from app.booking.identity import Progress
 from app.booking.inputs import (
@@ -481,3 +481,48 @@ def test_what_waits_for_an_operator_is_told_newest_first_and_the_held_creation_b
         ("f0", "e1", Reason.INVALID),
     ]
     assert [one.event_id for one in booked().event(status_changed("astray", 1)).row.waiting] == ["e1"]
+
+
+# Times that are still to come
+
+FAR = datetime(2099, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("seen_by", ["webhook", "sweep"])
+def test_a_report_from_the_future_counts_as_of_now_and_later_ones_are_news(seen_by: str) -> None:
+    lane = booked()
+    lane.signal(Observed(job_id=1001, status=Status.DISPATCHED, at=FAR, seen_by=seen_by))
+    lane.now = later(60)
+
+    lane.signal(Observed(job_id=1001, status=Status.COMPLETED, at=later(59), seen_by=seen_by))
+
+    assert lane.row.job is not None
+    assert (lane.row.job.status, lane.row.job.reported_at) == (Status.COMPLETED, later(59))
+
+
+def test_a_report_of_a_clock_a_little_ahead_is_taken_as_it_is() -> None:
+    lane = booked().signal(shows(Status.DISPATCHED, 299))
+
+    assert lane.row.job is not None
+    assert lane.row.job.status_at == later(299)
+
+
+def test_an_answer_from_the_future_does_not_make_old_news_of_what_follows() -> None:
+    ahead = job_seen(modified_on=FAR)
+    made = creating().customer_is_found(accepted(ahead, FAR))
+    found = creating().customer_is_found(NO_ANSWER).timer(accepted((ahead,), FAR))
+    written = booked().event(cancelled(1), accepted(None, FAR))
+
+    for lane in (made, found, written):
+        lane.now = later(60)
+        lane.signal(shows(Status.IN_PROGRESS, 59))
+        assert lane.row.job is not None
+        assert lane.row.job.status is Status.IN_PROGRESS
+
+
+def test_a_completion_is_not_of_a_time_that_is_still_to_come() -> None:
+    completion = event(
+        "booking.status_changed", {"status": "completed"}, offset=1, time="2099-01-01T00:00:00Z"
+    )
+
+    assert booked().event(completion).asks == [Complete(job_id=1001, completed_on=NOW)]
