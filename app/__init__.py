@@ -8,4 +8,5 @@ servicetitan client, token, pace                  view         the SQLite projec
 telemetry    log, metrics, traces
 settings     every setting
 booking      what a booking is and how its lane decides: pure
+batches      how fetched bytes become records, whatever they are
 """

@@ -16,7 +16,7 @@ from yarl import URL
 
 
 class Mode(StrEnum):
-    """Which ServiceTitan is called; told from the API's host alone."""
+    """Which ServiceTitan is called."""
 
     SIMULATION = "simulation"
     SANDBOX = "sandbox"
@@ -27,6 +27,16 @@ LEAST_KEY = 16
 """Characters of a key for the HTTP API: fewer may be guessed."""
 LEAST_SECRET = 16
 """Bytes of a webhook secret once decoded: fewer may be found out from one signed body."""
+
+
+_KNOWN_HOSTS = {
+    "api.servicetitan.io": Mode.LIVE,
+    "auth.servicetitan.io": Mode.LIVE,
+    "api-integration.servicetitan.io": Mode.SANDBOX,
+    "auth-integration.servicetitan.io": Mode.SANDBOX,
+}
+_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL}){{0,30}}\.?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,21 +69,26 @@ def _server(value: str) -> str:
     return value
 
 
-def _url(value: str) -> str:
-    """An http(s) address without its trailing slash and `/v2`; a bare host gets a scheme."""
+def address(value: str) -> str:
+    """An http(s) address, no trailing slash or `/v2`; a bare host gets a scheme. Raises ValueError."""
     if "@" in value:
         raise ValueError("credentials do not belong into a URL")
-    text = (
-        value
-        if "://" in value
-        else f"{'http' if is_loopback(value.partition(':')[0]) else 'https'}://{value}"
-    )
+    scheme = "http" if is_loopback(value.partition(":")[0]) else "https"
+    text = value if "://" in value else f"{scheme}://{value}"
     url = URL(text)
-    if url.scheme not in {"http", "https"} or not url.host or url.query_string or url.fragment:
+    if url.scheme not in {"http", "https"} or url.query_string or url.fragment:
         raise ValueError("not an http or https address")
-    if mode_of(text) is not Mode.SIMULATION and url.scheme != "https":
-        raise ValueError("ServiceTitan is called over https only")
+    if not _is_a_host(url.raw_host or ""):
+        raise ValueError("not the address of a host")
     return text.rstrip("/").removesuffix("/v2").rstrip("/")
+
+
+def _is_a_host(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return bool(_HOST.fullmatch(host))
+    return True
 
 
 @lru_cache(maxsize=64)
@@ -87,16 +102,15 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-@lru_cache(maxsize=8)
-def mode_of(url: str) -> Mode:
-    """The mode an API address stands for; whatever cannot be read as an address is no ServiceTitan."""
-    try:
-        host = (URL(url).host or "").lower().rstrip(".")
-    except ValueError:
-        return Mode.SIMULATION
-    if not re.search(r"(^|\.)servicetitan\.(io|com)$", host):
-        return Mode.SIMULATION
-    return Mode.SANDBOX if host.split(".")[0].endswith("-integration") else Mode.LIVE
+def host_of(url: str) -> str:
+    """The host of an address that `address` takes."""
+    return (URL(url).host or "").lower().rstrip(".")
+
+
+def mode_of(url: str) -> Mode | None:
+    """The mode that an address's host stands for by itself; None for a host that could be anybody's."""
+    host = host_of(url)
+    return Mode.SIMULATION if is_loopback(host) else _KNOWN_HOSTS.get(host)
 
 
 def _keys(kind: str) -> Callable[[object], object]:
@@ -158,7 +172,8 @@ Servers = Annotated[
 Protocol = Annotated[Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"], BeforeValidator(_upper)]
 Mechanism = Annotated[Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"], BeforeValidator(_upper)]
 ExistingFile = Annotated[Path, AfterValidator(_file)]
-Address = Annotated[str, AfterValidator(_url)]
+Address = Annotated[str, AfterValidator(address)]
+ModeName = Annotated[Mode, BeforeValidator(_lower)]
 Guid = Annotated[str, AfterValidator(_guid)]
 Seconds = Annotated[int, Field(ge=1, le=86_400)]
 Delays = Annotated[tuple[Seconds, ...], BeforeValidator(_entries), Field(min_length=1, max_length=5)]

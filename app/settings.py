@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 from yarl import URL
 
 from app import setting_types as types
-from app.setting_types import Mode, is_loopback, mode_of
+from app.setting_types import Mode, host_of, is_loopback, mode_of
 
 SIMULATOR = "http://127.0.0.1:8200"
 _ON_THIS_MACHINE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what is listened on, not a listener
@@ -79,11 +79,17 @@ class Settings(BaseModel):
 
     servicetitan_api_url: types.Address = _setting(
         SIMULATOR,
+        "Where ServiceTitan's API is; a trailing `/v2` is dropped.",
+        "an address with https (http in simulation, or on this machine)",
+    )
+    servicetitan_mode: types.ModeName = _setting(
+        Mode.SIMULATION,
         (
-            "Where ServiceTitan's API is; a trailing `/v2` is dropped. "
-            "Its host decides the mode: live, sandbox or simulation."
+            "Which ServiceTitan that is. Simulation has defaults for credentials, takes webhooks without a "
+            "secret and shows tokens whole."
         ),
-        "an address with https (http when it is not ServiceTitan's)",
+        "live, sandbox, simulation; needed for a host that is neither ServiceTitan's nor of this machine",
+        shown="by the host: live, sandbox, or simulation on this machine",
     )
     servicetitan_auth_url: types.Address = _setting(
         "",
@@ -220,8 +226,8 @@ class Settings(BaseModel):
 
     @property
     def mode(self) -> Mode:
-        """Live, sandbox or simulation, by the API's host."""
-        return mode_of(self.servicetitan_api_url)
+        """Live, sandbox or simulation."""
+        return self.servicetitan_mode
 
     @property
     def token_url(self) -> str:
@@ -247,7 +253,8 @@ class Settings(BaseModel):
     def _fill_by_mode(cls, given: dict[str, Any]) -> dict[str, Any]:
         """Defaults that depend on the mode; outside of simulation there are none for credentials."""
         api = str(given.get("servicetitan_api_url", SIMULATOR))
-        mode = mode_of(api if "://" in api else f"https://{api}")
+        mode = _mode(api, given.get("servicetitan_mode"))
+        given = {**given, "servicetitan_mode": given.get("servicetitan_mode", mode)}
         if mode is Mode.SIMULATION:
             return {"servicetitan_settle_seconds": 5.0, "servicetitan_auth_url": api, **given}
         missing = [name.upper() for name in _CREDENTIALS if name not in given]
@@ -259,7 +266,7 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
-        if wrong := [*self._kafka_conflicts(), *self._web_conflicts()]:
+        if wrong := [*self._kafka_conflicts(), *self._mode_conflicts(), *self._web_conflicts()]:
             raise ValueError("; ".join(wrong))
         return self
 
@@ -274,10 +281,20 @@ class Settings(BaseModel):
         if self.kafka_ca_file is not None and not protocol.endswith("SSL"):
             yield f"KAFKA_CA_FILE needs KAFKA_SECURITY_PROTOCOL SSL or SASL_SSL; it is {protocol}"
 
-    def _web_conflicts(self) -> Iterator[str]:
-        auth = mode_of(self.servicetitan_auth_url)
-        if auth is not self.mode:
+    def _mode_conflicts(self) -> Iterator[str]:
+        api, auth = mode_of(self.servicetitan_api_url), mode_of(self.servicetitan_auth_url)
+        # On this machine may stand a way to any ServiceTitan, when it is said.
+        if api not in {None, Mode.SIMULATION, self.mode}:
+            yield f"SERVICETITAN_MODE is {self.mode}, SERVICETITAN_API_URL {api}; allowed: the same, or none"
+        elif auth not in {None, api, self.mode}:
             yield f"SERVICETITAN_AUTH_URL is {auth}, SERVICETITAN_API_URL {self.mode}; allowed: the same mode"
+        for name in ("servicetitan_api_url", "servicetitan_auth_url"):
+            url = getattr(self, name)
+            secret = self.mode is not Mode.SIMULATION and not is_loopback(host_of(url))
+            if secret and not url.startswith("https:"):
+                yield f"{name.upper()} is not https, over which alone ServiceTitan is called"
+
+    def _web_conflicts(self) -> Iterator[str]:
         if not is_loopback(self.web_host) and not self.api_act_keys:
             yield (
                 f"WEB_HOST is {self.web_host!r} but API_ACT_KEYS is not set; "
@@ -356,6 +373,22 @@ def _lines(wrong: ValidationError, given: Mapping[str, str]) -> Iterator[str]:
 
 def _extra(field: FieldInfo) -> dict[str, Any]:
     return field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+
+
+def _mode(api: str, said: object) -> Mode:
+    """The mode that is said, else that of the API's host; simulation for what a field's own check refuses."""
+    if said is not None:
+        return next((mode for mode in Mode if mode == str(said).lower()), Mode.SIMULATION)
+    try:
+        guessed = mode_of(types.address(api))
+    except ValueError:
+        return Mode.SIMULATION
+    if guessed is None:
+        raise ValueError(
+            "SERVICETITAN_MODE missing: needed as the host of SERVICETITAN_API_URL is neither ServiceTitan's "
+            "own nor this machine; allowed: live, sandbox, simulation"
+        )
+    return guessed
 
 
 def _sign_in_host(mode: Mode) -> str:

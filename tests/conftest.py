@@ -1,24 +1,40 @@
-"""Fixtures of all tests, and the rule that a skipped test is a failed run."""
+"""Fixtures of all tests, how they share the machine, and the rule that a skipped test is a failed run."""
 
 from __future__ import annotations
 
 import os
+import sys
 import uuid
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.broker import choose_kafka, docker_answers
+from tests.support.broker import SharedKafka, any_kafka, kafka_of
 from tests.support.system import ProgramMissing, install, packages_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+
+    from xdist.workermanage import WorkerController
+
+PROCESSES_PER_CORE = 2
+"""Most tests wait, for Kafka or for a time to pass."""
+
+SLOW = Path(__file__).with_name("slow")
+"""Kill trials, demos, the README by hand, the image and long walks: `uv run pytest tests/slow`."""
+
+_SHARED = pytest.StashKey[SharedKafka]()
 
 
 @pytest.fixture(scope="session")
-def kafka() -> Iterator[str]:
+def kafka(request: pytest.FixtureRequest) -> Iterator[str]:
     """The bootstrap servers of a real Kafka, shared by all tests of the run: use a `unique_prefix`."""
-    with choose_kafka(os.environ, docker_answers).run() as servers:
+    address = getattr(request.config, "workerinput", {}).get("kafka")
+    if address is not None:
+        yield kafka_of(address)
+        return
+    with any_kafka() as servers:
         yield servers
 
 
@@ -28,21 +44,48 @@ def unique_prefix() -> str:
     return f"t{uuid.uuid4().hex[:10]}-"
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The browser's tests come last, however the rest is shuffled.
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """What is slow is run where it is named."""
+    named = any(Path(argument.partition("::")[0]).resolve().is_relative_to(SLOW) for argument in config.args)
+    return True if collection_path == SLOW and not named else None
 
-    Playwright's synchronous interface holds this thread's event loop until the session ends, and no
-    asynchronous test can run behind it.
-    """
-    items.sort(key=lambda item: item.nodeid.startswith("tests/browser/"))
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Folders are shared out. Files and single tests run in this process, and whatever coverage measures."""
+    if any(".py" in argument for argument in config.args) or "coverage" in sys.modules:
+        return 0
+    return PROCESSES_PER_CORE * len(os.sched_getaffinity(0))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: WorkerController) -> None:
+    """All processes of the run share this one's Kafka."""
+    stash = node.config.stash
+    node.workerinput["kafka"] = stash.setdefault(_SHARED, stash.get(_SHARED, None) or SharedKafka()).address
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End what the processes shared."""
+    shared = config.stash.get(_SHARED, None)
+    if shared is not None:
+        shared.close()
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Bring what the chosen tests need and no package index has, before the first test's time runs."""
-    if session.config.option.collectonly:
-        return
-    missing = packages_for(item.nodeid for item in session.items)
+    """Bring what the chosen tests need, before the first test's time runs."""
+    if not session.config.option.collectonly and not hasattr(session.config, "workerinput"):
+        bring_programs(item.nodeid for item in session.items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_node_collection_finished(ids: list[str]) -> None:
+    """The same where tests are shared out: they are once each process has told which it found."""
+    bring_programs(ids)
+
+
+def bring_programs(tests: Iterable[str]) -> None:
+    """Install what these tests need and no package index has."""
+    missing = packages_for(tests)
     if not missing:
         return
     try:

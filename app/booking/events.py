@@ -32,7 +32,7 @@ from app.booking.text import free_text, one_line, plain_dashes, read_json
 
 LARGEST_EVENT = 64 * 1024
 """Bytes of the value, and of all that is around it, as `size_of` counts them."""
-_HEADER_BYTES = 64
+HEADER_BYTES = 64
 """What each header counts besides its name and value: a row and the memory have to hold it too."""
 _REMEMBERED_BYTES = 8 * 1024
 STORED: dict[str, object] = {}
@@ -347,7 +347,7 @@ def size_of(raw: RawEvent) -> int:
 
     Each header counts a little more than it says.
     """
-    around = sum(len(name.encode()) + len(text) + _HEADER_BYTES for name, text in raw.headers)
+    around = sum(len(name.encode()) + len(text) + HEADER_BYTES for name, text in raw.headers)
     return max(len(raw.value or b""), len(raw.key or b"") + around)
 
 

@@ -31,6 +31,8 @@ FAILURE_HEADERS: Mapping[str, Mapping[str, Any]] = {
     "x-original-offset": _WHOLE,
     "x-http-status": {**_WHOLE, "description": "ServiceTitan's answer, if there was one."},
     "x-trace-id": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
+    "x-length": {**_WHOLE, "description": "Of what does not stand here whole: how many bytes its value has."},
+    "x-sha256": {"type": "string", "pattern": "^[0-9a-f]{64}$", "description": "And their SHA-256."},
 }
 
 

@@ -31,7 +31,7 @@ _EXAMPLES = """\b
 Examples:
   servicetitan-stream booking BK-1001
   servicetitan-stream booking BK-1001 --json | jq .timeline
-  servicetitan-stream booking BK-1001 --url https://stream.example.com --key KEY
+  servicetitan-stream booking BK-1001 --url https://stream.example.com --key @key.txt
   servicetitan-stream booking BK-1001 --kafka
 """
 

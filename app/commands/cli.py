@@ -96,20 +96,22 @@ class Commands(type(faust_cli)):  # type: ignore[misc]  # Faust ships the class 
 def cli(ctx: click.Context) -> None:
     """Turns each online booking into exactly one ServiceTitan job."""
     row = ROWS.get(ctx.invoked_subcommand or "")
-    if row and row.simulates and _is_live(os.environ):
-        raise _Refusal(
-            f"{ctx.invoked_subcommand} refuses to run in live mode: "
-            "SERVICETITAN_API_URL is ServiceTitan's own; unset it first"
-        )
+    live = _what_is_live(os.environ) if row and row.simulates else None
+    if live:
+        raise _Refusal(f"{ctx.invoked_subcommand} refuses to run in live mode: {live}; unset it first")
 
 
-def _is_live(environ: Mapping[str, str]) -> bool:
-    url = environ.get("SERVICETITAN_API_URL")
-    if not url:
-        return False
-    from app.setting_types import Mode, mode_of  # noqa: PLC0415 - only asked for with such an address
+def _what_is_live(environ: Mapping[str, str]) -> str | None:
+    """The setting that makes it live, and why; None when none does."""
+    from app.setting_types import Mode, address, mode_of  # noqa: PLC0415 - read by what simulates alone
 
-    return mode_of(url if "://" in url else f"https://{url}") is Mode.LIVE
+    if environ.get("SERVICETITAN_MODE", "").strip().lower() == Mode.LIVE:
+        return "SERVICETITAN_MODE is live"
+    try:
+        live = mode_of(address(environ.get("SERVICETITAN_API_URL", ""))) is Mode.LIVE
+    except ValueError:
+        return None
+    return "SERVICETITAN_API_URL is ServiceTitan's own" if live else None
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -37,7 +37,7 @@ def run_worker(build: Build, *, kafka_seconds: float = KAFKA_SECONDS) -> ExitSta
 
     Reads the settings, claims DATA_DIR, waits for Kafka (seconds), creates or checks the topics, then builds
     the app with the loop that it runs in. Raises `SettingsWrong`, `KafkaAway` and `TopicsWrong` before Faust
-    starts.
+    starts, and what the app says is wrong when it ended for that.
     """
     settings = load(os.environ)
     log.configure(log_format=settings.log_format, level=settings.log_level)
@@ -83,6 +83,8 @@ def _run(settings: Settings, topics: Topics, build: Build) -> ExitStatus:
     except SystemExit as ended:
         if ended.code in {None, 0} and app.gave_up is None:
             return ExitStatus.DONE
+        if app.wrong is not None:
+            raise app.wrong from None
         _log.error("the worker gave up", reason=app.gave_up or "it failed to start")
         return ExitStatus.GAVE_UP
 

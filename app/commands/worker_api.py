@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ParamSpec
 from urllib.parse import quote
 
@@ -11,9 +12,11 @@ import aiohttp
 import click
 import orjson
 from rich.console import Console
+from rich.text import Text
 
 from app.commands.status import ExitStatus
 from app.settings import load
+from app.telemetry.log import printable
 from app.web.operations import PREFIX
 
 P = ParamSpec("P")
@@ -23,11 +26,28 @@ class NoWorker(click.ClickException):
     """No worker answers; the text says where, and what was met instead."""
 
 
+def _key(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
+    """The key itself, or what stands in the file that is named after an @."""
+    if value is None or not value.startswith("@"):
+        return value
+    try:
+        return Path(value[1:]).read_text(encoding="ascii").strip()
+    except (OSError, ValueError) as wrong:
+        raise click.BadParameter(f"{value[1:]} holds no key: {wrong}") from None
+
+
 def connected(command: Callable[P, Any]) -> Callable[P, Any]:
     """The options of every command that asks a worker."""
     for option in (
         click.option("--json", "as_json", is_flag=True, help="The whole answer as JSON."),
-        click.option("--key", envvar="API_KEY", help="A key; the first one of the settings when not given."),
+        click.option(
+            "--key",
+            envvar="API_KEY",
+            callback=_key,
+            metavar="@FILE",
+            help="A file with a key, after an @; the first one of the settings when not given. A key itself "
+            "would show in the list of processes: API_KEY takes one.",
+        ),
         click.option("--url", help="A worker; the one of WEB_HOST and WEB_PORT when not given."),
     ):
         command = option(command)
@@ -55,7 +75,9 @@ class WorkerApi:
         except (aiohttp.ClientError, TimeoutError, ValueError) as wrong:
             raise NoWorker(f"no worker answers at {self.url} ({type(wrong).__name__})") from None
         if answer.status in {401, 403}:
-            raise click.ClickException(f"{self.url} answers: {found['message']}; give a key with --key")
+            raise click.ClickException(
+                f"{self.url} answers: {found['message']}; give a key with API_KEY or --key @FILE"
+            )
         return answer.status, found
 
     async def data(self, method: str, path: str, body: object = None) -> dict[str, Any]:
@@ -90,9 +112,16 @@ def confirm(total: int, verb: str) -> None:
         raise click.ClickException(f"that is not {total}: nothing was done")
 
 
+class _Plain(Console):
+    """Texts of strangers do nothing to the terminal."""
+
+    def render_str(self, text: str, **how: Any) -> Text:  # noqa: ANN401 - as rich has it
+        return super().render_str(printable(text, keep="\n"), **how)
+
+
 def new_console() -> Console:
     """Where tables are printed."""
-    return Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+    return _Plain(highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
 def print_json(found: object) -> int:

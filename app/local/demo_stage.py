@@ -167,6 +167,7 @@ class Stage:
         return others | {
             "KAFKA_BOOTSTRAP_SERVERS": self.kafka.bootstrap_servers,
             "SERVICETITAN_API_URL": self.simulator_url,
+            "SERVICETITAN_MODE": "simulation",
             "WEB_PORT": str(self.web_port),
             "WEBHOOK_SECRETS": self._secret,
             "DATA_DIR": str(self.folder / "data"),

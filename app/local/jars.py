@@ -2,7 +2,8 @@
 
 Which jars, and the SHA-256 of each, stands in `kafka-jars.txt` (written by `python -m tests.pin_kafka`): what
 is fetched is complete and the same everywhere. The jars are gathered in a folder beside the final one, which
-is renamed at the end: the final folder exists only when it is complete.
+is renamed at the end: the final folder exists only when it is complete. What lies there is held to its
+digests each time before it is used, and fetched anew when it differs.
 """
 
 from __future__ import annotations
@@ -86,12 +87,13 @@ def kafka_jars(
     """
     cache = cache or cache_folder()
     folder = cache / f"kafka-{KAFKA_VERSION}-{_fingerprint(pins)}"
-    if folder.is_dir():
+    if _is_whole(folder, pins):
         return folder
     try:
         cache.mkdir(parents=True, exist_ok=True)
         with _only_one(cache / f"{folder.name}.lock"):
-            if not folder.is_dir():
+            if not _is_whole(folder, pins):
+                shutil.rmtree(folder, ignore_errors=True)
                 _fetch(pins, folder, repository)
     except (OSError, HTTPException) as error:
         message = (
@@ -100,6 +102,16 @@ def kafka_jars(
         )
         raise KafkaUnavailableError(message) from error
     return folder
+
+
+def _is_whole(folder: Path, pins: Sequence[Jar]) -> bool:
+    """Whether the folder holds these files and no other: all that lies in it is run, whoever put it there."""
+    try:
+        if {one.name for one in folder.iterdir()} != {jar.name for jar in pins}:
+            return False
+        return all(hashlib.sha256((folder / jar.name).read_bytes()).hexdigest() == jar.sha256 for jar in pins)
+    except OSError:
+        return False
 
 
 def _fingerprint(pins: Sequence[Jar]) -> str:

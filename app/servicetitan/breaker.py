@@ -186,7 +186,7 @@ class Breaker:
             self.probe_succeeded()
 
     def probe_failed_alone(self, now: float, why: str) -> None:
-        """The knock was answered, the probe's own ask was not: its own trouble, unless most have it."""
+        """The cheapest read was answered, the probe's ask was not: its own trouble, unless most have it."""
         if self._mostly_failing(now):
             self.probe_failed(now, why)
         else:

@@ -18,6 +18,8 @@ REFRESH_BEFORE = 60.0
 """Seconds before its end that a token is fetched anew, or a tenth of its life when that is less."""
 LONGEST_LIFE = 86_400
 """Seconds that a token is believed to serve at most: ServiceTitan's serve 900."""
+TEST_AGAIN = 10.0
+"""Seconds that the answer to a person who tests the credentials is remembered."""
 REFRESH_AGAIN = 5.0
 """Seconds between tries of an early refresh while the old token still serves."""
 
@@ -52,6 +54,7 @@ class Tokens:
         self._clock = clock
         self._token: Token | None = None
         self._refresh_at = 0.0
+        self._tested: tuple[float, Token | NoToken] | None = None
         self.denials = 0
         """How often our credentials were not taken, since the start."""
         self._fetching: SingleFlight[Token | NoToken] = SingleFlight()
@@ -82,9 +85,11 @@ class Tokens:
             self._fetching.start(self._fetch)
         return token
 
-    async def fresh(self) -> Token | NoToken:
-        """A token that is fetched now."""
-        return await self._fetching.result(self._fetch)
+    async def tested(self) -> Token | NoToken:
+        """A token that was fetched now or a moment ago, however often it is asked for."""
+        if self._tested is None or self._clock() - self._tested[0] >= TEST_AGAIN:
+            self._tested = self._clock(), await self._fetching.result(self._fetch)
+        return self._tested[1]
 
     def reject(self, token: Token) -> None:
         """This token was answered 401; the next `get` fetches another."""

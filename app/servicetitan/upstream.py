@@ -112,8 +112,11 @@ class Upstream:
             passage.leave()
 
     async def auth_test(self) -> Token | NoToken:
-        """Ask for a token now, for a person who wants to know whether the credentials are taken."""
-        return await self._tokens.fresh()
+        """Ask for a token, for a person who wants to know whether the credentials are taken.
+
+        The answer is remembered for `TEST_AGAIN` seconds: the token endpoint's allowance is for the calls.
+        """
+        return await self._tokens.tested()
 
     async def close(self) -> None:
         """Stop what is under way in the background and close every connection."""

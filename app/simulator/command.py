@@ -66,7 +66,11 @@ A page to look at: /simulator. How to use it: /simulator/docs.
     help="Seconds between a job's steps. 0: off.",
 )
 @click.option("--webhook-url", help="Where to send a webhook for every change.")
-@click.option("--webhook-secret", help="Signs the webhooks.")
+@click.option(
+    "--webhook-secret",
+    envvar="SIMULATOR_WEBHOOK_SECRET",
+    help="Signs the webhooks. It shows in the list of processes: SIMULATOR_WEBHOOK_SECRET does not.",
+)
 @click.option("--verbose", is_flag=True, help="A line per call.")
 def simulator(
     *,

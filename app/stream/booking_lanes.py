@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from app.batches import Broken
 from app.booking.asks import Ask, CreateJob, FindJob
 from app.booking.customer_lane import CustomerRequest
 from app.booking.customers import customer_order
@@ -89,6 +90,11 @@ class LaneParts:
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
 
+_TOUCHED_BYTES = 32 * 1024 * 1024
+"""Of rows as they are stored; a record takes some times that in memory."""
+_NO_ROW_BYTES = 200
+
+
 class BookingLanes:
     """Works events, timers and signals of bookings; the dispatcher gives one at a time per booking."""
 
@@ -97,7 +103,7 @@ class BookingLanes:
         self._app = parts.app
         self._topics = parts.topics
         self._tables = parts.tables
-        self._touched: Recent[str, Record | None] = Recent(10_000)
+        self._touched: Recent[str, Record | None] = Recent(_TOUCHED_BYTES)
 
     # Inputs ------------------------------------------------------------------------------------------------
 
@@ -159,10 +165,13 @@ class BookingLanes:
     def _misplaced(self, message: Message) -> bool:
         return message.partition != partition_for(message.key or b"", self._topics.booking_events.partitions)
 
-    async def dead_letter_alone(self, unusable: Unusable) -> None:
-        """Send what belongs to no booking to the dead letter topic."""
+    async def dead_letter_alone(self, unusable: Unusable, broken: Broken | None = None) -> None:
+        """Send what belongs to no booking to the dead letter topic.
+
+        `broken` says that the record stands for bytes that cannot be read.
+        """
         letter = codec.letter_for(unusable, self._parts.now())
-        await self._app.publish_all([dead_letter(self._topics, letter)])
+        await self._app.publish_all([dead_letter(self._topics, letter, broken)])
         self._parts.narrator.turned_away(letter)
 
     # One input ---------------------------------------------------------------------------------------------
@@ -172,19 +181,25 @@ class BookingLanes:
             self._touched.drop(booking_id)
         key = booking_id.encode()
         first_touch = booking_id not in self._touched
-        row = self._tables.bookings.get(message.partition, key) if first_touch else None
-        record = (None if row is None else decode(row)) if first_touch else self._touched.get(booking_id)
+        if first_touch:
+            row = self._tables.bookings.get(message.partition, key)
+            record, size = (None, _NO_ROW_BYTES) if row is None else (_decoded(row, booking_id), len(row))
+        else:
+            record, size = self._touched.get(booking_id)
         intent = self._intent(message.partition, key)
         if not needs_settling(record, intent):
             self._parts.settling.forget(booking_id)
-        lane = _Lane(self._parts, booking_id, message.partition, record)
+        lane = _Lane(self._parts, booking_id, message.partition, record, size)
         try:
             record = await lane.run(given, intent, first_touch=first_touch)
         except BaseException:
             # What stands in the store is all that is known now.
             self._touched.drop(booking_id)
             raise
-        self._touched.put(booking_id, record)
+        if not needs_settling(record, lane.intent):
+            # Else an entry would stand for each job that was made, until its booking's next input.
+            self._parts.settling.forget(booking_id)
+        self._touched.put(booking_id, record, lane.size)
 
     def _intent(self, partition: int, key: bytes) -> Intent | None:
         row = self._tables.intents.get(partition, b"b/" + key)
@@ -194,7 +209,13 @@ class BookingLanes:
 class _Lane:
     """One input of one booking on its way."""
 
-    def __init__(self, parts: LaneParts, booking_id: str, partition: int, record: Record | None) -> None:
+    def __init__(
+        self, parts: LaneParts, booking_id: str, partition: int, record: Record | None, size: int
+    ) -> None:
+        self.size = size
+        """Of the row as it was read or last written, in bytes."""
+        self.intent: Intent | None = None
+        """As it stands now; what is decided is decided by what it was when the input came."""
         self._parts = parts
         self._tables = parts.tables
         self._booking_id = booking_id
@@ -204,7 +225,7 @@ class _Lane:
 
     async def run(self, given: Given, intent: Intent | None, *, first_touch: bool) -> Record | None:
         steps = handle(self._told, given, intent, first_touch=first_touch)
-        self._intent = intent
+        self._intent = self.intent = intent
         result: Any = None
         while True:
             try:
@@ -229,6 +250,7 @@ class _Lane:
                 row = self._tables.behind.get(self._partition, self._slot(slot))
                 return None if row is None else decode_head(row)
             case Intend(intent=intent):
+                self.intent = intent
                 key = b"b/" + self._key
                 generation = self._tables.intents.generation(self._partition, key)
                 row = with_generation(codec.encode_intent(intent), generation)
@@ -254,7 +276,9 @@ class _Lane:
         stamped = replace(record, generation=generation, sequence=record.sequence + 1)
         faults.reach("before-record", stamped.state)
         sends = [self._announcement(stamped, owed) for owed in along]
-        await self._tables.bookings.put(self._partition, self._key, encode(stamped), along=sends)
+        row = encode(stamped)
+        await self._tables.bookings.put(self._partition, self._key, row, along=sends)
+        self.size = len(row)
         faults.reach("after-record", stamped.state)
         self._parts.narrator.saved(self._told, stamped)
         self._told = stamped
@@ -373,10 +397,18 @@ class _Lane:
         return f"{self._booking_id}/{slot}".encode()
 
 
-def dead_letter(topics: Topics, letter: SendDeadLetter) -> Outgoing:
+def _decoded(row: bytes, booking_id: str) -> Record:
+    """Raises ValueError when this is no row of this booking."""
+    record = decode(row)
+    if record.booking_id != booking_id:
+        raise ValueError("the row is another booking's")
+    return record
+
+
+def dead_letter(topics: Topics, letter: SendDeadLetter, broken: Broken | None = None) -> Outgoing:
     """A dead letter as a record: the event's own key, bytes and headers, with failure headers."""
-    headers = codec.dead_letter_headers(letter)
-    return Outgoing(topics.dead_letter.name, letter.raw.key, letter.raw.value, headers)
+    key, value, headers = codec.dead_letter(letter, broken)
+    return Outgoing(topics.dead_letter.name, key, value, headers)
 
 
 def _nothing(key: bytes) -> RawEvent:

@@ -1,4 +1,4 @@
-"""What was used last, bounded."""
+"""What was used last, bounded by its bytes."""
 
 from collections import OrderedDict
 from collections.abc import Hashable
@@ -9,31 +9,37 @@ V = TypeVar("V")
 
 
 class Recent(Generic[K, V]):
-    """A mapping that keeps its `most` last used entries."""
+    """A mapping that keeps its last used entries, as far as they take `most` bytes together."""
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._entries: OrderedDict[K, V] = OrderedDict()
+        self._taken = 0
+        self._entries: OrderedDict[K, tuple[V, int]] = OrderedDict()
 
     def __contains__(self, key: K) -> bool:
         return key in self._entries
 
-    def get(self, key: K) -> V:
-        """The entry of `key`, which becomes the last used. Raises KeyError."""
+    def get(self, key: K) -> tuple[V, int]:
+        """The entry of `key` and its bytes; it becomes the last used. Raises KeyError."""
         self._entries.move_to_end(key)
         return self._entries[key]
 
-    def put(self, key: K, value: V) -> None:
-        """Set an entry; the one unused longest leaves when there are too many."""
-        self._entries[key] = value
-        self._entries.move_to_end(key)
-        if len(self._entries) > self._most:
-            self._entries.popitem(last=False)
+    def put(self, key: K, value: V, size: int) -> None:
+        """Set an entry of so many bytes; those unused longest leave when they take too much."""
+        self.drop(key)
+        self._entries[key] = (value, size)
+        self._taken += size
+        while self._taken > self._most:
+            _, (_, left) = self._entries.popitem(last=False)
+            self._taken -= left
 
     def drop(self, key: K) -> None:
         """Forget an entry, if there is one."""
-        self._entries.pop(key, None)
+        found = self._entries.pop(key, None)
+        if found is not None:
+            self._taken -= found[1]
 
     def clear(self) -> None:
         """Forget all."""
         self._entries.clear()
+        self._taken = 0

@@ -1,16 +1,21 @@
 """Records on the topics, to and from values: headers, keys and CloudEvents as the contract has them."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, TypeAlias, get_args
+from hashlib import sha256
+from typing import Annotated, Any, Literal, TypeAlias, get_args
 from uuid import NAMESPACE_URL, uuid5
 
 import orjson
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from app.batches import Broken
 from app.booking.customer_lane import CustomerRequest, Known, decode_request, encode_request
 from app.booking.events import (
+    HEADER_BYTES,
     LARGEST_EVENT,
     LONGEST_DETAIL,
     Envelope,
@@ -18,6 +23,8 @@ from app.booking.events import (
     RawEvent,
     Unusable,
     open_event,
+    size_of,
+    too_large,
 )
 from app.booking.events import trace_id as read_trace_id
 from app.booking.identity import Identity
@@ -42,8 +49,19 @@ SOURCE = "/servicetitan-stream"
 Says: TypeAlias = Action | Observed | CustomerResolved | CustomerFailed
 TimerKind: TypeAlias = Literal["timer", "overdue", "expire", "restate", "recheck"]
 _CONTENT_TYPE = ("content-type", b"application/cloudevents+json; charset=utf-8")
-# Ours are told apart from an event's own headers of the same name by standing last.
-_RETRY_HEADERS = frozenset({"x-attempt", "x-due", "x-turn", "x-kind"})
+_OURS = frozenset(
+    f"x-{name}"
+    for name in (
+        *("attempt", "due", "turn", "kind", "reason", "detail", "first-failed", "http-status", "trace-id"),
+        *("original-topic", "original-partition", "original-offset", "length", "sha256"),
+    )
+)
+"""Names of headers that only this service writes: what a producer says under them is not carried on."""
+_LARGEST_LETTER = 2 * 1024 * 1024 - 16 * 1024
+"""What the dead letter topic takes, less what is added to an event."""
+_TRACE = re.compile(r"[0-9a-f]{32}")
+_FIRST_PART = 1024 * 1024
+_LARGEST_TIMER = 2 * LARGEST_EVENT + 1024
 
 
 def raw_event(message: Message) -> RawEvent:
@@ -70,10 +88,15 @@ class TimerSeen:
     kind: TimerKind
 
 
+def carried(headers: Headers) -> Headers:
+    """An event's own headers, as they came, without those that only this service writes."""
+    return tuple(header for header in headers if header[0].lower() not in _OURS)
+
+
 def timer_headers(own: Headers, timer: SendTimer) -> Headers:
     """The event's own headers, with the retry headers behind them."""
     return (
-        *own,
+        *carried(own),
         ("x-attempt", str(timer.attempt).encode()),
         ("x-due", instant(timer.due).encode()),
         ("x-turn", str(timer.turn).encode()),
@@ -87,6 +110,9 @@ def scan_headers(turn: int, kind: TimerKind) -> Headers:
 
 def read_timer(message: Message) -> TimerSeen | Unusable:
     """The timer in a record of a retry topic."""
+    raw = raw_event(message)
+    if (size := size_of(raw)) > _LARGEST_TIMER:
+        return too_large(raw, size, _LARGEST_TIMER)
     headers = dict(message.headers)
     kind = headers.get("x-kind", b"timer").decode("ascii", "replace")
     try:
@@ -102,8 +128,44 @@ def read_timer(message: Message) -> TimerSeen | Unusable:
 # Dead letters ---------------------------------------------------------------------------------------------
 
 
-def dead_letter_headers(letter: SendDeadLetter) -> Headers:
-    """The event's own headers, with the failure headers behind them."""
+def dead_letter(
+    letter: SendDeadLetter, broken: Broken | None = None
+) -> tuple[bytes | None, bytes | None, Headers]:
+    """Key, value and headers of a dead letter: the event's own, with the failure headers behind them.
+
+    What the topic does not take whole stands there cut: the first part of the value, with the length and
+    SHA-256 of all of it, and as many of the headers as there is room for.
+    """
+    raw = letter.raw
+    own, added = carried(raw.headers), _failure_headers(letter)
+    if broken is None and _size(raw.key, raw.value, (*own, *added)) <= _LARGEST_LETTER:
+        return raw.key, raw.value, (*own, *added)
+    whole = raw.value or b""
+    of = broken or Broken("", len(whole), sha256(whole).hexdigest())
+    added += (("x-length", b"%d" % of.length), ("x-sha256", of.sha256.encode()))
+    key = None if raw.key is None else raw.key[:LARGEST_EVENT]
+    value = None if raw.value is None else whole[:_FIRST_PART]
+    return key, value, (*_first(own), *added)
+
+
+def _size(key: bytes | None, value: bytes | None, headers: Headers) -> int:
+    size: int = DefaultRecordBatchBuilder.estimate_size_in_bytes(key, value, list(headers))
+    return size
+
+
+def _first(headers: Headers) -> Headers:
+    """As many of them as an event may have."""
+    room = LARGEST_EVENT
+    found: list[tuple[str, bytes]] = []
+    for name, text in headers:
+        room -= len(name.encode()) + len(text) + HEADER_BYTES
+        if room < 0:
+            break
+        found.append((name, text))
+    return tuple(found)
+
+
+def _failure_headers(letter: SendDeadLetter) -> Headers:
     raw, trouble = letter.raw, letter.trouble
     failure = {
         "x-attempt": str(trouble.attempts),
@@ -116,9 +178,12 @@ def dead_letter_headers(letter: SendDeadLetter) -> Headers:
         "x-http-status": "" if trouble.http_status is None else str(trouble.http_status),
         "x-trace-id": letter.trace_id or "",
     }
-    own = tuple(header for header in raw.headers if header[0] not in _RETRY_HEADERS)
-    added = ((name, text.encode()[:LONGEST_DETAIL]) for name, text in failure.items() if text)
-    return (*own, *added)
+    return tuple((name, _text(text)) for name, text in failure.items() if text)
+
+
+def _text(text: str) -> bytes:
+    """At most 4 KB of it, in whole characters."""
+    return text.encode(errors="replace")[:LONGEST_DETAIL].decode(errors="ignore").encode()
 
 
 def letter_for(unusable: Unusable, now: datetime) -> SendDeadLetter:
@@ -185,53 +250,74 @@ class _Data(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
+def _checked(fits: Callable[[Any], bool], must: str) -> AfterValidator:
+    """Bounds that keep a row from growing, and numbers from being none that JSON and the view know."""
+
+    def check(value: object) -> object:
+        if not fits(value):
+            raise ValueError(must)
+        return value
+
+    return AfterValidator(check)
+
+
+def _at_most(length: int) -> AfterValidator:
+    return _checked(lambda text: len(text) <= length, f"must have at most {length} characters")
+
+
+_NUMBER = _checked(lambda number: 0 <= number < 2**63, "must be a whole number below 2^63")
+# Rows reckon with it: a time near the ends of the calendar has none before, or behind it.
+_OF_OUR_TIMES = _checked(lambda when: 1970 < when.year < 3000, "must be between 1971 and 2999")
+_STATUS = _checked(lambda status: 100 <= status <= 599, "must be a status of HTTP")
+
+
 class _ActionData(_Data):
     by: str = Field(min_length=1, max_length=200)
     why: str = Field(min_length=1, max_length=1000)
-    event: str | None = None
-    plan: str | None = None
+    event: Annotated[str, _at_most(500)] | None = None
+    plan: Annotated[str, _at_most(200)] | None = None
     data: dict[str, Any] | None = None
 
 
 class _VisitData(_Data):
-    appointmentId: int  # noqa: N815 - as on the wire
-    start: AwareDatetime
-    end: AwareDatetime
-    windowStart: AwareDatetime | None = None  # noqa: N815 - as on the wire
-    windowEnd: AwareDatetime | None = None  # noqa: N815 - as on the wire
+    appointmentId: Annotated[int, _NUMBER]  # noqa: N815 - as on the wire
+    start: Annotated[AwareDatetime, _OF_OUR_TIMES]
+    end: Annotated[AwareDatetime, _OF_OUR_TIMES]
+    windowStart: Annotated[AwareDatetime, _OF_OUR_TIMES] | None = None  # noqa: N815 - as on the wire
+    windowEnd: Annotated[AwareDatetime, _OF_OUR_TIMES] | None = None  # noqa: N815 - as on the wire
 
 
 class _TechnicianData(_Data):
-    id: int
-    name: str
+    id: Annotated[int, _NUMBER]
+    name: Annotated[str, _at_most(200)]
     assigned: bool
 
 
 class _ObservedData(_Data):
-    jobId: int  # noqa: N815 - as on the wire
-    at: AwareDatetime
-    seenBy: str  # noqa: N815 - as on the wire
+    jobId: Annotated[int, _NUMBER]  # noqa: N815 - as on the wire
+    at: Annotated[AwareDatetime, _OF_OUR_TIMES]
+    seenBy: Annotated[str, _at_most(100)]  # noqa: N815 - as on the wire
     status: Status | None = None
-    appointmentId: int | None = None  # noqa: N815 - as on the wire
+    appointmentId: Annotated[int, _NUMBER] | None = None  # noqa: N815 - as on the wire
     visit: _VisitData | None = None
-    technicians: tuple[_TechnicianData, ...] = ()
+    technicians: Annotated[tuple[_TechnicianData, ...], Field(max_length=100)] = ()
 
 
 class _AnswerData(_Data):
-    turn: int
-    digest: str
+    turn: Annotated[int, _NUMBER]
+    digest: Annotated[str, _at_most(200)]
 
 
 class _ResolvedData(_AnswerData):
-    customerId: int  # noqa: N815 - as on the wire
-    locationId: int  # noqa: N815 - as on the wire
-    name: str = ""
+    customerId: Annotated[int, _NUMBER]  # noqa: N815 - as on the wire
+    locationId: Annotated[int, _NUMBER]  # noqa: N815 - as on the wire
+    name: Annotated[str, _at_most(500)] = ""
 
 
 class _FailedData(_AnswerData):
     outcome: Literal["busy", "failed", "unsure", "refused"]
     detail: str
-    httpStatus: int | None = None  # noqa: N815 - as on the wire
+    httpStatus: Annotated[int, _STATUS] | None = None  # noqa: N815 - as on the wire
     reason: Reason | None = None
 
 
@@ -261,8 +347,10 @@ class NoteSignal:
 def read_signal(message: Message) -> Signal | NoteSignal | Unusable:
     """The signal in a record of `booking-signals`."""
     raw = raw_event(message)
-    if message.value is None or len(message.value) > LARGEST_EVENT:
-        return _unusable(message, "no value, or one that is too large")
+    if (size := size_of(raw)) > LARGEST_EVENT:
+        return too_large(raw, size)
+    if message.value is None:
+        return _unusable(message, "no value")
     opened = open_event(message.value, message.headers)
     if isinstance(opened, str):
         return _unusable(message, opened)
@@ -274,8 +362,7 @@ def read_signal(message: Message) -> Signal | NoteSignal | Unusable:
     try:
         says = _says(envelope.type, data)
     except ValidationError as wrong:
-        fields = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in wrong.errors())
-        return Unusable(reason=Reason.INVALID, detail=fields, raw=raw)
+        return Unusable(reason=Reason.INVALID, detail=_fields(wrong), raw=raw)
     if says is None:
         detail = f"unknown type of signal {envelope.type}"
         return Unusable(reason=Reason.UNKNOWN_TYPE, detail=detail, raw=raw)
@@ -483,6 +570,9 @@ def encode_customer_request(request: CustomerRequest, *, now: datetime) -> bytes
 
 def read_customer_request(message: Message) -> CustomerRequest | Unusable:
     """The request in a record of `customer-requests`; its key must be its phone."""
+    raw = raw_event(message)
+    if (size := size_of(raw)) > LARGEST_EVENT:
+        return too_large(raw, size)
     if message.value is None:
         return _unusable(message, "no value")
     opened = open_event(message.value, message.headers)
@@ -491,10 +581,21 @@ def read_customer_request(message: Message) -> CustomerRequest | Unusable:
     try:
         request = decode_request(opened[1])
     except ValidationError as wrong:
-        return Unusable(reason=Reason.INVALID, detail=str(wrong), raw=raw_event(message))
+        return Unusable(reason=Reason.INVALID, detail=_fields(wrong), raw=raw)
+    except TypeError as wrong:
+        return Unusable(reason=Reason.INVALID, detail=str(wrong), raw=raw)
+    if len(request.booking_id) > 100 or not 0 <= request.turn < 2**63:
+        return Unusable(reason=Reason.INVALID, detail="no such booking id or turn", raw=raw)
+    if request.trace_id is not None and not _TRACE.fullmatch(request.trace_id):
+        return Unusable(reason=Reason.INVALID, detail="traceId is none of W3C's", raw=raw)
     if message.key != request.order.phone.encode():
-        return Unusable(reason=Reason.WRONG_KEY, detail="the key is not the phone", raw=raw_event(message))
+        return Unusable(reason=Reason.WRONG_KEY, detail="the key is not the phone", raw=raw)
     return request
+
+
+def _fields(wrong: ValidationError) -> str:
+    """Every field that is wrong; without what was sent, which may be personal."""
+    return "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in wrong.errors())
 
 
 def _unusable(message: Message, detail: str) -> Unusable:

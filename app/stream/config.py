@@ -52,6 +52,8 @@ class AppConfig:
     """That of delayed sources. What is due at once, thousands after a bad hour, stands in line for the same
     calls as what comes new: it is let in a little at a time, as it gets done."""
     web: WebConfig | None = None
+    largest: Mapping[str, int] = field(default_factory=dict)
+    """By topic, how many bytes a record may have there; Kafka's own default where it is not told."""
 
     @property
     def request_timeout(self) -> float:

@@ -21,6 +21,8 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from mode import Service
 
+from app import batches
+from app.booking.events import HEADER_BYTES
 from app.stream import faults
 from app.stream.clock import elapsed
 from app.stream.delay import DelayGate
@@ -61,6 +63,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         super().__init__(*args, **options)
 
     def _create_worker_consumer(self, transport: driver.Transport) -> Any:  # noqa: ANN401 - aiokafka has no types
+        batches.install()
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = _LONGEST_FETCH_MS  # noqa: SLF001 - Faust has no setting for it
         # Faust's setting for it would have this worker send in transactions as well.
@@ -70,7 +73,9 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     async def on_start(self) -> None:
         """Listen to the coordinator from before the first join."""
         await super().on_start()
-        listen(self._ensure_consumer()._coordinator, self._membership)  # noqa: SLF001 - aiokafka shows it nowhere else
+        coordinator = self._ensure_consumer()._coordinator  # noqa: SLF001 - aiokafka shows it nowhere else
+        listen(coordinator, self._membership)
+        end_with(coordinator, self._group_failed)
 
     async def on_thread_stop(self) -> None:
         """Stop to the end: aiokafka's own stop goes no further than to a fetch that waits for its broker."""
@@ -180,6 +185,10 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         consumer = self._ensure_consumer()
         consumer.pause(*consumer.assignment().intersection(partitions))
 
+    def _group_failed(self, wrong: BaseException) -> None:
+        app = cast("StreamApp", self.app)
+        app.loop.call_soon_threadsafe(app.give_up, f"this worker cannot be in its group: {wrong!r}")
+
     @property
     def _membership(self) -> "Membership":
         return cast("StreamApp", self.app).ownership.membership
@@ -206,6 +215,26 @@ def listen(
 
     coordinator._do_heartbeat = heard_heartbeat  # noqa: SLF001 - as above
     coordinator.reset_generation = heard_reset
+
+
+def end_with(coordinator: Any, failed: Callable[[BaseException], None]) -> None:  # noqa: ANN401 - as above
+    """Have `failed` called with what aiokafka's coordination does not go on after by itself.
+
+    It waits then until a fetch takes its error, and nothing is fetched while no partitions are assigned.
+    """
+    push = coordinator._push_error_to_user  # noqa: SLF001 - as above
+
+    async def heard_error(wrong: BaseException) -> None:
+        failed(wrong)
+        await push(wrong)
+
+    def heard_end(task: "asyncio.Task[None]") -> None:
+        wrong = None if task.cancelled() else task.exception()
+        if wrong is not None:
+            failed(wrong)
+
+    coordinator._push_error_to_user = heard_error  # noqa: SLF001 - as above
+    coordinator._coordination_task.add_done_callback(heard_end)  # noqa: SLF001 - as above
 
 
 class LedgerConsumer(driver.Consumer):
@@ -340,7 +369,7 @@ class LedgerConsumer(driver.Consumer):
         ledger = self.ledgers.get(tp)
         if ledger is not None and ledger.accepting:
             for record in records:
-                ledger.fetched(record.offset)
+                ledger.fetched(record.offset, _size_of(record))
         return records
 
     def _pass_over(self) -> None:
@@ -454,6 +483,11 @@ class LedgerConsumer(driver.Consumer):
             for tp, left in self.readable().items()
             if left and self.ledgers[tp].head is None and not self._held_out(tp)
         }
+
+
+def _size_of(record: Any) -> int:  # noqa: ANN401 - aiokafka has no types
+    around = sum(len(name) + len(text or b"") + HEADER_BYTES for name, text in record.headers)
+    return len(record.key or b"") + len(record.value or b"") + around
 
 
 class RestingFetcher(Fetcher):

@@ -89,6 +89,9 @@ class _PhoneLane:
                 effect = steps.send(result)
             except StopIteration as ended:
                 answer: Known | Unhappy = ended.value
+                intent = self._intent()
+                if not is_open(intent, None if intent is None else self._row(intent.what)):
+                    self.parts.settling.forget(lane)
                 return answer
             result = await self._carry_out(effect)
 

@@ -72,6 +72,10 @@ class Dispatcher:
         """How many keys are worked on."""
         return len(self._chains)
 
+    def works_on(self, key: bytes) -> bool:
+        """Whether a message of this key is being worked, or about to be."""
+        return key in self._chains
+
     def take(self, key: bytes, job: Job) -> None:
         """Put a message at the end of its key's chain."""
         chain = self._chains.get(key)

@@ -17,6 +17,10 @@ class WriteLost(Exception):  # noqa: N818 - the project's word for it
     """The broker refused a record for good (too large, not authorised, fenced): it is not written."""
 
 
+class TooLarge(WriteLost):
+    """A record is larger than its topic takes: nothing of what was to be sent with it was sent."""
+
+
 class GaveUp(Exception):  # noqa: N818 - the project's word for it
     """The worker cannot keep its promise and ends, so that its supervisor restarts it."""
 

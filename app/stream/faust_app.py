@@ -8,21 +8,20 @@ worker, or the group's idea of who owns what, ends at any moment. Messages may c
 import asyncio
 import logging
 import uuid
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextvars import Context
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import faust
 from faust.types import TP
 
-from app.booking.events import with_values
 from app.stream import faults
 from app.stream.config import AppConfig, credentials
 from app.stream.consumer import LedgerConsumer
 from app.stream.dispatcher import Dispatcher, Handler, Job
 from app.stream.errors import GaveUp
-from app.stream.message import Message
+from app.stream.message import Message, message_of
 from app.stream.ownership import Membership, Ownership
 from app.stream.recovery import SafeTableManager
 from app.stream.sender import Headers, Outgoing, Sender, Written
@@ -54,6 +53,8 @@ round's end, a call to be sent above all, waits as long as they take."""
 _COMMIT_SECONDS = 10.0
 
 Callback = Callable[[], Awaitable[None]]
+Place: TypeAlias = tuple[str, int]
+"""A topic and one of its partitions."""
 KeyOf = Callable[[Message], bytes]
 
 
@@ -75,7 +76,8 @@ class Source:
 class StreamApp(faust.App):
     """Build it, declare sources and tables, then start it (`await app.start()`, or Faust's Worker).
 
-    `gave_up` is the reason when it ends by itself, None as long as it can keep its promise.
+    `gave_up` is the reason when it ends by itself, None as long as it can keep its promise; `wrong` is then
+    what somebody has to put right before it may start again, if that is so.
     """
 
     consumer: LedgerConsumer
@@ -84,10 +86,12 @@ class StreamApp(faust.App):
     def __init__(self, config: AppConfig) -> None:
         self.config = config
         self.gave_up: str | None = None
+        self.wrong: Exception | None = None
         self.ownership = Ownership(Membership(config.session_timeout))
-        self.sender = Sender(lambda: self.producer, self.ownership)
+        self.sender = Sender(lambda: self.producer, self.ownership, config.largest)
         self.dispatcher = Dispatcher(self.ownership, self._handler_failed)
         self.sources: dict[str, Source] = {}
+        self._guards: list[ServiceT] = []
         self._assigned: list[Callback] = []
         self._revoked: list[Callback] = []
         self._draining: list[Callable[[bool], None]] = []
@@ -147,8 +151,12 @@ class StreamApp(faust.App):
         self.tables.add(table)
         return OwnedTable(self, table, rank)
 
+    def guard(self, service: "ServiceT") -> None:
+        """Have a service started before all else: what must see that the rest does not start."""
+        self._guards.append(service)
+
     def accompany(self, service: "ServiceT") -> None:
-        """Have a service started with the app and stopped with it."""
+        """Have a service started once the tables are complete, and stopped with the app."""
         self._extra_services.append(service)  # type: ignore[arg-type]  # Faust takes instances as well
 
     def on_assigned(self, callback: Callback) -> None:
@@ -213,15 +221,11 @@ class StreamApp(faust.App):
         ledger = self.consumer.ledger_of(raw)
         if ledger is None:
             return
-        message = Message(
-            topic=raw.topic,
-            partition=raw.partition,
-            offset=raw.offset,
-            timestamp=raw.timestamp,
-            key=raw.key,
-            value=raw.value,
-            headers=_headers(raw),
-        )
+        if raw.partition >= self.config.partitions:
+            # By the old number it would be in the wrong partition, and by the new one its booking's row is.
+            self.give_up(f"{raw.topic} has more than {self.config.partitions} partitions now")
+            return
+        message = message_of(raw)
         self.dispatcher.take(source.key(message), Job(message, ledger, source.handler))
 
     # Giving up -------------------------------------------------------------------------------------------
@@ -235,6 +239,12 @@ class StreamApp(faust.App):
         if self._consumer is not None:
             self.consumer.stop_intake()
         self._ending = asyncio.create_task(self._end(reason))
+
+    def give_up_for(self, wrong: Exception) -> None:
+        """End the worker, which no restart helps."""
+        if self.gave_up is None:
+            self.wrong = wrong
+            self.give_up(str(wrong))
 
     async def _end(self, reason: str) -> None:
         # A crashed consumer cannot commit any more, so what is done is committed first.
@@ -298,6 +308,12 @@ class StreamApp(faust.App):
         except TimeoutError:
             _log.warning("the last commit was not answered: what is done will be delivered again")
 
+    async def on_first_start(self) -> None:
+        """Begin with the guards."""
+        await super().on_first_start()
+        for service in self._guards:
+            await self.add_runtime_dependency(service)
+
     async def on_stop(self) -> None:
         """Drain before Faust stops anything."""
         if self._consumer is not None and self._consumer.started:
@@ -352,6 +368,20 @@ class StreamApp(faust.App):
         """Records not done, by source partition, as far as the broker told."""
         return self.consumer.lag() if self._consumer is not None else {}
 
+    async def ends(self, topics: Collection[str]) -> dict[Place, int]:
+        """Where the partitions of these sources that are read here end now, by the broker."""
+        places = [tp for tp in self._ledgers if tp.topic in topics]
+        found = await self.consumer.highwaters(*places) if places else {}
+        return {(tp.topic, tp.partition): end for tp, end in found.items()}
+
+    def reached(self, topics: Collection[str]) -> dict[Place, int]:
+        """The first offset that is not done, of the partitions of these sources that are read here."""
+        return {
+            (tp.topic, tp.partition): ledger.next_needed()
+            for tp, ledger in self._ledgers.items()
+            if tp.topic in topics
+        }
+
     def readable(self) -> dict[TP, int]:
         """The same, without what stands in somebody's open transaction or behind it."""
         return self.consumer.readable() if self._consumer is not None else {}
@@ -390,11 +420,6 @@ class StreamApp(faust.App):
     @property
     def _ledgers(self) -> dict[TP, Any]:
         return self.consumer.ledgers if self._consumer is not None else {}
-
-
-def _headers(raw: "FaustMessage") -> tuple[tuple[str, bytes], ...]:
-    headers = raw.headers or ()
-    return with_values(headers.items() if isinstance(headers, Mapping) else headers)
 
 
 def build_app(config: AppConfig) -> StreamApp:

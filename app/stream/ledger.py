@@ -30,12 +30,13 @@ class Intake(Enum):
 class Room:
     """How much of a partition is held in memory before it is fetched no further.
 
-    `unfinished` bounds the messages, `window` the offsets from the head to the last fetched one, finished
-    or not.
+    `unfinished` bounds the messages, `size` their bytes, `window` the offsets from the head to the last
+    fetched one, finished or not.
     """
 
     unfinished: int = 1_000
     window: int = 20_000
+    size: int = 4 * 1024 * 1024
 
 
 class Ledger:
@@ -51,6 +52,7 @@ class Ledger:
         "_pending",
         "_reach",
         "_room",
+        "_size",
         "_uncommitted_since",
         "committed",
         "crowded",
@@ -79,13 +81,17 @@ class Ledger:
         self._room = room or Room()
         self._clock = clock
         self._order: deque[int] = deque()
-        self._pending: set[int] = set()
+        self._pending: dict[int, int] = {}
+        self._size = 0
         self._reach = -1
         self._head_since = clock()
         self._uncommitted_since: float | None = None
 
-    def fetched(self, offset: int) -> None:
-        """Enter a record, in the order of the partition. Raises LogWentBack when that order is broken."""
+    def fetched(self, offset: int, size: int = 0) -> None:
+        """Enter a record of so many bytes, in the order of the partition.
+
+        Raises LogWentBack when that order is broken.
+        """
         if offset <= self.last:
             raise LogWentBack(f"offset {offset} came after {self.last}")
         if not self._order:
@@ -95,8 +101,14 @@ class Ledger:
             self.position = min(self.position, offset)
         self.last = offset
         self._order.append(offset)
-        self._pending.add(offset)
-        if len(self._pending) >= self._room.unfinished or len(self._order) >= self._room.window:
+        self._pending[offset] = size
+        self._size += size
+        room = self._room
+        if (
+            len(self._pending) >= room.unfinished
+            or len(self._order) >= room.window
+            or self._size >= room.size
+        ):
             self.crowded = True
 
     def read_to(self, offset: int) -> None:
@@ -120,7 +132,7 @@ class Ledger:
 
     def done(self, offset: int) -> None:
         """Mark a fetched record as finished. Raises KeyError for one that is not pending."""
-        self._pending.remove(offset)
+        self._size -= self._pending.pop(offset)
         order, pending = self._order, self._pending
         if order[0] == offset:
             while order and order[0] not in pending:
@@ -128,7 +140,13 @@ class Ledger:
             self._head_since = self._clock()
             if self._uncommitted_since is None:
                 self._uncommitted_since = self._head_since
-        if self.crowded and len(pending) * 2 <= self._room.unfinished and len(order) * 2 <= self._room.window:
+        room = self._room
+        if (
+            self.crowded
+            and len(pending) * 2 <= room.unfinished
+            and len(order) * 2 <= room.window
+            and self._size * 2 <= room.size
+        ):
             self.crowded = False
 
     def commit_answered(self, offset: int) -> None:

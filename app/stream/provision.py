@@ -62,6 +62,20 @@ async def ensure(topics: Topics, arguments: dict[str, Any], *, create: bool = Tr
     return Found(topics, created, cluster)
 
 
+async def with_other_partitions(topics: Topics, arguments: dict[str, Any]) -> TopicsWrong | None:
+    """What to do about topics whose number of partitions is not theirs any more, None when there are none."""
+    async with _admin(arguments) as admin:
+        described = await _partitions(admin, list(topics))
+    found = {name: partitions for name, partitions in described.items() if partitions}
+    lines = [
+        line
+        for topic in topics
+        if found.get(topic.name, topic.partitions) != topic.partitions
+        for line in _wrong(topic, Existing(found[topic.name], topic.must_be), min(found.values()), arguments)
+    ]
+    return TopicsWrong(lines) if lines else None
+
+
 def differences(topic: Topic, existing: Existing) -> Iterator[str]:
     """What of an existing topic is not as it must be, each as `name is x, not y`."""
     if existing.partitions != topic.partitions:
@@ -75,22 +89,36 @@ async def _check(
     admin: AIOKafkaAdminClient, topics: Sequence[Topic], arguments: Mapping[str, Any]
 ) -> list[str]:
     existing = await _existing(admin, topics)
-    return [line for topic in topics for line in _wrong(topic, existing[topic.name], arguments)]
+    least = min((found.partitions for found in existing.values()), default=0)
+    return [line for topic in topics for line in _wrong(topic, existing[topic.name], least, arguments)]
 
 
-def _wrong(topic: Topic, found: Existing, arguments: Mapping[str, Any]) -> Iterator[str]:
+def _wrong(topic: Topic, found: Existing, least: int, arguments: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong and what to do; `least` is the number of partitions that none of the topics is below."""
     if not (differing := list(differences(topic, found))):
         return
-    if found.partitions != topic.partitions:
-        fix = (
-            "partitions are fixed for the life of a prefix: "
-            f"set TOPIC_PARTITIONS={found.partitions} or a new TOPIC_PREFIX"
-        )
-    else:
-        server = arguments["bootstrap_servers"][0]
+    server = arguments["bootstrap_servers"][0]
+    if found.partitions == topic.partitions:
         config = ",".join(f"{name}={value}" for name, value in topic.must_be.items())
         fix = (
             f"kafka-configs.sh --bootstrap-server {server} --alter --topic {topic.name} --add-config {config}"
+        )
+    elif found.partitions == least:
+        fix = (
+            "partitions are fixed for the life of a prefix: "
+            f"set TOPIC_PARTITIONS={least} or a new TOPIC_PREFIX"
+        )
+    elif topic.retention is None:
+        fix = (
+            f"other topics have {least}, and partitions cannot be taken away: "
+            f"restore it with {least} partitions from a copy, or begin anew with another TOPIC_PREFIX"
+        )
+    else:
+        fix = (
+            f"other topics have {least}, and partitions cannot be taken away: stop what writes to it, copy "
+            f"what it holds (partitions below {least} first), kafka-topics.sh --bootstrap-server {server} "
+            f"--delete --topic {topic.name}, servicetitan-stream topics, then send the copy by key: what was "
+            "worked before is known again"
         )
     yield f"{topic.name}: {', '.join(differing)}; to put it right: {fix}"
 
@@ -136,10 +164,7 @@ def _is_led(topic: Mapping[str, Any]) -> bool:
 async def _existing(admin: AIOKafkaAdminClient, topics: Sequence[Topic]) -> dict[str, Existing]:
     if not topics:
         return {}
-    partitions = {
-        described["topic"]: len(described["partitions"])
-        for described in await admin.describe_topics([topic.name for topic in topics])
-    }
+    partitions = await _partitions(admin, topics)
     resources = [
         ConfigResource(ConfigResourceType.TOPIC, topic.name, dict.fromkeys(topic.must_be)) for topic in topics
     ]
@@ -150,6 +175,13 @@ async def _existing(admin: AIOKafkaAdminClient, topics: Sequence[Topic]) -> dict
         )
         for response in await admin.describe_configs(resources)
         for resource in response.to_object()["resources"]
+    }
+
+
+async def _partitions(admin: AIOKafkaAdminClient, topics: Sequence[Topic]) -> dict[str, int]:
+    return {
+        described["topic"]: len(described["partitions"])
+        for described in await admin.describe_topics([topic.name for topic in topics])
     }
 
 

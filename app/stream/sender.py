@@ -6,15 +6,16 @@ committed all the same.
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aiokafka.errors import KafkaError, KafkaTimeoutError
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from faust.exceptions import ProducerSendError
 
 from app.stream import faults
-from app.stream.errors import WriteLost
+from app.stream.errors import TooLarge, WriteLost
 from app.stream.ownership import Ownership, current_work
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ _log = logging.getLogger(__name__)
 
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 2.0
+_LARGEST_RECORD = 1024 * 1024
 
 Headers = Sequence[tuple[str, bytes]]
 
@@ -58,9 +60,15 @@ class Sender:
     What a handler sends is sent on behalf of its message's partition: it raises NotMine when that is lost.
     """
 
-    def __init__(self, producer: "Callable[[], ProducerT]", ownership: Ownership) -> None:
+    def __init__(
+        self,
+        producer: "Callable[[], ProducerT]",
+        ownership: Ownership,
+        largest: Mapping[str, int] | None = None,
+    ) -> None:
         self._producer = producer
         self._ownership = ownership
+        self._largest = largest or {}
         self.acknowledged = 0
 
     async def send(self, record: Outgoing, *, owner: int | None = None) -> Written:
@@ -68,11 +76,16 @@ class Sender:
         return (await self.send_all([record], owner=owner))[0]
 
     async def send_all(self, records: Sequence[Outgoing], *, owner: int | None = None) -> list[Written]:
-        """Send records together and wait for all; gives them in the same order. Raises NotMine, WriteLost.
+        """Send records together and wait for all; gives them in the same order.
+
+        Raises NotMine, WriteLost, and TooLarge before anything is sent: a broker that refuses a record takes
+        none of an idempotent producer behind it.
 
         When the broker does not take one, it and all after it are sent again, so that the last record of a
         key stays the last: a record may then stand in the log twice.
         """
+        for record in records:
+            self._must_fit(record)
         written: list[Written] = []
         pause = _FIRST_PAUSE_SECONDS
         while len(written) < len(records):
@@ -89,6 +102,14 @@ class Sender:
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
         return written
+
+    def _must_fit(self, record: Outgoing) -> None:
+        size: int = DefaultRecordBatchBuilder.estimate_size_in_bytes(
+            record.key, record.value, list(record.headers)
+        )
+        most = self._largest.get(record.topic, _LARGEST_RECORD)
+        if size > most:
+            raise TooLarge(f"{size} bytes for {record.topic}, which takes {most}")
 
     async def _ensure(self, owner: int | None) -> None:
         work = current_work.get()

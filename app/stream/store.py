@@ -32,7 +32,9 @@ _ROWS_IN_MEMORY: Final = 1_000
 _NO_FAULT_OF_THE_FILES: Final = ("lock", "no space", "permission", "too many open files")
 _FAULT_OF_THE_FILES: Final = ("corruption", "checksum", "no such file")
 
-_MARK_KEY: Final = b"__faust\0mark__"
+OWN_KEYS: Final = b"__faust\0"
+"""How the store's own keys begin: no row has such a one."""
+_MARK_KEY: Final = OWN_KEYS + b"mark__"
 
 Rows = Mapping[bytes, bytes | None]
 """Rows to write; None removes one."""
@@ -46,9 +48,9 @@ class Reached:
     mark: bytes
 
 
-def mark_of(key: bytes, value: bytes | None) -> bytes:
+def mark_of(key: bytes | None, value: bytes | None) -> bytes:
     """By what a record is known again."""
-    digest = blake2b(key, digest_size=16)
+    digest = blake2b(key or b"", digest_size=16)
     digest.update(b"" if value is None else b"\0" + value)
     return digest.digest()
 

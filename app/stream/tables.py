@@ -4,6 +4,7 @@ Nothing of Faust's table interface is used for rows, nor can it be reached from 
 takes the partition from whatever event is at hand, and nobody looks at the result of its send.
 """
 
+import logging
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -13,13 +14,17 @@ import faust
 from yarl import URL
 
 from app.stream import faults
+from app.stream.message import Message, message_of
 from app.stream.sender import Outgoing
-from app.stream.store import MemoryStore, Reached, RocksStore, Rows, RowStore, mark_of
+from app.stream.store import OWN_KEYS, MemoryStore, Reached, RocksStore, Rows, RowStore, mark_of
 
 if TYPE_CHECKING:
     from faust.types import TP, EventT, StoreT
+    from faust.types import Message as FaustMessage
 
     from app.stream.faust_app import StreamApp
+
+_log = logging.getLogger(__name__)
 
 Rank = Callable[[bytes], tuple[int, int]]
 """The (generation, sequence) of a row's bytes."""
@@ -76,6 +81,10 @@ class Replayed:
         return last
 
 
+_MOST_LEFT_OUT = 1_000
+"""How many records that are no rows are told by a dead letter; the log tells all."""
+
+
 class ChangelogTable(faust.Table):  # type: ignore[type-arg]  # faust leaves its key and value types open
     """Faust's side of a table: its changelog, store and recovery."""
 
@@ -85,6 +94,8 @@ class ChangelogTable(faust.Table):  # type: ignore[type-arg]  # faust leaves its
         super().__init__(app, name=name, key_type=bytes, value_type=bytes, **options)
         self._rank = rank
         self._replayed: dict[int, Replayed] = {}
+        self.left_out: dict[tuple[int, bytes | None], Message] = {}
+        """Records that were replayed last for their key and are no rows, by partition and key."""
 
     @property
     def rows(self) -> RowStore:
@@ -137,12 +148,37 @@ class ChangelogTable(faust.Table):  # type: ignore[type-arg]  # faust leaves its
             if event.message.topic == self.changelog_topic_name:
                 by_partition.setdefault(event.message.partition, []).append(event)
         for partition, events in by_partition.items():
-            records = [(cast("bytes", event.message.key), event.message.value) for event in events]
+            records = [
+                (cast("bytes", event.message.key), event.message.value)
+                for event in events
+                if self._is_row(event.message)
+            ]
             stored = partial(self.rows.read, partition)
             rows = winners(records, stored, self._rank)
-            self.rows.write(
-                partition, rows, reached=Reached(events[-1].message.offset, mark_of(*records[-1]))
-            )
+            last = events[-1].message
+            self.rows.write(partition, rows, reached=Reached(last.offset, mark_of(last.key, last.value)))
+
+    def _is_row(self, record: "FaustMessage") -> bool:
+        """Whether a record may be a row of ours; one that cannot is kept aside until it is put right."""
+        message = message_of(record)
+        key = None if message.broken else message.key
+        if key is not None and self._may_be_a_row(key, message.value):
+            self.left_out.pop((message.partition, key), None)
+            return True
+        if len(self.left_out) < _MOST_LEFT_OUT:
+            self.left_out[message.partition, key] = message
+        _log.error("no row of table %s: %s[%d] at %d", self.name, *record.tp, record.offset)
+        return False
+
+    def _may_be_a_row(self, key: bytes, row: bytes | None) -> bool:
+        if key.startswith(OWN_KEYS):
+            return False
+        if row is None or self._rank is None:
+            return True
+        try:
+            return all(0 <= part < 2**63 for part in self._rank(row))
+        except (AttributeError, TypeError, ValueError):
+            return False
 
     async def on_recovery_completed(self, active_tps: "set[TP]", standby_tps: "set[TP]") -> None:
         """Note from where on this worker's own writes continue the replayed changelog."""
@@ -187,6 +223,18 @@ class OwnedTable:
     async def delete(self, partition: int, key: bytes) -> None:
         """Remove a row; returns when the broker has acknowledged its tombstone. Raises NotMine, WriteLost."""
         await self.put_many(partition, {key: None})
+
+    async def put_right(self) -> list[Message]:
+        """Write the rows that count behind what is no row in the changelog; gives what that was.
+
+        What has no key of its own cannot be written over. Raises NotMine, WriteLost.
+        """
+        left_out, self._table.left_out = self._table.left_out, {}
+        mine = self._app.owned_partitions
+        for partition, key in left_out:
+            if key is not None and not key.startswith(OWN_KEYS) and partition in mine:
+                await self.put_many(partition, {key: self.get(partition, key)})
+        return [message for message in left_out.values() if message.partition in mine]
 
     async def put_many(self, partition: int, rows: Rows, *, along: Sequence[Outgoing] = ()) -> None:
         """Write rows of one partition together (None removes); returns when all are acknowledged.

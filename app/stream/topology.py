@@ -43,7 +43,10 @@ class Topic:
     def must_be(self) -> dict[str, str]:
         """The configuration that the service relies on, by Kafka's names."""
         kept = {"retention.ms": _milliseconds(self.retention)} if self.retention else {}
-        return {"cleanup.policy": self.cleanup, "max.message.bytes": str(self.max_message_bytes), **kept}
+        # What is compacted, and removed for good, goes by one clock: not by that of whoever wrote it.
+        stamped = {"message.timestamp.type": "LogAppendTime"} if self.compaction_lag else {}
+        size = str(self.max_message_bytes)
+        return {"cleanup.policy": self.cleanup, "max.message.bytes": size, **kept, **stamped}
 
     @property
     def config(self) -> dict[str, str]:

@@ -20,6 +20,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 from app.telemetry.masking import masked, masked_text
 
 _NOISY_SECONDS = 10.0
+_OF_MANY_LINES = frozenset({"exception", "stack"})
 _LIBRARIES = (
     "aiokafka",
     "faust",
@@ -154,9 +155,28 @@ def _json(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
 def _renderer(log_format: Literal["json", "console"], *, colours: bool) -> Processor:
     if log_format == "json":
         return _json
-    return structlog.dev.ConsoleRenderer(
+    render = structlog.dev.ConsoleRenderer(
         colors=colours, timestamp_key="time", exception_formatter=structlog.dev.plain_traceback
     )
+
+    def console(logger: WrappedLogger, method: str, event: EventDict) -> str:
+        shown = {printable(key): _printed(key, value) for key, value in event.items()}
+        return str(render(logger, method, shown))
+
+    return console
+
+
+def _printed(key: str, value: object) -> object:
+    # All but a text is shown by its repr.
+    return printable(value, keep="\n" if key in _OF_MANY_LINES else "") if isinstance(value, str) else value
+
+
+def printable(text: str, *, keep: str = "") -> str:
+    """A text that does nothing to a terminal: control characters stand as escapes, but for those to keep."""
+    if text.isprintable():
+        return text
+    shown = (one if one.isprintable() or one in keep else ascii(one)[1:-1] for one in text)
+    return "".join(shown)
 
 
 _FACTS: tuple[Any, ...] = (

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
 
+from app.batches import Broken
 from app.booking.events import LARGEST_EVENT, BookingEvent, RawEvent, open_event, read, with_values
 from app.booking.identity import Identity
 from app.booking.record import Record, decode, rank
@@ -17,7 +18,7 @@ from app.view import notes
 from app.view.columns import COLUMNS, attention, of_record
 from app.view.config import ViewTopics
 from app.view.plans import Step, take_note
-from app.view.schema import instant, mark_written, milliseconds, transaction
+from app.view.schema import instant, mark_newest, mark_written, milliseconds, transaction
 from app.view.walking import KEPT
 from app.view.weighing import Event, add_nameless, all_of, changed, weigh
 
@@ -25,6 +26,18 @@ _UPSERT = (
     f"INSERT INTO bookings ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))}) "  # noqa: S608 - names of our own
     f"ON CONFLICT (booking_id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in COLUMNS[1:])}"
 )
+_FAULTS_OF_INPUT = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+    sqlite3.DataError,
+    sqlite3.IntegrityError,
+    sqlite3.InterfaceError,
+)
+"""What a record can bring about that nobody thought of; a full disk is none of it."""
 _MOVE = "INSERT OR REPLACE INTO positions VALUES (?, ?, ?)"
 
 
@@ -104,13 +117,48 @@ def apply(
     zone: ZoneInfo,
     now: datetime,
 ) -> Applied:
-    """Write a batch, in the order of each partition, and how far it goes."""
+    """Write a batch, in the order of each partition, and how far it goes.
+
+    A record that cannot be applied for what it says is left out, and told: one at a time are the others then.
+    """
+    records = tuple(batch)
+    try:
+        return _apply(writer, topics, records, zone=zone, now=now)
+    except _FAULTS_OF_INPUT:
+        if len(records) == 1:
+            return _left_out(writer, records[0], now)
+    done = Applied()
+    for record in records:
+        one = apply(writer, topics, (record,), zone=zone, now=now)
+        done.bookings |= one.bookings
+        done.unreadable += one.unreadable
+    return done
+
+
+def _left_out(writer: sqlite3.Connection, record: Incoming, now: datetime) -> Applied:
+    with transaction(writer):
+        writer.execute(_MOVE, (record.topic, record.partition, record.offset + 1))
+        mark_written(writer, now)
+    return Applied(unreadable=[(record.topic, record.partition, record.offset)])
+
+
+def _apply(
+    writer: sqlite3.Connection,
+    topics: ViewTopics,
+    batch: Iterable[Incoming],
+    *,
+    zone: ZoneInfo,
+    now: datetime,
+) -> Applied:
     by_topic: dict[str, list[Incoming]] = {}
     ends: dict[tuple[str, int], int] = {}
-    for record in batch:
-        by_topic.setdefault(record.topic, []).append(record)
-        ends[record.topic, record.partition] = record.offset + 1
     done = Applied()
+    for record in batch:
+        ends[record.topic, record.partition] = record.offset + 1
+        if isinstance(getattr(record, "checksum", None), Broken):
+            done.unreadable.append((record.topic, record.partition, record.offset))
+        else:
+            by_topic.setdefault(record.topic, []).append(record)
     with transaction(writer):
         events = _bookings(writer, by_topic.get(topics.bookings, ()), zone, now, done)
         _behind(writer, by_topic.get(topics.behind, ()), done)
@@ -118,6 +166,8 @@ def apply(
         events |= _actions(writer, by_topic.get(topics.signals, ()), done)
         _webhooks(writer, by_topic.get(topics.webhooks, ()))
         weigh(writer, events)
+        if rows := by_topic.get(topics.bookings):
+            mark_newest(writer, max(record.timestamp for record in rows))
         writer.executemany(_MOVE, [(*part, number) for part, number in ends.items()])
         mark_written(writer, now)
     return done

@@ -13,6 +13,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
+from app import batches
 from app.telemetry.log import get_logger
 from app.view import schema
 from app.view.apply import Applied, apply
@@ -155,6 +156,7 @@ class Projector:
             max_partition_fetch_bytes=_FETCH_BYTES,
             fetch_max_wait_ms=_POLL_MS,
         )
+        batches.install()
         await consumer.start()
         try:
             ends = await self._take_positions(consumer, writer)
@@ -255,7 +257,9 @@ class Projector:
         if now - self._tidied < _TIDY_EVERY:
             return
         self._tidied = now
-        before = (schema.milliseconds(now - self._config.keep_events),)
+        # What goes here does not come again: a clock that jumped ahead must not empty the lists.
+        today = min(now, schema.newest_row(writer) or now)
+        before = (schema.milliseconds(today - self._config.keep_events),)
         with schema.transaction(writer):
             for table in ("dead_letters", "turned_away", "actions", "closings", "webhooks"):
                 writer.execute(f"DELETE FROM {table} WHERE at < ?", before)  # noqa: S608 - names of our own

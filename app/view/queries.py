@@ -8,6 +8,7 @@ from typing import Any
 from app.booking.identity import Progress, look_up
 from app.booking.reasons import Reason
 from app.booking.record import Phase, State, decode, decode_head, queued
+from app.view import schema
 from app.view.columns import phone_digits
 from app.view.rows import (
     ActionSeen,
@@ -135,6 +136,11 @@ def over(
         (milliseconds(before), *partitions, limit),
     )
     return [Owned(booking_id=row[0], partition=row[1]) for row in rows]
+
+
+def newest_row(reader: sqlite3.Connection) -> datetime | None:
+    """The time of the newest row in the changelog, which is Kafka's own."""
+    return schema.newest_row(reader)
 
 
 def known_since(reader: sqlite3.Connection) -> datetime | None:

@@ -220,6 +220,21 @@ def mark_written(writer: sqlite3.Connection, now: datetime) -> None:
     writer.execute("INSERT OR REPLACE INTO stamp VALUES ('written', ?)", (now.isoformat(),))
 
 
+def mark_newest(writer: sqlite3.Connection, at: int) -> None:
+    """A row of this time was read (epoch milliseconds)."""
+    writer.execute(
+        "INSERT INTO stamp VALUES ('newest', ?) ON CONFLICT (name) "
+        "DO UPDATE SET value = excluded.value WHERE CAST(value AS INTEGER) < CAST(excluded.value AS INTEGER)",
+        (str(at),),
+    )
+
+
+def newest_row(connection: sqlite3.Connection) -> datetime | None:
+    """The time of the newest row in the changelog; None before one was read."""
+    row = connection.execute("SELECT value FROM stamp WHERE name = 'newest'").fetchone()
+    return None if row is None else instant(int(row[0]))
+
+
 def read_stamp(connection: sqlite3.Connection) -> tuple[Stamp, datetime]:
     """What the file is stamped with, and when it was last written. Raises KeyError, ValueError without."""
     facts = dict(connection.execute("SELECT name, value FROM stamp").fetchall())

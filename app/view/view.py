@@ -187,6 +187,10 @@ class View:
         """Bookings of these partitions that ended or were closed before that time."""
         return await self.ask(queries.over, before, partitions, limit)
 
+    async def newest_row(self) -> datetime | None:
+        """When the newest row was written, by Kafka's clock; None before one was read."""
+        return await self.ask(queries.newest_row)
+
     async def known_since(self) -> datetime | None:
         """Since when the statuses of all jobs that go on are known; None without such jobs."""
         return await self.ask(queries.known_since)

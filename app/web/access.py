@@ -2,9 +2,10 @@
 
 import hashlib
 import hmac
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from urllib.parse import urlsplit
 
 from app.setting_types import ApiKey, is_loopback
 
@@ -81,6 +82,26 @@ def doors(read: Iterable[ApiKey], act: Iterable[ApiKey]) -> Doors:
             (_digest(key.key.get_secret_value()), Caller(key.name, may_act=may_act)) for key, may_act in held
         )
     )
+
+
+def sent_by_another_site(headers: Mapping[str, str], host: str) -> bool:
+    """Whether a browser says that a page of another site sent this (https://www.w3.org/TR/fetch-metadata/).
+
+    `host` is the Host header. What was typed or followed from a bookmark comes from no site.
+    """
+    site = headers.get("Sec-Fetch-Site")
+    if site is not None:
+        return site not in {"same-origin", "none"}
+    origin = headers.get("Origin")
+    return origin is not None and host_of_origin(origin) != host
+
+
+def host_of_origin(origin: str) -> str | None:
+    """The host and port of an `Origin`, None when it has none."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None
 
 
 def _digest(key: str) -> bytes:

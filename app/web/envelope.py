@@ -25,6 +25,7 @@ NAMES: Mapping[int, str] = {
     415: "Unsupported Media Type",
     417: "Expectation Failed",
     422: "Unprocessable",
+    429: "Too Many Requests",
     431: "Request Header Fields Too Large",
     500: "Internal Server Error",
     502: "Bad Gateway",

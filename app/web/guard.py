@@ -15,7 +15,7 @@ from app.settings import Settings
 from app.telemetry.log import get_logger
 from app.view.view import ViewAway
 from app.web import connections
-from app.web.access import Access, Caller, Denied, Doors, doors
+from app.web.access import Access, Caller, Denied, Doors, doors, sent_by_another_site
 from app.web.connections import HEADERS
 from app.web.envelope import NAMES, Problem, failure, unavailable
 from app.web.operations import LARGEST_BODY, OPERATIONS, PROBES, Operation, by_path
@@ -123,6 +123,8 @@ class Guard:
             host=host_of(request),
         )
         if isinstance(caller, Caller):
+            if operation.access is not Access.OPEN and sent_by_another_site(request.headers, request.host):
+                raise Problem(403, "a page of another site sent this")
             return caller
         status = _DENIED_STATUS[caller]
         raise Problem(status, str(caller), headers={"WWW-Authenticate": "Bearer"} if status == 401 else None)
@@ -143,6 +145,7 @@ class Guard:
             status=status,
             ms=round(seconds * 1000, 1),
             caller=None if caller is None else caller.name,
+            **({"remote": request.remote} if status in {401, 403} else {}),
         )
 
 

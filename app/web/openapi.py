@@ -187,7 +187,9 @@ def _errors(operation: Operation) -> set[int]:
     """What it says of itself, and what the guard answers for it."""
     found = {*operation.errors, 413, 415, 503}
     if operation.access in {Access.READ, Access.ACT}:
-        found |= {401, 403}
+        found.add(401)
+    if operation.access is not Access.OPEN:
+        found.add(403)
     if operation.body is not None or operation.any_json:
         found |= {400, 408}
     if operation.parameters:

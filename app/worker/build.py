@@ -7,6 +7,7 @@ from app.stream.config import AppConfig, WebConfig
 from app.stream.faust_app import StreamApp, build_app
 from app.stream.kafka import connection
 from app.stream.message import Message
+from app.stream.scan import booking_chain
 from app.stream.topology import Topics
 from app.web.guard import web_options
 from app.web.install import install
@@ -32,6 +33,7 @@ def build(settings: Settings, topics: Topics, *, end_seconds: float | None = Non
             store=settings.store,
             session_timeout=float(settings.kafka_session_timeout_seconds),
             drain_limit=settings.servicetitan_timeout_seconds + _DRAIN_MARGIN_SECONDS,
+            largest={topic.name: topic.max_message_bytes for topic in topics},
             web=WebConfig(host=settings.web_host, port=settings.web_port, options=web_options(settings)),
         )
     )
@@ -44,9 +46,7 @@ def build(settings: Settings, topics: Topics, *, end_seconds: float | None = Non
     runtime = Runtime(app, settings, topics, tables)
     _read_topics(app, topics, runtime)
     app.accompany(runtime.beside())
-    app.accompany(
-        Watch(runtime.seen, give_up=app.give_up, gave_up=lambda: app.gave_up, end_seconds=end_seconds)
-    )
+    app.guard(Watch(runtime.seen, give_up=app.give_up, gave_up=lambda: app.gave_up, end_seconds=end_seconds))
     app.on_assigned(runtime.assigned)
     app.on_draining(runtime.draining)
     app.on_revoked(runtime.revoked)
@@ -65,7 +65,7 @@ def _read_topics(app: StreamApp, topics: Topics, runtime: Runtime) -> None:
 
 
 def _booking(message: Message) -> bytes:
-    return b"b/" + (message.key or b"")
+    return booking_chain(message.key or b"")
 
 
 def _phone(message: Message) -> bytes:

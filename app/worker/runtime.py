@@ -1,10 +1,14 @@
 """What lives as long as a worker: its ServiceTitan client, its lanes, and the tasks beside them."""
 
 import uuid
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+
+from aiokafka.errors import KafkaError
 
 from app.booking.events import Unusable
 from app.booking.inputs import Observed, Policy
+from app.booking.reasons import Reason
 from app.servicetitan.caller import CallMade
 from app.servicetitan.config import UpstreamConfig
 from app.servicetitan.upstream import HealthSeen, Upstream
@@ -13,24 +17,32 @@ from app.stream import codec
 from app.stream.booking_lanes import BookingLanes, LaneParts, Tables
 from app.stream.calls import LaneCalls
 from app.stream.customer_lanes import CustomerLanes
-from app.stream.errors import NotMine
+from app.stream.dispatcher import Handler
+from app.stream.errors import NotMine, TooLarge
 from app.stream.faust_app import StreamApp
 from app.stream.kafka import connection
 from app.stream.message import Message
 from app.stream.partition import partition_for
+from app.stream.provision import with_other_partitions
 from app.stream.scan import Scan
 from app.stream.sender import Outgoing
 from app.stream.settling import Settling
 from app.stream.topology import Topics
+from app.telemetry.log import get_logger
 from app.telemetry.tracing import CallSpans
 from app.view.config import ViewConfig, ViewTopics
 from app.view.view import View
 from app.web.ops.figures import Figures
-from app.worker.beside import HEALTH_SECONDS, SCAN_SECONDS, Beside, Rounds
+from app.worker.beside import HEALTH_SECONDS, SCAN_SECONDS, TOPICS_SECONDS, Beside, Rounds
 from app.worker.metrics import WorkerMetrics
 from app.worker.sweep import Sweep
 from app.worker.watchdog import Seen
 from app.worker.webhooks import Webhooks
+
+_log = get_logger(__name__)
+
+_FAULTS_OF_INPUT = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What a message can bring about that nobody thought of. The store and Kafka raise errors of their own."""
 
 
 class Runtime:
@@ -66,6 +78,10 @@ class Runtime:
             app,
             self.view,
             topic=topics.retry[0].name,
+            wakers=frozenset(
+                (*(one.name for one in topics.retry_read), topics.signals.name, topics.customer_requests.name)
+            ),
+            stopped=self._calls_are_stopped,
             keep_ended=timedelta(days=settings.keep_ended_days),
             now=_now,
         )
@@ -91,23 +107,53 @@ class Runtime:
 
     async def on_event(self, message: Message) -> None:
         """A record of `booking-events`."""
-        await self._lanes.on_event(message)
+        await self._worked(message, self._lanes.on_event)
 
     async def on_timer(self, message: Message) -> None:
         """A record of a retry topic."""
-        await self._lanes.on_timer(message)
+        await self._worked(message, self._lanes.on_timer)
 
     async def on_signal(self, message: Message) -> None:
         """A record of `booking-signals`."""
-        await self._lanes.on_signal(message)
+        await self._worked(message, self._lanes.on_signal)
 
     async def on_request(self, message: Message) -> None:
         """A record of `customer-requests`."""
-        await self._customers.on_request(message)
+        await self._worked(message, self._customers.on_request)
 
     async def on_webhook(self, message: Message) -> None:
         """A record of `servicetitan-webhooks`."""
-        await self._webhooks.on_webhook(message, self.open().watch)
+        await self._worked(message, lambda one: self._webhooks.on_webhook(one, self.open().watch))
+
+    async def _worked(self, message: Message, work: Handler) -> None:
+        """Have a message worked; whatever it is, it neither ends nor stops the worker.
+
+        What Kafka or the disk does to us is no message's fault, and goes on up.
+        """
+        if message.broken is not None:
+            await self._turn_away(message, Reason.UNREADABLE, message.broken.why)
+            return
+        try:
+            await work(message)
+        except TooLarge as wrong:
+            detail = f"what is to be kept of it is too large: {wrong}"
+            await self._turn_away(message, Reason.TOO_LARGE, detail)
+        except _FAULTS_OF_INPUT as wrong:
+            _log.exception("a message could not be worked", topic=message.topic, offset=message.offset)
+            detail = f"it could not be worked ({type(wrong).__name__}); the log of its worker says more"
+            await self._turn_away(message, Reason.UNREADABLE, detail)
+
+    async def _turn_away(self, message: Message, reason: Reason, detail: str) -> None:
+        raw = codec.raw_event(message)
+        await self._lanes.dead_letter_alone(Unusable(reason=reason, detail=detail, raw=raw), message.broken)
+
+    async def _put_right(self) -> None:
+        """Tell what is no row in the changelogs, and write what counts behind it."""
+        tables = self._tables
+        for table in (tables.bookings, tables.intents, tables.behind, tables.customers):
+            for message in await table.put_right():
+                detail = "no row of this service" if message.broken is None else message.broken.why
+                await self._turn_away(message, Reason.UNREADABLE, detail)
 
     async def _dead_letter(self, unusable: Unusable) -> None:
         await self._lanes.dead_letter_alone(unusable)
@@ -122,6 +168,8 @@ class Runtime:
         self._lanes.forget()
         if self._calls is not None:
             self._calls.take_hold()
+        with suppress(NotMine):
+            await self._put_right()
         upstream.pace.set_share(len(self._app.owned_partitions) / self._settings.topic_partitions)
 
     def draining(self, late: bool) -> None:
@@ -143,6 +191,7 @@ class Runtime:
         rounds: Rounds = {
             "scan": (SCAN_SECONDS, self.scan.look),
             "health": (HEALTH_SECONDS, self._ask_health),
+            "topics": (TOPICS_SECONDS, self._check_topics),
             "sweep": (float(self._settings.servicetitan_sweep_seconds), self._sweep),
         }
         return Beside(self.view, rounds=rounds, close=self.close)
@@ -161,6 +210,13 @@ class Runtime:
             to_replay=app.recovery_remaining(),
             excused=self._calls_are_stopped(),
         )
+
+    async def _check_topics(self) -> None:
+        """Stop when a topic's number of partitions was changed: bookings would part from their rows."""
+        with suppress(KafkaError, OSError):
+            wrong = await with_other_partitions(self._topics, connection(self._settings))
+            if wrong is not None:
+                self._app.give_up_for(wrong)
 
     async def _ask_health(self) -> None:
         """One worker asks how ServiceTitan is; the others tell of their last real call."""

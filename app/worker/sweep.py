@@ -27,6 +27,8 @@ A job that nobody ends, or a visit that is never shown, would have each sweep re
 
 _log = log.get_logger(__name__)
 
+_LISTS = frozenset({"jobs", "visits", "technicians"})
+
 Report = Callable[[str, Observed], Awaitable[None]]
 
 
@@ -51,8 +53,7 @@ class Sweep:
         self._view = view
         self._report = report
         self._now = now
-        self._since: datetime | None = None
-        self._visits_since: datetime | None = None
+        self._since: dict[str, datetime] = {}
         self.counts = SweepCounts()
 
     async def look(self, watch: Watch) -> int | None:
@@ -61,23 +62,21 @@ class Sweep:
         Gives how many differences it told, None when anything was left out.
         """
         begun = self._now()
-        first = begun if self._since and self._visits_since else await self._first_since(begun)
-        since = max(self._since or first, begun - LONGEST_LOOK)
-        visits_since = max(self._visits_since or first, begun - LONGEST_LOOK)
+        read_before = self._since.keys() >= _LISTS
+        first = begun if read_before else await self._first_since(begun)
+        since = self._from("jobs", first, begun)
         before = replace(self.counts)
         try:
             async for glimpse in watch.jobs_since(since - OVERLAP):
                 await self._compare(glimpse, watch)
                 if self.counts.unshown == before.unshown:
-                    self._since = max(since, min(glimpse.modified_on, begun))
-            await self._compare_visits(visits_since - OVERLAP, watch)
-            self._visits_since = begun
+                    self._since["jobs"] = max(since, min(glimpse.modified_on, begun))
+            await self._compare_visits(self._from("visits", first, begun), watch)
+            await self._compare_technicians(self._from("technicians", first, begun), watch)
         except (Away, Unshown) as why:
             _log.warning("the sweep was cut short", why=str(why))
             return None
         unshown = self.counts.unshown - before.unshown
-        if not unshown:
-            self._since = begun
         differences = self.counts.differences - before.differences
         counts = await self._view.counts()
         _log.info(
@@ -97,9 +96,17 @@ class Sweep:
         known = await self._view.known_since() or begun
         return min(begun - FIRST_LOOK, known)
 
+    def _from(self, what: str, first: datetime, begun: datetime) -> datetime:
+        """Since when this list is to be read: from what ServiceTitan showed last, by its own time.
+
+        By a clock ahead of it all changes are old.
+        """
+        since = self._since.setdefault(what, first)
+        return min(max(since, begun - LONGEST_LOOK), begun)
+
     async def _compare_visits(self, since: datetime, watch: Watch) -> None:
-        """What the office moved, and whom it put on the visits of jobs of ours or took off them."""
-        async for seen in watch.visits_since(since):
+        """What the office moved."""
+        async for seen in watch.visits_since(since - OVERLAP):
             visit = seen.visit
             await self._tell(
                 Observed(
@@ -110,7 +117,11 @@ class Sweep:
                     visit=visit,
                 )
             )
-        async for assigned in watch.assignments_since(since):
+            self._since["visits"] = max(since, seen.modified_on)
+
+    async def _compare_technicians(self, since: datetime, watch: Watch) -> None:
+        """Whom the office put on the visits of jobs of ours, and whom it took off them."""
+        async for assigned in watch.assignments_since(since - OVERLAP):
             await self._tell(
                 Observed(
                     job_id=assigned.job_id,
@@ -120,6 +131,7 @@ class Sweep:
                     technicians=(assigned.technician,),
                 )
             )
+            self._since["technicians"] = max(since, assigned.modified_on)
 
     async def _tell(self, observed: Observed) -> None:
         seen = await self._view.booking_of_job(observed.job_id)

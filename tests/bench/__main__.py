@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
 import tempfile
 import time
 from pathlib import Path
@@ -19,7 +18,7 @@ import uvloop
 from tests.bench import backlog, calls, faults, latency, limit, ops_page, restart, unlimited, view, web
 from tests.bench.machine import machine
 from tests.bench.world import Bench
-from tests.support.broker import choose_kafka, docker_answers
+from tests.support.broker import any_kafka
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -64,7 +63,7 @@ def main() -> None:
     # A topic's first records are refused until its leaders are known, each time with a line.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     with (
-        choose_kafka(os.environ, docker_answers).run() as servers,
+        any_kafka() as servers,
         tempfile.TemporaryDirectory(prefix="bench-") as folder,
     ):
         tables = uvloop.run(_run(Bench(servers, Path(folder), asked.quick), chosen))

@@ -8,9 +8,11 @@ import threading
 from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+from uuid import uuid4
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import sync_playwright
 
 from tests.support.flow import CREATE_JOB, booking, flow_on, simulated
 from tests.support.web import Served, serving
@@ -19,7 +21,7 @@ from tests.support.worker_process import worker_here
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
 
-    from playwright.sync_api import BrowserContext, ConsoleMessage, Page
+    from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright
 
     from tests.support.flow import Flow
 
@@ -36,9 +38,23 @@ def base_url() -> str:
     return ""
 
 
-@pytest.fixture(scope="session")
-def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
-    return {**browser_type_launch_args, "executable_path": CHROMIUM, "args": ["--no-sandbox"]}
+@pytest.fixture(scope="module")
+def playwright() -> Iterator[Playwright]:
+    """For one module only: it holds the thread's event loop, and asynchronous tests may come after."""
+    with sync_playwright() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    yield browser
+    browser.close()
+
+
+@pytest.fixture(scope="module")
+def browser_context_args() -> dict[str, Any]:
+    return {}
 
 
 class Loop:
@@ -85,7 +101,9 @@ def world(loop: Loop, kafka: str, tmp_path_factory: pytest.TempPathFactory) -> I
 
     async def begin() -> Flow:
         simulator = await stack.enter_async_context(simulated())
-        made = await stack.enter_async_context(flow_on(kafka, f"{folder.name}-", folder, simulator, **KEYS))
+        made = await stack.enter_async_context(
+            flow_on(kafka, f"t{uuid4().hex[:10]}-", folder, simulator, **KEYS)
+        )
         await stack.enter_async_context(worker_here(made.settings))
         return made
 

@@ -344,6 +344,17 @@ async def test_no_job_is_skipped_when_others_are_modified_while_pages_are_read(
     assert len(read) == len(made) + 5, "those that changed come twice, no other does"
 
 
+async def test_a_clock_that_is_ahead_of_servicetitans_hides_no_change(
+    simulator: RunningSimulator, upstream: Upstream, view: FedView
+) -> None:
+    job = job_of(simulator, "b-1")
+    view.put(known(job, "b-1"))
+    told = Told(view, lambda: now() + timedelta(hours=3))
+    assert await told.sweep.look(upstream.watch) == 0
+    assert play(simulator.state.world, job, Act.COMPLETE) is None
+    assert await told.sweep.look(upstream.watch) == 1
+
+
 async def test_jobs_that_were_modified_at_the_same_time_are_all_read(
     simulator: RunningSimulator, upstream: Upstream
 ) -> None:

@@ -2,10 +2,12 @@
 
 import asyncio
 
+import pytest
+
 from app.booking.asks import FindJob
 from app.servicetitan.breaker import State, Trouble
 from app.servicetitan.caller import CallMade
-from app.servicetitan.token import NoToken, Token
+from app.servicetitan.token import LONGEST_LIFE, TEST_AGAIN, NoToken, Token
 from app.servicetitan.upstream import Upstream
 from app.simulator.faults import FaultKind, FaultRequest
 from app.simulator.server import RunningSimulator
@@ -156,3 +158,67 @@ async def test_health_that_is_given_up_while_it_probes_lets_another_probe(
     await asyncio.wait([asking])
     async with asyncio.timeout(20):
         await find(upstream)
+
+
+async def test_who_tests_the_credentials_cannot_burn_the_token_endpoints_allowance(
+    make_upstream: MakeUpstream, simulator: RunningSimulator
+) -> None:
+    now = [1000.0]
+    upstream = make_upstream(clock=lambda: now[0])
+    for _ in range(2):
+        tested = await asyncio.gather(*(upstream.auth_test() for _ in range(150)))
+        assert all(isinstance(token, Token) for token in tested)
+    assert fetches(simulator) == 1
+    now[0] += TEST_AGAIN
+    await upstream.auth_test()
+    assert fetches(simulator) == 2
+
+
+async def test_a_wrong_secret_is_not_asked_about_again_and_again_either(
+    make_upstream: MakeUpstream, simulator: RunningSimulator
+) -> None:
+    upstream = make_upstream(client_id="invalid_key")
+    for _ in range(20):
+        assert isinstance(await upstream.auth_test(), NoToken)
+    assert fetches(simulator) == 1
+
+
+class TokenServer:
+    """Answers each token request with the same body."""
+
+    def __init__(self, body: bytes) -> None:
+        self.head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % len(body)
+        self.body = body
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(self.head + self.body)
+        await writer.drain()
+        writer.close()
+
+
+@pytest.mark.parametrize(
+    ("token", "life", "works"),
+    [
+        ("good", "9" * 400, True),
+        ("a\\r\\nX-Other: b", "900", False),
+        ("a\\u0000b", "900", False),
+        ("a" * 300_000, "900", False),
+        ("t\\u00e9", "900", False),
+        ("", "900", False),
+        ("good", "0", False),
+        ("good", "-5", False),
+        ("good", "1e999", False),
+    ],
+)
+async def test_a_token_that_cannot_be_used_is_none(
+    make_upstream: MakeUpstream, token: str, life: str, *, works: bool
+) -> None:
+    server = TokenServer(f'{{"access_token": "{token}", "expires_in": {life}}}'.encode())
+    async with await asyncio.start_server(server.serve, "127.0.0.1", 0) as listening:
+        port = listening.sockets[0].getsockname()[1]
+        upstream = make_upstream(auth_url=f"http://127.0.0.1:{port}")
+        said = await upstream.auth_test()
+    assert isinstance(said, Token) == works
+    if isinstance(said, Token):
+        assert said.expires_in == LONGEST_LIFE

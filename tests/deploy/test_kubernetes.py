@@ -268,7 +268,9 @@ def test_the_simulator_is_where_the_workers_look_for_it() -> None:
     assert config["SERVICETITAN_API_URL"] == "http://simulator:8200"
     (deployment,) = of_kind("Deployment", resources)
     options = dict(option.split("=", 1) for option in container_of(pod_of(deployment))["args"][1:])
-    assert options["--webhook-secret"] == secret["WEBHOOK_SECRETS"]
+    (signs,) = container_of(pod_of(deployment))["env"]
+    assert signs["name"] == "SIMULATOR_WEBHOOK_SECRET"
+    assert signs["valueFrom"]["secretKeyRef"]["key"] in secret
     host = options["--webhook-url"].removeprefix("http://").partition("/")[0]
     assert {"simulator", host} <= names
 

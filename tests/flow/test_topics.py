@@ -4,13 +4,13 @@ import asyncio
 import socket
 
 import pytest
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from app.settings import Settings, load
 from app.stream.kafka import KafkaAway, connection, wait_for_kafka
 from app.stream.partition import partition_for
-from app.stream.provision import ensure
+from app.stream.provision import ensure, with_other_partitions
 from app.stream.topology import TopicsWrong, topics
 from tests.support.topics import ToSend, create_topics, produce
 
@@ -80,6 +80,32 @@ async def test_other_partitions_are_refused_with_what_to_set(kafka: str, unique_
     assert line.startswith(f"{name}: partitions is 2, not 3")
     assert "TOPIC_PARTITIONS=2" in line
     assert await names(kafka, unique_prefix) == {name}, "nothing is created beside what is wrong"
+
+
+async def test_partitions_that_were_raised_are_seen_with_advice_that_does_not_go_in_a_circle(
+    kafka: str, unique_prefix: str
+) -> None:
+    asked = settings(kafka, unique_prefix)
+    await ensure(topics(asked), connection(asked))
+    assert await with_other_partitions(topics(asked), connection(asked)) is None
+    grown, kept = topics(asked).booking_events.name, topics(asked).jobs.name
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+    await admin.start()
+    await admin.create_partitions({name: NewPartitions(total_count=5) for name in (grown, kept)})
+    await admin.close()
+    wrong = None
+    async with asyncio.timeout(30):
+        while wrong is None or len(wrong.lines) < 2:
+            wrong = await with_other_partitions(topics(asked), connection(asked))
+    assert wrong.lines == await refused(asked)
+    events, jobs = wrong.lines
+    assert events.startswith(f"{grown}: partitions is 5, not 3")
+    assert f"--delete --topic {grown}" in events
+    assert "--delete" not in jobs, "what is compacted is nowhere else"
+    # Whoever follows the grown topic is sent back to the others' number, and from there no further.
+    lines = await refused(settings(kafka, unique_prefix, TOPIC_PARTITIONS="5"))
+    assert all("TOPIC_PARTITIONS=3" in line for line in lines)
+    assert not any("TOPIC_PARTITIONS=5" in line for line in (*lines, *wrong.lines))
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,10 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 import pytest
+from aiokafka import AIOKafkaConsumer
 from aiokafka.client import ConnectionGroup
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from mode import Service
 
 from app.local.kafka import LocalKafka
 from app.stream.errors import NotMine
@@ -303,6 +306,34 @@ async def test_a_failed_handler_ends_the_worker_after_the_others_are_committed(b
     assert "not expected" in app.gave_up
     await app.stop()
     assert await bench.commits("in") == {0: 20}
+
+
+async def test_a_worker_that_cannot_join_its_group_ends_with_the_reason(bench: StreamBench) -> None:
+    """A foreign member with another way to assign: the broker refuses whoever comes after it."""
+    await bench.topics("in")
+    foreign = AIOKafkaConsumer(
+        bench.topic("in"),
+        bootstrap_servers=bench.servers,
+        group_id=bench.group,
+        partition_assignment_strategy=[RangePartitionAssignor],
+    )
+    await foreign.start()
+    bench.apps.push_async_callback(foreign.stop)
+    app = bench.app()
+
+    async def handle(_: Message) -> None:
+        """Nothing comes."""
+
+    app.source(bench.topic("in"), handle)
+    app.guard(guard := Service())
+    app.finalize()
+    starting = asyncio.create_task(app.start())
+    await until(lambda: app.should_stop)
+    assert guard.started
+    assert app.gave_up is not None
+    assert "cannot be in its group: InconsistentGroupProtocolError" in app.gave_up
+    await app.stop()
+    await asyncio.gather(starting, return_exceptions=True)
 
 
 async def test_two_apps_share_the_work_and_hand_over_without_overlap(bench: StreamBench) -> None:

@@ -10,7 +10,7 @@ import pytest
 from aiokafka.errors import MessageSizeTooLargeError
 
 from app.local.kafka import LocalKafka
-from app.stream.errors import NotMine, WriteLost
+from app.stream.errors import NotMine, TooLarge, WriteLost
 from app.stream.ownership import Work, current_work
 from tests.support.stream_bench import PARTITIONS, StreamBench, stream_bench, until
 from tests.support.topics import ToSend, consume_until, create_topics, delete_topics, produce, read_all
@@ -175,20 +175,32 @@ async def test_a_store_of_another_changelog_than_there_is_now_is_built_again_and
     assert "built again" not in caplog.text
 
 
-async def test_a_row_that_cannot_be_ranked_ends_the_worker_with_the_reason(bench: StreamBench) -> None:
-    app, table = await started(bench, "memory")
+@pytest.mark.parametrize("store", STORES)
+async def test_what_is_no_row_in_the_changelog_is_left_out_and_put_right(
+    bench: StreamBench, store: Store
+) -> None:
+    app, table = await started(bench, store)
+    await table.put(0, b"a", b"1.1")
     await app.stop()
-    records = [ToSend(b"a", b"1.1", partition=0), ToSend(b"a", b"no rank", partition=0)]
+    keys = (b"a", b"b", b"__faust\0offset__", b"a", b"c")
+    values = (b"no rank", b"no rank", b"7", b"", b"1.1")
+    records = [ToSend(key, value, partition=0) for key, value in zip(keys, values, strict=True)]
     await produce(bench.servers, table.changelog, records)
-    broken = bench.app(store="memory")
-    broken.owned_table("rows", rank=rank)
-    broken.source(bench.topic("in"), nothing)
-    broken.finalize()
-    bench.apps.push_async_callback(broken.stop)
-    starting = asyncio.create_task(broken.start())
-    await until(lambda: broken.gave_up)
-    await starting
-    assert "table rows cannot be replayed" in (broken.gave_up or "")
+    app, table = await started(bench, store)
+    assert app.gave_up is None
+    await until(lambda: app.epoch == 1)
+    assert [table.get(0, key) for key in (b"a", b"b", b"c")] == [b"1.1", None, b"1.1"]
+    left_out = await table.put_right()
+    assert [(one.key, one.value, one.offset) for one in left_out] == [
+        (b"a", b"", 4),
+        (b"b", b"no rank", 2),
+        (b"__faust\0offset__", b"7", 3),
+    ]
+    assert (await changelog(bench, table, 8))[6:] == [(b"a", b"1.1"), (b"b", None)]
+    await app.stop()
+    # Once put right it is not told again; what cannot be written over is, when all is read anew.
+    _, again = await started(bench, store)
+    assert [one.offset for one in await again.put_right()] == ([3] if store == "memory" else [])
 
 
 async def test_writes_for_a_partition_that_is_not_owned_are_refused(bench: StreamBench) -> None:
@@ -203,11 +215,23 @@ async def test_writes_for_a_partition_that_is_not_owned_are_refused(bench: Strea
 
 
 async def test_a_record_the_broker_refuses_for_good_is_a_lost_write(bench: StreamBench) -> None:
-    _, table = await started(bench, "memory")
+    app = bench.app(largest={f"{bench.group}-rows-changelog": 10_000_000})
+    table = app.owned_table("rows", rank=rank)
+    app.source(bench.topic("in"), nothing)
+    await bench.start(app)
     with pytest.raises(WriteLost) as refused:
         await table.put(0, b"a", b"1.1." + b"x" * 4_000_000)
     assert isinstance(refused.value.__cause__, MessageSizeTooLargeError)
     assert table.get(0, b"a") is None
+
+
+async def test_a_row_that_is_larger_than_its_topic_takes_hinders_none_behind_it(bench: StreamBench) -> None:
+    _, table = await started(bench, "memory")
+    with pytest.raises(TooLarge):
+        await table.put_many(0, {b"a": b"1.1", b"b": b"1.1." + b"x" * 1_100_000})
+    await table.put(0, b"c", b"1.1")
+    assert await changelog(bench, table, 1) == [(b"c", b"1.1")]
+    assert [table.get(0, key) for key in (b"a", b"b", b"c")] == [None, None, b"1.1"]
 
 
 async def test_a_write_waits_for_a_broker_that_is_away(unique_prefix: str, tmp_path: Path) -> None:

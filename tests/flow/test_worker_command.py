@@ -101,6 +101,18 @@ def test_a_worker_that_gives_up_ends_with_4_and_says_why(environ: dict[str, str]
     assert (last["event"], last["reason"]) == ("the worker gave up", "it was asked to")
 
 
+def test_a_worker_that_finds_its_topics_changed_ends_with_3_and_says_what_to_do(
+    environ: dict[str, str],
+) -> None:
+    with worker(environ) as running:
+        assert is_ready(running)
+        events = topics(load(environ)).booking_events.name
+        asyncio.run(produce(environ["KAFKA_BOOTSTRAP_SERVERS"], events, [ToSend(b"b-1", b"stop")]))
+        status, lines = ended(running)
+    assert status == 3
+    assert lines[-1] == "booking-events: it was asked to"
+
+
 def test_a_second_worker_on_one_data_dir_ends_with_2(environ: dict[str, str]) -> None:
     with worker(environ) as first:
         assert is_ready(first)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import socketserver
 import subprocess
 import sys
-from contextlib import contextmanager
+import threading
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +17,7 @@ from app.local.kafka import LocalKafka, free_port, single_node_properties
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from contextlib import AbstractContextManager
 
 BOOTSTRAP_VARIABLE = "KAFKA_BOOTSTRAP_SERVERS"
 _PORT_INSIDE = 9092
@@ -99,3 +104,61 @@ def container_environment(host: str, port: int) -> dict[str, str]:
         "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
     }
     return {f"KAFKA_{name.upper().replace('.', '_')}": value for name, value in settings.items()}
+
+
+def any_kafka() -> AbstractContextManager[str]:
+    """The bootstrap servers of the first that can be had here."""
+    return choose_kafka(os.environ, docker_answers).run()
+
+
+class SharedKafka:
+    """One Kafka for all processes of a run: started when the first of them asks, gone with `close`.
+
+    They ask with `kafka_of(address)`.
+    """
+
+    def __init__(self, kafka: Callable[[], AbstractContextManager[str]] = any_kafka) -> None:
+        self._kafka = kafka
+        self._running = ExitStack()
+        self._answer = b""
+        self._lock = threading.Lock()
+        answer = self._started
+
+        class Handler(socketserver.StreamRequestHandler):
+            def handle(self) -> None:
+                self.wfile.write(answer())
+
+        self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever)
+        self._thread.start()
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where to ask."""
+        host, port = self._server.server_address[:2]
+        return str(host), port
+
+    def close(self) -> None:
+        """End the Kafka, if one was asked for."""
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+        self._running.close()
+
+    def _started(self) -> bytes:
+        with self._lock:
+            if not self._answer:
+                try:
+                    self._answer = b"+" + self._running.enter_context(self._kafka()).encode()
+                except Exception as wrong:  # noqa: BLE001 - whoever asked is told
+                    self._answer = b"-" + str(wrong).encode()
+            return self._answer
+
+
+def kafka_of(address: tuple[str, int]) -> str:
+    """The bootstrap servers of a `SharedKafka`; RuntimeError with its words when it could not be started."""
+    with socket.create_connection(address) as asking, asking.makefile("rb") as answer:
+        said = answer.read().decode()
+    if not said.startswith("+"):
+        raise RuntimeError(f"the tests' Kafka did not start: {said[1:]}")
+    return said[1:]

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from app.booking.record import Record as BookingRecord
     from app.simulator.faults import FaultRule
     from app.simulator.state.records import JobRow
+    from tests.support.garbage import Bad
 
 PATIENCE_SECONDS = 45
 SOURCE = "/tests"
@@ -139,6 +140,15 @@ class Flow:
             headers=list((headers or {}).items()),
         )
         return written.topic, written.partition, written.offset
+
+    async def send_record(self, topic: str, record: Bad, partition: int) -> None:
+        """Any record, to any topic; what aiokafka will not send is left out."""
+        if record.key is None and record.value is None:
+            return
+        headers = [(name, text or b"") for name, text in record.headers]
+        await self._producer.send_and_wait(
+            topic, record.value, key=record.key, partition=partition, headers=headers
+        )
 
     async def send_many(self, records: list[tuple[bytes, bytes]]) -> None:
         """Many records for `booking-events`, in order."""

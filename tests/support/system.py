@@ -1,13 +1,18 @@
 """Programs that tests need and that no package index has: Debian's, installed when they are missing.
 
 So that the README's one line is all there is to do, on a machine where the tests may install (as root, with
-apt-get). Elsewhere they fail at once and say what to install; they are never skipped.
+apt-get). Which packages is said before. Elsewhere, and where TESTS_MAY_INSTALL is `no`, they fail at once and
+say what to install; they are never skipped.
 """
 
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterable
+
+VARIABLE = "TESTS_MAY_INSTALL"
+"""Set to `no` where nothing may be installed: tests that need a missing program then fail at once."""
 
 NEEDED = {
     "tests/browser/": ("chromium", "chromium"),
@@ -15,7 +20,7 @@ NEEDED = {
     "tests/deploy/test_dashboard.py": ("promtool", "prometheus"),
     "tests/flow/test_metrics.py": ("promtool", "prometheus"),
     "tests/flow/test_prometheus.py": ("prometheus", "prometheus"),
-    "tests/kill/test_short.py": ("faketime", "faketime"),
+    "tests/slow/test_kill_trials.py": ("faketime", "faketime"),
 }
 """By the beginning of a test's path: the program, and the Debian package that brings it."""
 
@@ -36,11 +41,19 @@ def packages_for(tests: Iterable[str]) -> list[str]:
 
 
 def install(packages: list[str]) -> None:
-    """Install Debian packages. Raises ProgramMissing, naming them, when that cannot be done here."""
-    if os.geteuid() != 0 or shutil.which("apt-get") is None:
-        raise ProgramMissing(
-            f"these tests need: {' '.join(packages)}; install them, for example with apt-get"
-        )
+    """Install Debian packages. Raises ProgramMissing, naming them, when it cannot or may not do so."""
+    named = " ".join(packages)
+    may = os.environ.get(VARIABLE, "yes")
+    if may not in {"yes", "no"}:
+        raise ProgramMissing(f"{VARIABLE} is {may!r}: yes (the default) or no")
+    if may == "no" or os.geteuid() != 0 or shutil.which("apt-get") is None:
+        why = f" ({VARIABLE} is no)" if may == "no" else ""
+        raise ProgramMissing(f"these tests need: {named}; install them, for example with apt-get{why}")
+    print(
+        f"The tests need what is missing here; apt-get installs: {named} ({VARIABLE}=no refuses)",
+        file=sys.stderr,
+        flush=True,
+    )
     environ = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     update = ["apt-get", "update", "-qq"]
     add = ["apt-get", "install", "-qq", "-y", "--no-install-recommends", *packages]

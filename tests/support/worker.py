@@ -1,6 +1,7 @@
 """A worker as small as can be, to see how any worker starts and ends: `python -m tests.support.worker`.
 
-It gives up when a booking event says so, and prints "ready" once it owns its partitions.
+It gives up, or stops for wrong topics, when a booking event says so, and prints "ready" once it owns its
+partitions.
 """
 
 import sys
@@ -12,7 +13,7 @@ from app.stream.config import AppConfig
 from app.stream.faust_app import StreamApp
 from app.stream.kafka import connection
 from app.stream.message import Message
-from app.stream.topology import Topics
+from app.stream.topology import Topics, TopicsWrong
 
 
 def build(settings: Settings, topics: Topics) -> StreamApp:
@@ -30,6 +31,8 @@ def build(settings: Settings, topics: Topics) -> StreamApp:
     async def handle(message: Message) -> None:
         if message.value == b"give up":
             app.give_up("it was asked to")
+        if message.value == b"stop":
+            app.give_up_for(TopicsWrong(["booking-events: it was asked to"]))
 
     async def ready() -> None:
         print("ready", flush=True)

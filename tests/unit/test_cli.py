@@ -105,6 +105,14 @@ def test_what_simulates_refuses_live_mode_in_one_line(url: str) -> None:
     assert "SERVICETITAN_API_URL" in done.stderr
 
 
+def test_what_simulates_refuses_a_mode_that_is_said_to_be_live() -> None:
+    said = {"SERVICETITAN_API_URL": "https://proxy.example.com", "SERVICETITAN_MODE": "Live"}
+    done = called("simulator", environ=said)
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [done.stderr.strip()]
+    assert "SERVICETITAN_MODE" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("problem", "status"),
     [

@@ -5,12 +5,26 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from app.local.kafka import single_node_properties
-from tests.support.broker import DockerKafka, NamedKafka, OwnKafka, choose_kafka, container_environment
+from tests.support.broker import (
+    DockerKafka,
+    NamedKafka,
+    OwnKafka,
+    SharedKafka,
+    choose_kafka,
+    container_environment,
+    kafka_of,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
 ROOT = Path(__file__).parents[2]
 
@@ -30,6 +44,32 @@ def test_a_named_kafka_is_taken_without_asking_docker() -> None:
 def test_docker_is_taken_where_it_answers(answers: bool, chosen: DockerKafka | OwnKafka) -> None:
     assert choose_kafka({}, lambda: answers) == chosen
     assert choose_kafka({"KAFKA_BOOTSTRAP_SERVERS": ""}, lambda: answers) == chosen
+
+
+def test_all_processes_get_one_kafka_and_it_starts_when_the_first_asks() -> None:
+    told: list[str] = []
+
+    @contextmanager
+    def one() -> Iterator[str]:
+        told.append("started")
+        yield "here:9092"
+        told.append("ended")
+
+    shared = SharedKafka(one)
+    assert told == []
+    assert [kafka_of(shared.address), kafka_of(shared.address)] == ["here:9092"] * 2
+    shared.close()
+    assert told == ["started", "ended"]
+
+
+def test_a_shared_kafka_that_does_not_start_says_why() -> None:
+    def none() -> AbstractContextManager[str]:
+        raise OSError("no room")
+
+    shared = SharedKafka(none)
+    with pytest.raises(RuntimeError, match="no room"):
+        kafka_of(shared.address)
+    shared.close()
 
 
 def test_the_container_has_the_settings_of_the_local_kafka() -> None:
@@ -65,24 +105,34 @@ def test_a_unit_test_gets_no_kafka(tmp_path: Path) -> None:
     assert "a unit test asks for Kafka" in ended.stdout
 
 
+SKIPS = "import unittest\ndef test_it(): ...\ndef test_other(): raise unittest.SkipTest"
+
+
 @pytest.mark.parametrize(
-    ("test", "status"),
-    [
-        ("def test_it(): ...", 0),
-        ("import unittest\ndef test_it(): ...\ndef test_other(): raise unittest.SkipTest", 1),
-    ],
+    ("test", "processes", "status"), [("def test_it(): ...", 0, 0), (SKIPS, 0, 1), (SKIPS, 2, 1)]
 )
-def test_a_skipped_test_is_a_failed_run(tmp_path: Path, test: str, status: int) -> None:
-    assert run_pytest(test, tmp_path, like=ROOT / "tests" / "conftest.py").returncode == status
+def test_a_skipped_test_is_a_failed_run(tmp_path: Path, test: str, processes: int, status: int) -> None:
+    ended = run_pytest(test, tmp_path, f"-n{processes}", like=ROOT / "tests" / "conftest.py")
+    assert ended.returncode == status, ended.stdout
 
 
-def run_pytest(test: str, folder: Path, *, like: Path) -> subprocess.CompletedProcess[str]:
+def run_pytest(test: str, folder: Path, *options: str, like: Path) -> subprocess.CompletedProcess[str]:
     """Runs the test in a folder of its own under that conftest."""
     (folder / "conftest.py").write_text(like.read_text())
     (folder / "test_it.py").write_text(test)
-    (folder / "pytest.ini").write_text("[pytest]\n")
+    (folder / "pytest.ini").write_text("[pytest]\nasyncio_default_fixture_loop_scope = function\n")
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", str(folder)],
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-p",
+            "no:cacheprovider",
+            "-p",
+            "no:schemathesis",
+            *options,
+            str(folder),
+        ],
         cwd=ROOT,
         capture_output=True,
         check=False,

@@ -59,12 +59,53 @@ def test_blanks_around_values_and_entries_are_dropped() -> None:
         ("https://API.ServiceTitan.io./v2/", Mode.LIVE),
         ("https://api-integration.servicetitan.io", Mode.SANDBOX),
         ("http://127.0.0.1:8200", Mode.SIMULATION),
-        ("https://servicetitan.io.example.com", Mode.SIMULATION),
-        ("https://notservicetitan.io", Mode.SIMULATION),
+        ("http://[::1]:8200", Mode.SIMULATION),
     ],
 )
 def test_the_api_host_decides_the_mode(url: str, mode: Mode) -> None:
     assert load({**LIVE, "SERVICETITAN_API_URL": url}).mode is mode
+
+
+OTHER_HOSTS = [
+    "https://api.servicetitan.io.evil.com",
+    "https://notservicetitan.io",
+    "https://go.servicetitan.com",
+    "http://simulator:8200",
+    "nonsense",
+]
+
+
+@pytest.mark.parametrize("url", OTHER_HOSTS)
+@pytest.mark.parametrize("credentials", [{}, LIVE])
+def test_any_other_host_must_say_its_mode(url: str, credentials: dict[str, str]) -> None:
+    environ = {**credentials, "SERVICETITAN_API_URL": url}
+    line = refusal(environ)
+    assert "SERVICETITAN_MODE missing" in line
+    assert "live, sandbox" in line
+    assert load({**environ, "SERVICETITAN_MODE": "Simulation"}).mode is Mode.SIMULATION
+
+
+def test_a_proxy_of_ones_own_is_live_when_it_is_said() -> None:
+    said = {"SERVICETITAN_MODE": "live"}
+    for url in ("https://proxy.example.com/st", "http://127.0.0.1:3128"):
+        settings = load({**LIVE, **said, "SERVICETITAN_API_URL": url})
+        assert (settings.mode, settings.servicetitan_settle_seconds) == (Mode.LIVE, 105)
+        assert settings.notices
+    assert "SERVICETITAN_CLIENT_ID" in refusal({**said, "SERVICETITAN_API_URL": "https://proxy.example.com"})
+    assert "https" in refusal({**LIVE, **said, "SERVICETITAN_API_URL": "http://proxy.example.com"})
+    assert "https" in refusal({**LIVE, "SERVICETITAN_AUTH_URL": "http://proxy.example.com"})
+
+
+@pytest.mark.parametrize("mode", ["simulation", "sandbox"])
+def test_servicetitan_itself_is_nothing_else(mode: str) -> None:
+    assert f"SERVICETITAN_MODE is {mode}" in refusal({**LIVE, "SERVICETITAN_MODE": mode})
+
+
+@pytest.mark.parametrize(
+    "url", ["https://", "http://-a", "http://a..b", "http://a b", "http://a:99999", "%%", "/v2"]
+)
+def test_what_is_no_address_of_a_host_stops_the_start(url: str) -> None:
+    assert "SERVICETITAN_API_URL" in refusal({"SERVICETITAN_API_URL": url, "SERVICETITAN_MODE": "simulation"})
 
 
 @pytest.mark.parametrize(
@@ -79,7 +120,8 @@ def test_the_api_host_decides_the_mode(url: str, mode: Mode) -> None:
     ],
 )
 def test_the_api_url_loses_its_trailing_version(given_url: str, api_url: str) -> None:
-    assert load({"SERVICETITAN_API_URL": given_url}).servicetitan_api_url == api_url
+    environ = {"SERVICETITAN_API_URL": given_url, "SERVICETITAN_MODE": "simulation"}
+    assert load(environ).servicetitan_api_url == api_url
 
 
 @pytest.mark.parametrize(
@@ -96,7 +138,8 @@ def test_the_auth_url_is_a_host_or_the_full_token_url(auth: str, token_url: str)
 
 
 def test_the_auth_url_follows_the_api_url() -> None:
-    assert load({"SERVICETITAN_API_URL": "http://sim:1/v2"}).token_url == "http://sim:1/connect/token"
+    simulated = {"SERVICETITAN_API_URL": "http://sim:1/v2", "SERVICETITAN_MODE": "simulation"}
+    assert load(simulated).token_url == "http://sim:1/connect/token"
     assert load(LIVE).token_url == "https://auth.servicetitan.io/connect/token"
     sandbox = load({**LIVE, "SERVICETITAN_API_URL": "https://api-integration.servicetitan.io"})
     assert sandbox.token_url == "https://auth-integration.servicetitan.io/connect/token"
@@ -310,7 +353,7 @@ def test_the_readme_holds_the_table() -> None:
 CONTRACT = """
 KAFKA_BOOTSTRAP_SERVERS KAFKA_SECURITY_PROTOCOL KAFKA_SASL_MECHANISM KAFKA_SASL_USERNAME
 KAFKA_SASL_PASSWORD KAFKA_CA_FILE KAFKA_SESSION_TIMEOUT_SECONDS TOPIC_PREFIX TOPIC_PARTITIONS
-TOPIC_REPLICATION_FACTOR SERVICETITAN_API_URL SERVICETITAN_AUTH_URL SERVICETITAN_CLIENT_ID
+TOPIC_REPLICATION_FACTOR SERVICETITAN_API_URL SERVICETITAN_MODE SERVICETITAN_AUTH_URL SERVICETITAN_CLIENT_ID
 SERVICETITAN_API_KEY SERVICETITAN_APP_KEY SERVICETITAN_TENANT_ID SERVICETITAN_APPLICATION_GUID
 SERVICETITAN_CALLS_PER_SECOND SERVICETITAN_TIMEOUT_SECONDS SERVICETITAN_SETTLE_SECONDS
 SERVICETITAN_JOB_TYPE SERVICETITAN_CAMPAIGN SERVICETITAN_CANCEL_REASON RETRY_DELAYS

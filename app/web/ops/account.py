@@ -9,9 +9,9 @@ from faust.web import Blueprint
 from app.telemetry.log import get_logger
 from app.web.access import Denied, doors
 from app.web.envelope import Problem
-from app.web.ops.session import COOKIE, LASTS, sign_in
+from app.web.ops.session import COOKIE, LASTS, TRIES_LAST, sign_in
 from app.web.ops.templates import STATIC, render
-from app.web.ops.visit import SIGN_IN, OpsView, form_of, go_to, html, require_our_page, who
+from app.web.ops.visit import SIGN_IN, SIGN_INS, OpsView, form_of, go_to, html, require_our_page, who
 from app.web.pages import ApiView
 from app.web.services import services
 
@@ -38,13 +38,18 @@ class SignInView(ApiView):
     async def post(self, request: web.Request) -> web.Response:
         """A key becomes a cookie."""
         require_our_page(request)
-        form, serving = form_of(request), services(request)
+        form, serving, tries = form_of(request), services(request), request.app[SIGN_INS]
+        address = request.remote or ""
+        if tries.too_many(address, serving.clock()):
+            _log.warning("too many sign-ins with an unknown key", remote=address)
+            return _form(form.get("to", ["/ops"])[0], wrong=True, status=429)
         to = form.get("to", ["/ops"])[0]
         keys = doors(serving.settings.api_read_keys, serving.settings.api_act_keys)
         cookie = sign_in(keys, form.get("key", [""])[0].strip(), serving.clock())
         if cookie is None:
-            _log.warning("a sign-in with an unknown key")
-            return _form(to, wrong=True)
+            tries.was_wrong(address, serving.clock())
+            _log.warning("a sign-in with an unknown key", remote=address)
+            return _form(to, wrong=True, status=401)
         answer = go_to(to if _OURS.fullmatch(to) else "/ops")
         answer.set_cookie(
             COOKIE,
@@ -58,16 +63,21 @@ class SignInView(ApiView):
         return answer
 
 
-def _form(to: str, *, wrong: bool) -> web.Response:
-    return html(render("sign_in.html", who=None, to=to, wrong=wrong), 401 if wrong else 200)
+def _form(to: str, *, wrong: bool, status: int = 200) -> web.Response:
+    answer = html(render("sign_in.html", who=None, to=to, wrong=wrong, wait=status == 429), status)
+    if status == 429:
+        answer.headers["Retry-After"] = str(int(TRIES_LAST.total_seconds()))
+    return answer
 
 
 @api.route("/ops/sign-out", name="ops_sign_out")
 class SignOutView(OpsView):
     """POST /ops/sign-out."""
 
-    async def post(self, request: web.Request) -> web.Response:  # noqa: ARG002 - Faust's signature
-        """The cookie goes."""
+    async def post(self, request: web.Request) -> web.Response:
+        """The cookie goes, and is void wherever a copy of it is."""
+        if cookie := request.cookies.get(COOKIE):
+            request.app[SIGN_INS].end(cookie, services(request).clock())
         answer = go_to(SIGN_IN)
         answer.del_cookie(COOKIE, path="/ops")
         return answer

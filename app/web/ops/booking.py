@@ -29,7 +29,7 @@ from app.web.ops import forms, gathering, masks, timeline
 from app.web.ops.failures import Failure, data_of_bytes, data_of_head, failures
 from app.web.ops.failures import turned_away as failed_away
 from app.web.ops.lines import attempt
-from app.web.ops.visit import OpsView, Visit, booking_path, go_to
+from app.web.ops.visit import OpsView, Visit, booking_path, go_to, require_no_other_site
 from app.web.pages import BOOKING_ID
 
 api = Blueprint("ops_booking")
@@ -225,6 +225,7 @@ class RepairView(OpsView):
 
     async def get(self, request: web.Request, bookingId: str) -> web.Response:  # noqa: N803 - as in the address
         """The form, with the data as it is: who repairs has to see it, and that is written down."""
+        require_no_other_site(request)
         visit = self.acting(request)
         found = await whole(visit, bookingId)
         failure = _failure(found, request.query.get("event", ""))

@@ -10,6 +10,8 @@ from aiohttp import web
 from app.web.ops import account, api, api_turned_away, booking, groups, live, logs, overview, plans, search
 from app.web.ops.figures import CALL_SECONDS
 from app.web.ops.redrive import Redrives
+from app.web.ops.session import SignIns
+from app.web.ops.visit import SIGN_INS
 from app.web.services import Services
 
 BLUEPRINTS = tuple(
@@ -22,6 +24,7 @@ def install(app: faust.App, server: web.Application, services: Services) -> None
     for blueprint in BLUEPRINTS:
         blueprint.register(app)
 
+    server[SIGN_INS] = SignIns()
     server[plans.REDRIVES] = Redrives(services)
     streams = server[live.STREAMS] = live.Streams()
     server.on_shutdown.append(streams.close)

@@ -22,7 +22,7 @@ from app.web.envelope import Problem
 from app.web.ops import booking, gathering
 from app.web.ops.plans import plan_context
 from app.web.ops.templates import render
-from app.web.ops.visit import OpsView, Visit, who
+from app.web.ops.visit import OpsView, Visit, require_no_other_site, who
 from app.web.requests import moment
 
 api = Blueprint("ops_live")
@@ -68,6 +68,7 @@ class StreamView(OpsView):
 
     async def get(self, request: web.Request) -> web.StreamResponse:
         """Fragments of one page as they change, until the page goes."""
+        require_no_other_site(request)
         visit, streams = self.visit(request), request.app[STREAMS]
         make = _source(visit, streams)
         if streams.open >= MOST_STREAMS:

@@ -5,6 +5,7 @@ import binascii
 import csv
 import io
 import re
+import unicodedata
 from urllib.parse import quote
 
 from aiohttp import web
@@ -108,8 +109,13 @@ def _row(line: BookingLine) -> list[str]:
         str(record.lane.behind),
         record.changed_at.isoformat(),
     ]
-    # A cell that begins like a formula is text: spreadsheets would work it out.
-    return [f"'{cell}" if cell[:1] in {"=", "+", "-", "@"} else cell for cell in cells]
+    return [_as_text(cell) for cell in cells]
+
+
+def _as_text(cell: str) -> str:
+    """A cell that begins like a formula, also once trimmed, is text: spreadsheets would work it out."""
+    begins = unicodedata.normalize("NFKC", cell[:1] + cell.lstrip()[:1])
+    return f"'{cell}" if set(begins) & set("=+-@\t\r\n") else cell
 
 
 def _cursor(key: FoundKey) -> str:

@@ -1,20 +1,51 @@
 """Signing in to the page: a key becomes a cookie that every worker with the same keys can verify.
 
-Nothing is kept: the cookie holds which key it is of and until when it is good, and a code made with that key.
-Taking the key out of the settings ends its sessions.
+The cookie holds which key it is of and until when it is good, and a code made with that key. Taking the key
+out of the settings ends its sessions. A worker remembers, as long as it runs, which were signed out at it.
 """
 
 import hashlib
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from urllib.parse import urlsplit
 
-from app.web.access import Access, Caller, Denied, Doors
+from app.web.access import Access, Caller, Denied, Doors, host_of_origin
 
 COOKIE = "ops_session"
+MOST_TRIES = 5
+"""Wrong keys from one address within `TRIES_LAST`; after them none is looked at any more."""
+TRIES_LAST = timedelta(minutes=1)
+_MOST_KEPT = 10_000
 LASTS = timedelta(hours=12)
+
+
+@dataclass(slots=True)
+class SignIns:
+    """What a worker remembers of signing in: wrong keys by address, and the cookies that were signed out."""
+
+    wrong: dict[str, list[datetime]] = field(default_factory=dict)
+    over: dict[str, datetime] = field(default_factory=dict)
+
+    def too_many(self, address: str, now: datetime) -> bool:
+        """Whether no key from this address is looked at now."""
+        self.wrong[address] = tried = [at for at in self.wrong.pop(address, []) if now - at < TRIES_LAST]
+        return len(tried) >= MOST_TRIES
+
+    def was_wrong(self, address: str, now: datetime) -> None:
+        """A key from this address was none."""
+        self.wrong.setdefault(address, []).append(now)
+        while len(self.wrong) > _MOST_KEPT:
+            del self.wrong[next(iter(self.wrong))]
+
+    def end(self, cookie: str, now: datetime) -> None:
+        """The cookie is void from now on, until it would have ended anyhow."""
+        self.over = {one: at for one, at in self.over.items() if now - at < LASTS}
+        self.over[cookie] = now
+
+    def is_over(self, cookie: str | None) -> bool:
+        """Whether it was signed out."""
+        return cookie in self.over
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,12 +128,5 @@ def is_from_our_page(headers: Mapping[str, str], host: str) -> bool:
         return site == "same-origin"
     origin = headers.get("Origin")
     if origin is not None:
-        return _host_of(origin) == host
+        return host_of_origin(origin) == host
     return "Authorization" in headers
-
-
-def _host_of(origin: str) -> str | None:
-    try:
-        return urlsplit(origin).netloc
-    except ValueError:
-        return None

@@ -11,10 +11,10 @@ from faust.web import View
 
 from app.telemetry.log import get_logger
 from app.view.view import ViewAway
-from app.web.access import Denied, doors
+from app.web.access import Denied, doors, sent_by_another_site
 from app.web.envelope import Problem
 from app.web.guard import BODY, host_of
-from app.web.ops.session import COOKIE, Visitor, is_from_our_page, visitor
+from app.web.ops.session import COOKIE, SignIns, Visitor, is_from_our_page, visitor
 from app.web.ops.templates import render
 from app.web.ops.words import Times
 from app.web.services import Services, services
@@ -133,14 +133,24 @@ class OpsView(View):
 def who(request: web.Request, serving: Services) -> Visitor | Denied:
     """Who asks."""
     settings = serving.settings
+    cookie = request.cookies.get(COOKIE)
     return visitor(
         doors(settings.api_read_keys, settings.api_act_keys),
-        cookie=request.cookies.get(COOKIE),
+        cookie=None if request.app[SIGN_INS].is_over(cookie) else cookie,
         authorization=request.headers.get("Authorization"),
         remote=request.remote,
         host=host_of(request),
         now=serving.clock(),
     )
+
+
+SIGN_INS: web.AppKey[SignIns] = web.AppKey("sign_ins", SignIns)
+
+
+def require_no_other_site(request: web.Request) -> None:
+    """Raises Problem 403 for a GET that does something and was sent by a page of another site."""
+    if sent_by_another_site(request.headers, request.host):
+        raise Problem(403, "Another site's page asked for this. Open it from here.")
 
 
 def require_our_page(request: web.Request) -> None:

@@ -10,6 +10,7 @@ import jsonschema
 import orjson
 import pytest
 
+from app.batches import Broken
 from app.booking.reasons import Reason
 from app.booking.record import SendDeadLetter, SendTimer, Trouble
 from app.commands.asyncapi import FAILURE_HEADERS, RETRY_HEADERS, document
@@ -91,7 +92,8 @@ def test_an_example_is_valid_by_the_schema_in_the_document(event: Published) -> 
 def test_the_headers_are_those_that_the_codec_writes() -> None:
     trouble = Trouble(reason=Reason.REFUSED, detail="no", attempts=1, http_status=400, at=NOW)
     letter = SendDeadLetter(raw=a_head().raw, trouble=trouble, first_failed=NOW, trace_id="0" * 32)
-    assert {name for name, _ in codec.dead_letter_headers(letter)} == set(FAILURE_HEADERS)
+    broken = Broken("", 1, "")
+    assert {name for name, _ in codec.dead_letter(letter, broken)[2]} == set(FAILURE_HEADERS)
     timer = codec.timer_headers((), SendTimer(turn=1, delay=5, attempt=1, due=NOW))
     scanned = codec.scan_headers(1, "overdue")
     assert {name for name, _ in (*timer, *scanned)} == set(RETRY_HEADERS)
@@ -101,7 +103,7 @@ def test_headers_that_are_always_there_are_the_required_ones() -> None:
     trouble = Trouble(reason=Reason.UNREADABLE, detail="", attempts=0, http_status=None, at=NOW)
     letter = SendDeadLetter(raw=a_head().raw, trouble=trouble, first_failed=NOW)
     required = DOCUMENT["components"]["messages"]["dead-letter"]["headers"]["required"]
-    assert set(required) <= {name for name, _ in codec.dead_letter_headers(letter)}
+    assert set(required) <= {name for name, _ in codec.dead_letter(letter)[2]}
     required = DOCUMENT["components"]["messages"]["timer"]["headers"]["required"]
     assert set(required) <= {name for name, _ in codec.scan_headers(1, "expire")}
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+import subprocess
+from typing import TYPE_CHECKING, Any
 
 import orjson
 import pytest
 
-from tests.release import RELEASED, SCHEMAS
+from tests import release
 from tests.support.compatibility import breaches
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 OLD: dict[str, Any] = {
     "type": "object",
@@ -90,13 +94,57 @@ def test_what_breaks_somebody_is_noticed(path: str, value: object, says: str) ->
     assert breaches(OLD, changed(path, value)) == [says]
 
 
-@pytest.mark.parametrize("name", sorted(path.name for path in RELEASED.glob("*.json")))
-def test_an_event_may_follow_its_release(name: str) -> None:
-    now = SCHEMAS / "events" / name
-    assert now.is_file(), f"{name} was released and is gone"
-    released = orjson.loads((RELEASED / name).read_bytes())
-    assert breaches(released, orjson.loads(now.read_bytes())) == []
+def git(repo: Path, *arguments: str) -> None:
+    who = ("-c", "user.name=a", "-c", "user.email=a@example.com")
+    subprocess.run(["git", "-C", str(repo), *who, *arguments], check=True, capture_output=True)
 
 
-def test_something_was_released() -> None:
-    assert len(list(RELEASED.glob("*.json"))) >= 18
+@pytest.fixture
+def repo(tmp_path: Path) -> Path:
+    """A project with one event, and nothing released."""
+    events = tmp_path / "schemas" / "events"
+    events.mkdir(parents=True)
+    (events / "a.json").write_bytes(orjson.dumps(OLD))
+    git(tmp_path, "init", "-q")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-qm", "first")
+    return tmp_path
+
+
+def test_while_nothing_is_released_there_is_nothing_to_follow(
+    repo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    git(repo, "tag", "not-a-release")
+
+    assert release.main(repo) == 0
+    assert "Nothing is released yet" in capsys.readouterr().out
+
+
+def test_schemas_are_held_against_those_of_the_last_release(
+    repo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    event = repo / "schemas" / "events" / "a.json"
+    git(repo, "tag", "v1.0.0")
+    event.write_bytes(orjson.dumps(changed("properties/note", {"type": "string"})))
+    git(repo, "commit", "-qam", "second")
+    assert release.main(repo) == 0
+    git(repo, "tag", "v1.1.0")
+    # By the first release a note was never there.
+    event.write_bytes(orjson.dumps(OLD))
+
+    assert release.main(repo) == 1
+    assert capsys.readouterr().out.splitlines() == [
+        "The schemas may follow those of v1.0.0.",
+        "schemas/events/a.json: $.note: is gone",
+    ]
+
+
+def test_a_released_event_that_is_gone_is_noticed(repo: Path) -> None:
+    git(repo, "tag", "v1.0.0")
+    (repo / "schemas" / "events" / "a.json").unlink()
+
+    assert release.broken(repo, "v1.0.0") == ["schemas/events/a.json: was released in v1.0.0, and is gone"]
+
+
+def test_the_schemas_of_now_may_follow_the_last_release() -> None:
+    assert release.main() == 0

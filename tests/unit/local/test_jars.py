@@ -94,6 +94,14 @@ def test_another_file_under_the_same_name_is_refused(maven: TinyMaven, tmp_path:
     assert folders(tmp_path) == []
 
 
+@pytest.mark.parametrize("name", [JAR, "another.jar"])
+def test_a_cache_that_was_meddled_with_is_not_used(maven: TinyMaven, tmp_path: Path, name: str) -> None:
+    (fetch(maven, tmp_path) / name).write_bytes(b"something else")
+    folder = fetch(maven, tmp_path)
+    assert names(folder) == ALL
+    assert (folder / JAR).read_bytes() == maven.files[JAR]
+
+
 def test_what_is_not_there_is_said_in_one_line(maven: TinyMaven, tmp_path: Path) -> None:
     maven.missing.add(JAR)
     with pytest.raises(KafkaUnavailableError, match=r"^.*404.*KAFKA_BOOTSTRAP_SERVERS.*$"):

@@ -206,3 +206,14 @@ def test_the_position_is_always_behind_the_done_prefix(gaps: list[int], order: R
         prefix = list(takewhile(done.__contains__, offsets))
         assert book.position == (prefix[-1] + 1 if prefix else 0)
         assert book.unfinished == len(offsets) - len(done)
+
+
+def test_a_partition_is_crowded_by_the_bytes_that_are_not_done() -> None:
+    ledger = Ledger(0, room=Room(size=100))
+    for offset in range(3):
+        ledger.fetched(offset, 40)
+    assert ledger.crowded
+    ledger.done(1)
+    assert ledger.crowded
+    ledger.done(0)
+    assert not ledger.crowded

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.system import ProgramMissing, install, packages_for
+from tests.support.system import VARIABLE, ProgramMissing, install, packages_for
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,3 +44,33 @@ def test_where_nothing_can_be_installed_it_says_what_is_missing(
 
     with pytest.raises(ProgramMissing, match="these tests need: chromium"):
         install(["chromium"])
+
+
+@pytest.fixture
+def apt(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """What the only apt-get there is was asked, one line for each call; root asks."""
+    asked = tmp_path / "asked"
+    program = tmp_path / "apt-get"
+    program.write_text(f'#!/bin/sh\necho "$@" >> {asked}\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    return asked
+
+
+def test_what_is_installed_is_said_before(apt: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    install(["chromium", "prometheus"])
+
+    assert "apt-get installs: chromium prometheus" in capfd.readouterr().err
+    assert apt.read_text().splitlines()[-1].endswith("chromium prometheus")
+
+
+@pytest.mark.parametrize(
+    ("value", "says"), [("no", "chromium.*TESTS_MAY_INSTALL is no"), ("nein", "yes .the default. or no")]
+)
+def test_one_setting_refuses_it(monkeypatch: pytest.MonkeyPatch, apt: Path, value: str, says: str) -> None:
+    monkeypatch.setenv(VARIABLE, value)
+
+    with pytest.raises(ProgramMissing, match=says):
+        install(["chromium"])
+    assert not apt.exists()

@@ -177,3 +177,19 @@ def test_a_pipe_gets_no_colours() -> None:
     configure(log_format="console", level="INFO", stream=out, environ={})
     get_logger("app").info("made")
     assert "\x1b[" not in out.getvalue()
+
+
+def test_a_terminal_is_told_nothing_by_what_is_logged() -> None:
+    out = io.StringIO()
+    configure(log_format="console", level="INFO", stream=out, environ={})
+    strange = "b-1\x1b]0;owned\x07\x1b[2J\x9b31m\r\nfaked=1\u202e"
+    get_logger("app.x").info(f"moved {strange}", booking=strange, many=[strange], **{strange: 1})
+    try:
+        int(strange)
+    except ValueError:
+        get_logger("app.x").exception("failed")
+    text = out.getvalue()
+    assert all(one.isprintable() or one == "\n" for one in text)
+    assert "Traceback" in text
+    assert r"b-1\x1b]0;owned\x07" in text
+    assert "\nfaked" not in text.partition("Traceback")[0]

@@ -60,6 +60,14 @@ def sequences(database: sqlite3.Connection) -> dict[str, int]:
     return {one[0]: one[1] for one in rows}
 
 
+def test_the_newest_rows_time_is_kafkas_whatever_comes_after_it(database: sqlite3.Connection) -> None:
+    assert queries.newest_row(database) is None
+    later = replace(row(a_record("b-1")), timestamp=schema.milliseconds(NOW) + 5_000)
+    put(database, later)
+    put(database, replace(row(a_record("b-2"), 1), timestamp=schema.milliseconds(NOW)))
+    assert queries.newest_row(database) == NOW + timedelta(seconds=5)
+
+
 def test_a_booking_is_found_by_its_id_and_by_its_job(database: sqlite3.Connection) -> None:
     record = with_job("b-1", 1001)
     done = put(database, row(record, partition=3))

@@ -207,3 +207,31 @@ async def test_the_keys_are_shown_by_no_repr(tmp_path: Path) -> None:
     async with serving(tmp_path, API_ACT_KEYS="bo:act-key-of-bo-000") as served:
         keys = doors(served.settings.api_read_keys, served.settings.api_act_keys)
         assert "act-key-of-bo-000" not in repr(keys) + repr(served.settings)
+
+
+@pytest.mark.parametrize(
+    ("headers", "let_in"),
+    [
+        ({"Sec-Fetch-Site": "cross-site"}, False),
+        ({"Sec-Fetch-Site": "same-site"}, False),
+        ({"Origin": "https://evil.example"}, False),
+        ({"Origin": "null"}, False),
+        ({"Sec-Fetch-Site": "none"}, True),
+        ({"Sec-Fetch-Site": "same-origin", "Origin": "http://anything"}, True),
+        ({}, True),
+    ],
+)
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda one: one.name)
+async def test_a_page_of_another_site_asks_for_nothing_but_what_is_open(
+    served: Served, operation: Operation, headers: dict[str, str], let_in: bool
+) -> None:
+    """Without keys any page in a browser on this machine could have a token asked for."""
+    served.view.put(with_job("b-1", 1001))
+    found = await status(served, operation, headers)
+    assert (found == 403) is not (let_in or operation.access is Access.OPEN)
+
+
+async def test_who_is_denied_is_logged_with_the_address(keyed: Served) -> None:
+    with capture_logs() as lines:
+        await keyed.ask("GET", "/jobs/1", headers={"Authorization": "Bearer guess"})
+    assert lines[0]["remote"] == "127.0.0.1"

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import csv
 import hashlib
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from structlog.testing import capture_logs
 
 import app.web
 from app.booking.reasons import EXPLANATIONS, Reason
 from app.view.plans import Step
+from app.web.ops.session import COOKIE, MOST_TRIES, TRIES_LAST
 from tests.support.rows import NOW, Read, held, with_job
 from tests.unit.web.ops.asking import OURS, action, get, post, told_to_the_view
 
@@ -332,3 +336,53 @@ async def test_every_reason_is_explained_on_the_page(served: Served) -> None:
         answer, page = await get(served, f"/ops/reasons/{reason.value}")
         assert answer.status == 200
         assert explained.owner.value in page
+
+
+@pytest.mark.parametrize(
+    "begins", ["=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20", " ="]
+)
+async def test_no_cell_of_a_table_is_worked_out(served: Served, begins: str) -> None:
+    booking_id = f"{begins}1+1"
+    served.view.put(held(booking_id))
+    answer, text = await get(served, "/ops/bookings.csv")
+    assert answer.status == 200
+    _, row = csv.reader(io.StringIO(text, newline=""))
+    assert row[0] == f"'{booking_id}"
+
+
+async def test_guesses_are_slowed_and_logged_with_their_address(keyed: Served) -> None:
+    with capture_logs() as lines:
+        for _ in range(MOST_TRIES):
+            assert (await post(keyed, "/ops/sign-in", {"key": "guess"}))[0].status == 401
+        answer, text = await post(keyed, "/ops/sign-in", {"key": "read-key-of-ann-0"})
+    assert (answer.status, answer.headers["Retry-After"], "Set-Cookie" in answer.headers) == (
+        429,
+        "60",
+        False,
+    )
+    assert "Try again in a minute" in text
+    guesses = [line for line in lines if "unknown key" in line["event"]]
+    assert {line["remote"] for line in guesses} == {"127.0.0.1"}
+    assert len(guesses) == MOST_TRIES + 1
+    keyed.now += TRIES_LAST
+    assert (await post(keyed, "/ops/sign-in", {"key": "read-key-of-ann-0"}))[0].status == 303
+
+
+async def test_a_cookie_that_was_signed_out_opens_nothing(keyed: Served) -> None:
+    answer, _ = await post(keyed, "/ops/sign-in", {"key": "act-key-of-bo-000"})
+    cookie = {"Cookie": f"{COOKIE}={answer.cookies[COOKIE].value}"}
+    keyed.session.cookie_jar.clear()
+    assert (await get(keyed, "/ops", **cookie))[0].status == 200
+    await post(keyed, "/ops/sign-out", {}, {**OURS, **cookie})
+    answer, _ = await get(keyed, "/ops", **cookie)
+    assert (answer.status, answer.headers["Location"]) == (303, "/ops/sign-in?to=/ops")
+
+
+@pytest.mark.parametrize("path", ["/ops/bookings/b-1/repair", "/ops/stream?of=overview"])
+async def test_another_site_has_nothing_done_by_a_get(served: Served, path: str) -> None:
+    served.view.put(held("b-1"))
+    for site in ("cross-site", "same-site"):
+        assert (await get(served, path, **{"Sec-Fetch-Site": site}))[0].status == 403
+    assert served.sent == []
+    # A link to a page is followed from anywhere.
+    assert (await get(served, "/ops/bookings/b-1", **{"Sec-Fetch-Site": "cross-site"}))[0].status == 200
