@@ -5,6 +5,7 @@ import hashlib
 
 from app.booking.asks import CustomerOrder
 from app.booking.events import Booking, phone_key
+from app.booking.record import Record
 
 
 def customer_order(booking: Booking) -> CustomerOrder:
@@ -18,6 +19,12 @@ def customer_order(booking: Booking) -> CustomerOrder:
         state=booking.state,
         zip=booking.zip,
     )
+
+
+def customers_of(record: Record) -> tuple[CustomerOrder, ...]:
+    """Whom a booking has asked for: with the data it has, had at first, and was last ordered with."""
+    said = (record.booking, record.original, record.replaced)
+    return tuple(customer_order(booking) for booking in said if booking is not None)
 
 
 def customer_digest(booking: Booking) -> str:

@@ -140,6 +140,18 @@ def events() -> Iterator[Published]:
         data=TypeAdapter(CustomerRequest),
         example=orjson.loads(codec.encode_customer_request(_request(), now=_NOW)),
     )
+    yield Published(
+        type=codec.FORGOTTEN,
+        topic="customer-requests",
+        key="the phone in E.164, else its digits",
+        data=TypeAdapter(codec.CustomerForgotten),
+        example=orjson.loads(
+            codec.encode_forgotten(
+                codec.CustomerForgotten(booking_id=_BOOKING_ID, phone="+16025550123", digest="x" * 16),
+                now=_NOW,
+            )
+        ),
+    )
     for kind in get_args(get_type_hints(Announce)["type"]):
         yield Published(
             type=kind,

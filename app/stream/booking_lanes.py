@@ -1,6 +1,6 @@
 """The lanes of bookings: gives each input to `protocol.handle` and carries out the effects it yields."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 from app.batches import Broken
 from app.booking.asks import Ask, CreateJob, FindJob
 from app.booking.customer_lane import CustomerRequest
-from app.booking.customers import customer_order
+from app.booking.customers import customer_order, customers_of, order_digest
 from app.booking.events import BookingEvent, RawEvent, Unusable, read
 from app.booking.inputs import (
     Answered,
@@ -77,7 +77,10 @@ class Tables:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaneParts:
-    """What lanes are made of. `me` names this assignment of this process; `now` gives the wall clock."""
+    """What lanes are made of. `me` names this assignment of this process; `now` gives the wall clock.
+
+    `is_used` says whether another booking is of the customer that a leaving one was of.
+    """
 
     app: StreamApp
     topics: Topics
@@ -87,6 +90,7 @@ class LaneParts:
     policy: Policy
     narrator: Narrator
     me: Callable[[], str]
+    is_used: Callable[[codec.CustomerForgotten], Awaitable[bool]]
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
 
@@ -389,9 +393,25 @@ class _Lane:
         if slots:
             await self._tables.behind.put_many(self._partition, slots)
         await self._parts.app.publish(self._parts.topics.jobs.name, self._key, None)
+        await self._parts.app.publish_all(self._forgotten(record))
         await self._tables.intents.delete(self._partition, b"b/" + self._key)
         await self._tables.bookings.delete(self._partition, self._key)
         self._parts.narrator.left(record)
+
+    def _forgotten(self, record: Record) -> list[Outgoing]:
+        now, topic = self._parts.now(), self._parts.topics.customer_requests.name
+        gone = {
+            order_digest(order): codec.CustomerForgotten(
+                booking_id=self._booking_id, phone=order.phone, digest=order_digest(order)
+            )
+            for order in customers_of(record)
+        }
+        return [
+            Outgoing(
+                topic, one.phone.encode(), codec.encode_forgotten(one, now=now), codec.CLOUD_EVENT_HEADERS
+            )
+            for one in gone.values()
+        ]
 
     def _slot(self, slot: str) -> bytes:
         return f"{self._booking_id}/{slot}".encode()

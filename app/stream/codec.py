@@ -11,6 +11,7 @@ from uuid import NAMESPACE_URL, uuid5
 import orjson
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.alias_generators import to_camel
 
 from app.batches import Broken
 from app.booking.customer_lane import CustomerRequest, Known, decode_request, encode_request
@@ -552,6 +553,8 @@ def _unhappy_data(answer: Busy | Failed | Unsure | Refused) -> Mapping[str, obje
     return said
 
 
+FORGOTTEN = "customer.forgotten"
+
 # Customer requests ----------------------------------------------------------------------------------------
 
 
@@ -568,8 +571,29 @@ def encode_customer_request(request: CustomerRequest, *, now: datetime) -> bytes
     )
 
 
-def read_customer_request(message: Message) -> CustomerRequest | Unusable:
-    """The request in a record of `customer-requests`; its key must be its phone."""
+class CustomerForgotten(_Data):
+    """A booking leaves: the answer for its customer may leave as well."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True)
+
+    booking_id: str = Field(min_length=1, max_length=100)
+    phone: str
+    digest: str
+
+
+def encode_forgotten(forgotten: CustomerForgotten, *, now: datetime) -> bytes:
+    """What is told to a phone's lane when a booking that used the digest leaves."""
+    return cloud_event(
+        event_id=str(uuid5(NAMESPACE_URL, f"{forgotten.booking_id}/{forgotten.digest}/forgotten")),
+        event_type=FORGOTTEN,
+        subject=forgotten.booking_id,
+        time=now,
+        data=forgotten.model_dump(by_alias=True),
+    )
+
+
+def read_customer_request(message: Message) -> CustomerRequest | CustomerForgotten | Unusable:
+    """What a record of `customer-requests` asks for; its key must be its phone."""
     raw = raw_event(message)
     if (size := size_of(raw)) > LARGEST_EVENT:
         return too_large(raw, size)
@@ -579,6 +603,11 @@ def read_customer_request(message: Message) -> CustomerRequest | Unusable:
     if isinstance(opened, str):
         return _unusable(message, opened)
     try:
+        if opened[0].type == FORGOTTEN:
+            forgotten = CustomerForgotten.model_validate(opened[1])
+            if message.key != forgotten.phone.encode():
+                return Unusable(reason=Reason.WRONG_KEY, detail="the key is not the phone", raw=raw)
+            return forgotten
         request = decode_request(opened[1])
     except ValidationError as wrong:
         return Unusable(reason=Reason.INVALID, detail=_fields(wrong), raw=raw)

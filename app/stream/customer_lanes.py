@@ -46,6 +46,9 @@ class CustomerLanes:
             await self._parts.app.publish_all([dead_letter(self._parts.topics, letter)])
             self._parts.narrator.turned_away(letter)
             return
+        if isinstance(request, codec.CustomerForgotten):
+            await self._forget(request, message.partition)
+            return
         answer = await _PhoneLane(self._parts, request, message.partition).run()
         self._parts.narrator.customer(request, answer)
         key = request.booking_id.encode()
@@ -61,6 +64,18 @@ class CustomerLanes:
                 )
             ]
         )
+
+    async def _forget(self, gone: codec.CustomerForgotten, partition: int) -> None:
+        """The answer leaves with the last booking that used it; too early costs a search and no more."""
+        if await self._parts.is_used(gone):
+            return
+        tables, phone = self._parts.tables, gone.phone.encode()
+        intent = codec.decode_intent(tables.intents.get(partition, b"c/" + phone))
+        if intent is not None and intent.what == gone.digest:
+            await tables.intents.delete(partition, b"c/" + phone)
+        row = phone + b"/" + gone.digest.encode()
+        if tables.customers.get(partition, row) is not None:
+            await tables.customers.delete(partition, row)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import faust
+from aiokafka.cluster import ClusterMetadata
 from faust.types import TP
 
 from app.stream import faults
@@ -26,7 +27,7 @@ from app.stream.ownership import Membership, Ownership
 from app.stream.recovery import SafeTableManager
 from app.stream.sender import Headers, Outgoing, Sender, Written
 from app.stream.tables import ChangelogTable, OwnedTable, Rank
-from app.stream.transport import LedgerTransport
+from app.stream.transport import AcknowledgedProducer, LedgerTransport
 
 if TYPE_CHECKING:
     from faust.assignor.partition_assignor import PartitionAssignor
@@ -373,6 +374,16 @@ class StreamApp(faust.App):
         places = [tp for tp in self._ledgers if tp.topic in topics]
         found = await self.consumer.highwaters(*places) if places else {}
         return {(tp.topic, tp.partition): end for tp, end in found.items()}
+
+    async def partitions(self, topics: Collection[str]) -> dict[str, int]:
+        """How many partitions these topics have now, of those that the broker tells of. Raises KafkaError."""
+        # On the producer's connection: one of its own would be left open by a stop in the middle.
+        client = cast("AcknowledgedProducer", self.producer).client
+        cluster = ClusterMetadata()
+        if not await client._metadata_update(cluster, list(topics)):  # noqa: SLF001 - aiokafka shows it nowhere else
+            return {}
+        found = {name: cluster.partitions_for_topic(name) for name in topics}
+        return {name: len(partitions) for name, partitions in found.items() if partitions}
 
     def reached(self, topics: Collection[str]) -> dict[Place, int]:
         """The first offset that is not done, of the partitions of these sources that are read here."""

@@ -62,11 +62,13 @@ async def ensure(topics: Topics, arguments: dict[str, Any], *, create: bool = Tr
     return Found(topics, created, cluster)
 
 
-async def with_other_partitions(topics: Topics, arguments: dict[str, Any]) -> TopicsWrong | None:
-    """What to do about topics whose number of partitions is not theirs any more, None when there are none."""
-    async with _admin(arguments) as admin:
-        described = await _partitions(admin, list(topics))
-    found = {name: partitions for name, partitions in described.items() if partitions}
+def with_other_partitions(
+    topics: Topics, found: Mapping[str, int], arguments: Mapping[str, Any]
+) -> TopicsWrong | None:
+    """What to do about topics whose number of partitions is not theirs any more, None when there are none.
+
+    `found` has the numbers of those that were found.
+    """
     lines = [
         line
         for topic in topics

@@ -19,6 +19,11 @@ class AcknowledgedProducer(driver.Producer):
     compaction would keep it.
     """
 
+    @property
+    def client(self) -> Any:  # noqa: ANN401 - aiokafka has no types
+        """Its connections."""
+        return self._ensure_producer().client
+
     def _settings_extra(self) -> Mapping[str, Any]:
         return {"acks": "all", "enable_idempotence": True}
 

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator
 from datetime import datetime
 from typing import Any
 
+from app.booking.customers import customers_of, order_digest
 from app.booking.identity import Progress, look_up
 from app.booking.reasons import Reason
 from app.booking.record import Phase, State, decode, decode_head, queued
@@ -136,6 +137,14 @@ def over(
         (milliseconds(before), *partitions, limit),
     )
     return [Owned(booking_id=row[0], partition=row[1]) for row in rows]
+
+
+def uses_customer(reader: sqlite3.Connection, phone: str, digest: str, but: str) -> bool:
+    """Whether a booking other than this one is of that phone's customer with that digest."""
+    rows = reader.execute(
+        "SELECT row FROM bookings WHERE phone = ? AND booking_id != ?", (phone_digits(phone), but)
+    )
+    return any(order_digest(order) == digest for (row,) in rows for order in customers_of(decode(row)))
 
 
 def newest_row(reader: sqlite3.Connection) -> datetime | None:

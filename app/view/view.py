@@ -187,6 +187,10 @@ class View:
         """Bookings of these partitions that ended or were closed before that time."""
         return await self.ask(queries.over, before, partitions, limit)
 
+    async def uses_customer(self, phone: str, digest: str, but: str) -> bool:
+        """Whether a booking other than `but` is of that phone's customer with that digest."""
+        return await self.ask(queries.uses_customer, phone, digest, but)
+
     async def newest_row(self) -> datetime | None:
         """When the newest row was written, by Kafka's clock; None before one was read."""
         return await self.ask(queries.newest_row)

@@ -31,7 +31,7 @@ from app.stream.topology import Topics
 from app.telemetry.log import get_logger
 from app.telemetry.tracing import CallSpans
 from app.view.config import ViewConfig, ViewTopics
-from app.view.view import View
+from app.view.view import View, ViewAway
 from app.web.ops.figures import Figures
 from app.worker.beside import HEALTH_SECONDS, SCAN_SECONDS, TOPICS_SECONDS, Beside, Rounds
 from app.worker.metrics import WorkerMetrics
@@ -214,7 +214,8 @@ class Runtime:
     async def _check_topics(self) -> None:
         """Stop when a topic's number of partitions was changed: bookings would part from their rows."""
         with suppress(KafkaError, OSError):
-            wrong = await with_other_partitions(self._topics, connection(self._settings))
+            found = await self._app.partitions([topic.name for topic in self._topics])
+            wrong = with_other_partitions(self._topics, found, connection(self._settings))
             if wrong is not None:
                 self._app.give_up_for(wrong)
 
@@ -264,6 +265,7 @@ class Runtime:
             ),
             narrator=self.metrics.narrator,
             me=self._me,
+            is_used=self._is_used,
         )
         self._lanes = BookingLanes(parts)
         self._customers = CustomerLanes(parts)
@@ -271,6 +273,13 @@ class Runtime:
         self.upstream = upstream
         self.metrics.upstream = upstream
         return upstream
+
+    async def _is_used(self, gone: codec.CustomerForgotten) -> bool:
+        try:
+            return await self.view.uses_customer(gone.phone, gone.digest, gone.booking_id)
+        except ViewAway:
+            # What leaves too early is searched again.
+            return False
 
     def _me(self) -> str:
         return f"{self._process}/{self._app.epoch}"

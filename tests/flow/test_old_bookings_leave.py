@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from app.booking.customers import customers_of, order_digest
 from app.booking.record import encode
 from tests.support.flow import booking, flow_on, simulated
 from tests.support.worker_process import worker_here
@@ -13,6 +14,7 @@ from tests.support.worker_process import worker_here
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from app.booking.record import Record
     from tests.support.flow import Flow
 
 
@@ -41,6 +43,13 @@ def left(flow: Flow, topic: str, key: str) -> bool:
     return bool(records) and records[-1].value is None
 
 
+def customer(row: Record | None) -> tuple[str, str]:
+    """The phone and the digest of a booking's customer."""
+    assert row is not None
+    (order,) = customers_of(row)
+    return order.phone, order_digest(order)
+
+
 async def test_a_booking_that_ended_long_ago_leaves_by_tombstones_and_its_id_is_free_again(
     kafka: str, unique_prefix: str, tmp_path: Path
 ) -> None:
@@ -57,16 +66,20 @@ async def test_a_booking_that_ended_long_ago_leaves_by_tombstones_and_its_id_is_
         assert row is not None
         (failed,) = row.failed
         topics = flow.topics
+        (phone, digest) = customer(row)
+        (_, other) = customer(flow.row("young"))
         gone = {
             topics.jobs.name: "old",
             topics.changelog("bookings").name: "old",
             topics.changelog("intents").name: "b/old",
             topics.changelog("behind").name: f"old/{failed.slot}",
+            topics.changelog("customers").name: f"{phone}/{digest}",
         }
         async with worker_here(flow.settings):
             # The scan looks every 15 s.
             await flow.until(lambda: all(left(flow, topic, key) for topic, key in gone.items()))
-            assert not any(left(flow, topic, key.replace("old", "young")) for topic, key in gone.items())
+            kept = {topic: key.replace("old", "young").replace(digest, other) for topic, key in gone.items()}
+            assert not any(left(flow, topic, key) for topic, key in kept.items())
 
             await flow.send("created", "old", booking(lastName="Old"))
             await flow.until(lambda: len(flow.jobs("old")) == 2)

@@ -38,10 +38,11 @@ from app.booking.customer_lane import (
     resolve,
     row_of,
 )
-from app.booking.customers import customer_digest, customer_order, order_digest
+from app.booking.customers import customer_digest, customer_order, customers_of, order_digest
 from app.booking.inputs import Intent
 from app.booking.outcomes import Busy, Failed, Refused, Unsure
 from app.booking.reasons import Reason
+from app.booking.record import Record
 from tests.support.bookings import NOW, accepted, booking, later
 
 ORDER = customer_order(booking())
@@ -307,3 +308,11 @@ def test_requests_and_rows_come_back_as_they_were_stored() -> None:
 
     assert decode_request(encode_request(REQUEST)) == REQUEST
     assert decode_row(encode_row(row)) == row
+
+
+def test_all_that_a_booking_was_is_whom_it_has_asked_for() -> None:
+    first, then = booking(), booking(lastName="Byron")
+    record = Record(booking_id="b-1", booking=then, original=first, changed_at=NOW)
+
+    assert customers_of(record) == (customer_order(then), customer_order(first))
+    assert customers_of(replace(record, booking=None)) == (customer_order(first),)

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from app.booking.customers import customer_order, order_digest
 from app.booking.identity import NOTHING_SEEN, Progress, mark
 from app.booking.reasons import Reason
 from app.booking.record import Lane, Phase, State, Waits, encode, encode_head
@@ -66,6 +67,24 @@ def test_the_newest_rows_time_is_kafkas_whatever_comes_after_it(database: sqlite
     put(database, later)
     put(database, replace(row(a_record("b-2"), 1), timestamp=schema.milliseconds(NOW)))
     assert queries.newest_row(database) == NOW + timedelta(seconds=5)
+
+
+def test_a_customer_is_used_as_long_as_another_booking_has_asked_for_it(
+    database: sqlite3.Connection,
+) -> None:
+    ada, other = a_booking(), a_booking(lastName="Byron")
+    order = customer_order(ada)
+
+    def used(but: str) -> bool:
+        return queries.uses_customer(database, order.phone, order_digest(order), but)
+
+    put(database, row(a_record("b-1", booking=ada)), row(a_record("b-2", booking=other), 1))
+    assert not used("b-1")
+    assert used("b-2")
+    put(database, row(a_record("b-3", booking=other, original=ada), 2))
+    assert used("b-1")
+    put(database, gone("b-3", 3))
+    assert not used("b-1")
 
 
 def test_a_booking_is_found_by_its_id_and_by_its_job(database: sqlite3.Connection) -> None:
