@@ -173,24 +173,6 @@ class Flow:
         await self.send_raw(booking_id.encode(), value, topic=self.topics.signals.name)
         return signal_id
 
-    @asynccontextmanager
-    async def others(self, every: float = 0.3) -> AsyncIterator[None]:
-        """Other bookings come all the while: with a single one that fails, ServiceTitan itself seems out."""
-
-        async def come() -> None:
-            number = 0
-            while True:
-                number += 1
-                await self.send("created", f"other-{number}", booking(lastName=f"Other{number}"))
-                await asyncio.sleep(every)
-
-        coming = asyncio.create_task(come())
-        try:
-            yield
-        finally:
-            coming.cancel()
-            await asyncio.gather(coming, return_exceptions=True)
-
     # What is seen ------------------------------------------------------------------------------------------
 
     async def until(self, condition: Callable[[], object], seconds: float = PATIENCE_SECONDS) -> None:
