@@ -1,12 +1,17 @@
 """Everything that can go wrong on the way, against the simulator's faults."""
 
+from dataclasses import replace
+from typing import Never
+
 import pytest
 
 from app.booking.asks import Cancel, Complete, CreateJob, FindJob, Reschedule
 from app.booking.outcomes import Accepted, Failed, Refused, Unsure
 from app.booking.reasons import Reason
-from app.servicetitan.caller import CallMade
+from app.servicetitan.caller import CallMade, Errand
 from app.servicetitan.desk import Asker
+from app.servicetitan.endpoints import READ_JOB, RESCHEDULE_APPOINTMENT
+from app.servicetitan.pace import Priority
 from app.servicetitan.upstream import Upstream
 from app.simulator.faults import FaultKind, FaultRequest
 from app.simulator.server import RunningSimulator
@@ -143,3 +148,17 @@ async def test_every_call_is_told_with_its_trace(upstream: Upstream, calls: list
     assert (call.lane, call.traceparent, call.kind, call.http_status) == ("b1", trace, "Accepted", 200)
     assert call.seconds > 0
     assert upstream.last_call == call
+
+
+async def test_what_nobody_thought_of_in_an_answer_is_an_outcome_too(upstream: Upstream) -> None:
+    def read(_: bytes) -> Never:
+        raise RecursionError
+
+    job = await create_job(upstream)
+    errand = Errand(priority=Priority.LOW, since=0.0)
+    call = upstream._caller.call
+    assert isinstance(await call(replace(READ_JOB, read=read), errand, row=job.job_id), Failed)
+    moved = {"start": "2026-12-02T16:00:00Z", "end": "2026-12-02T18:00:00Z"}
+    move = replace(RESCHEDULE_APPOINTMENT, read=read)
+    assert isinstance(await call(move, errand, row=job.appointment_id, body=moved), Unsure)
+    assert (await upstream.check_health()).well
