@@ -1,5 +1,6 @@
 """What lives as long as a worker: its ServiceTitan client, its lanes, and the tasks beside them."""
 
+import traceback
 import uuid
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -139,7 +140,16 @@ class Runtime:
             detail = f"what is to be kept of it is too large: {wrong}"
             await self._turn_away(message, Reason.TOO_LARGE, detail)
         except _FAULTS_OF_INPUT as wrong:
-            _log.exception("a message could not be worked", topic=message.topic, offset=message.offset)
+            # Not its text, which may hold what the message says.
+            where = [f"{at.name}:{at.lineno}" for at in traceback.extract_tb(wrong.__traceback__)]
+            _log.error(
+                "a message could not be worked",
+                topic=message.topic,
+                partition=message.partition,
+                offset=message.offset,
+                error=type(wrong).__name__,
+                where=where,
+            )
             detail = f"it could not be worked ({type(wrong).__name__}); the log of its worker says more"
             await self._turn_away(message, Reason.UNREADABLE, detail)
 
