@@ -67,19 +67,6 @@ def test_a_plain_form_without_a_time_is_of_when_it_came() -> None:
     assert (report.job_id, report.at, report.timeless) == (1, RECEIVED, True)
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        {"jobId": 1, "status": "completed", "occurredAt": "2099-01-01T00:00:00Z"},
-        V1 | {"modifiedOn": "2099-01-01T00:00:00"},
-    ],
-)
-def test_a_time_that_is_still_to_come_is_when_it_came(body: dict[str, Any]) -> None:
-    report = said(body)
-    assert isinstance(report, JobReport)
-    assert report.at == RECEIVED
-
-
 def test_the_v1_form_is_the_job_itself_in_utc_without_saying_so() -> None:
     report = said(V1)
     assert isinstance(report, JobReport)
