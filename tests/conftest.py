@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import uuid
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 
     from xdist.workermanage import WorkerController
 
-PROCESSES_PER_CORE = 2
-"""Most tests wait, for Kafka or for a time to pass."""
+PROCESSES_PER_CORE, SLOW_PROCESSES_PER_CORE = 3, 1.5
+"""Most tests wait, for Kafka or for a time to pass; each slow one is several busy processes by itself."""
 
 SLOW = Path(__file__).with_name("slow")
 """Kill trials, demos, the README by hand, the image and long walks: `uv run pytest tests/slow`."""
@@ -46,15 +47,20 @@ def unique_prefix() -> str:
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """What is slow is run where it is named."""
-    named = any(Path(argument.partition("::")[0]).resolve().is_relative_to(SLOW) for argument in config.args)
-    return True if collection_path == SLOW and not named else None
+    return True if collection_path == SLOW and not slow_is_named(config) else None
+
+
+def slow_is_named(config: pytest.Config) -> bool:
+    """Whether an argument is the folder of the slow tests, or in it."""
+    return any(Path(argument.partition("::")[0]).resolve().is_relative_to(SLOW) for argument in config.args)
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Folders are shared out. Files and single tests run in this process, and whatever coverage measures."""
     if any(".py" in argument for argument in config.args) or "coverage" in sys.modules:
         return 0
-    return PROCESSES_PER_CORE * len(os.sched_getaffinity(0))
+    per_core = SLOW_PROCESSES_PER_CORE if slow_is_named(config) else PROCESSES_PER_CORE
+    return math.ceil(per_core * len(os.sched_getaffinity(0)))
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import signal
 from typing import TYPE_CHECKING, TypeAlias
 
 from tests.kill import faults, harm, lines, poison
@@ -38,6 +39,26 @@ async def kills(broker: LocalKafka, folder: Path, options: Options) -> Report:
         running.upstream.clear()
         for name in options.names:
             await running.fleet.start(name)
+        await telling
+        return await report(running)
+
+
+POINTS = ("before-put:bookings:20", "after-put:bookings:20", "before-commit:2", "after-commit:2", "assigned")
+
+
+async def points(broker: LocalKafka, folder: Path, options: Options) -> Report:
+    """The only worker dies at each named point of delivery; what it left is its next life's."""
+    async with trial(broker, folder, seed=options.seed, settings={"STORE": options.store}) as running:
+        stories = stories_for(running.random, int(25 * options.rate))
+        telling = asyncio.create_task(running.produce(stories, options.rate))
+        for point in POINTS:
+            await running.fleet.start("w0", kill_at=point)
+            running.faults += await running.fleet.wait("w0", 60.0) == -signal.SIGKILL
+            await running.look()
+        life = await running.fleet.start("w0", kill_at="revoked")
+        await life.owns()
+        running.faults += await running.fleet.terminate("w0") == -signal.SIGKILL
+        await running.fleet.start("w0")
         await telling
         return await report(running)
 
@@ -141,6 +162,7 @@ async def mixed(broker: LocalKafka, folder: Path, options: Options) -> Report:
 
 SCENARIOS: dict[str, Scenario] = {
     "kills": kills,
+    "points": points,
     "membership": membership,
     "broker": broker,
     "committed": lines.committed,

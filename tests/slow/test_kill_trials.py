@@ -8,7 +8,7 @@ import pytest
 
 from tests.kill.proxy import TrialKafka
 from tests.kill.report import Options
-from tests.kill.scenarios import SCENARIOS
+from tests.kill.scenarios import POINTS, SCENARIOS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,6 +30,14 @@ async def test_after_sigterm_nothing_that_was_done_is_delivered_again(tmp_path: 
         report = await SCENARIOS["terms"](broker, tmp_path, Options(seed=12, kills=3, rate=15.0))
     assert report.clean, str(report)
     assert (report.faults, report.books.redelivered) == (3, 0), str(report)
+
+
+@pytest.mark.timeout(600)
+async def test_a_worker_killed_at_each_point_of_delivery_loses_nothing(tmp_path: Path) -> None:
+    with TrialKafka() as broker:
+        report = await SCENARIOS["points"](broker, tmp_path, Options(seed=23, rate=15.0))
+    assert report.clean, str(report)
+    assert report.faults == len(POINTS) + 1, str(report)
 
 
 @pytest.mark.timeout(600)

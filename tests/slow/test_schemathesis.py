@@ -12,7 +12,7 @@ import pytest
 from tests.support.rows import held, with_job
 from tests.support.web import serving
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "tests" / "support" / "schemathesis.toml"
 HOOKS = "tests.support.schemathesis_hooks"
 EXAMPLES = 60
