@@ -6,7 +6,7 @@ folder `schemas`, so that a change of the contract is seen as a change of a file
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, get_args, get_type_hints
 from uuid import UUID
 
@@ -129,7 +129,7 @@ def events() -> Iterator[Published]:
         yield Published(
             type=kind,
             topic="booking-signals",
-            key="the reason" if kind == "action.note" else "the booking id",
+            key=_SIGNAL_KEYS.get(kind, "the booking id"),
             data=TypeAdapter(signal),
             example=orjson.loads(_signals()[kind]),
         )
@@ -238,6 +238,9 @@ def _view(kind: str) -> dict[str, Any]:
     return {**view, "causedBy": "8a5b1a52-7a36-4b51-9b3f-3f1d8e8f0c11", "sequence": 4}
 
 
+_SIGNAL_KEYS = {"action.note": "the reason", "session.ended": "the session's digest"}
+
+
 def _signals() -> dict[str, bytes]:
     """An example of each signal, as this service writes it."""
     request = _request()
@@ -252,6 +255,9 @@ def _signals() -> dict[str, bytes]:
         **{kind: codec.encode_action(_BOOKING_ID, act, event_id=_ID, now=_NOW) for kind, act in acts.items()},
         "action.note": codec.encode_note(
             Reason.NOT_PERMITTED, text="Asked the tenant for the scope", by="ops", event_id=_ID, now=_NOW
+        ),
+        "session.ended": codec.encode_session_ended(
+            "5f1a" * 16, until=_NOW + timedelta(hours=12), event_id=_ID, now=_NOW
         ),
         "job.observed": codec.encode_observed(_BOOKING_ID, seen, now=_NOW),
         "customer.resolved": codec.encode_answer(

@@ -328,11 +328,16 @@ class _NoteData(_Data):
     by: str
 
 
+class _SessionData(_Data):
+    until: AwareDatetime
+
+
 SIGNAL_DATA: Mapping[str, type[BaseModel]] = {
     "action.retry": _ActionData,
     "action.repair": _ActionData,
     "action.discard": _ActionData,
     "action.note": _NoteData,
+    "session.ended": _SessionData,
     "job.observed": _ObservedData,
     "customer.resolved": _ResolvedData,
     "customer.failed": _FailedData,
@@ -342,7 +347,7 @@ SIGNAL_DATA: Mapping[str, type[BaseModel]] = {
 
 @dataclass(frozen=True, slots=True)
 class NoteSignal:
-    """An operator's note on a group of dead letters: no lane's business, the view shows it."""
+    """What operators leave for each other, on a group of dead letters or of a session: no lane's business."""
 
 
 def read_signal(message: Message) -> Signal | NoteSignal | Unusable:
@@ -356,7 +361,7 @@ def read_signal(message: Message) -> Signal | NoteSignal | Unusable:
     if isinstance(opened, str):
         return _unusable(message, opened)
     envelope, data = opened
-    if envelope.type == "action.note":
+    if envelope.type in {"action.note", "session.ended"}:
         return NoteSignal()
     if message.key != envelope.subject.encode():
         return Unusable(reason=Reason.WRONG_KEY, detail="the key is not the signal's subject", raw=raw)
@@ -481,6 +486,12 @@ def encode_note(
     return cloud_event(
         event_id=event_id, event_type="action.note", subject=subject or reason.value, time=now, data=data
     )
+
+
+def encode_session_ended(session: str, *, until: datetime, event_id: str, now: datetime) -> bytes:
+    """A session of the page that was signed out, by the digest of its cookie, good until then."""
+    data = {"until": instant(until)}
+    return cloud_event(event_id=event_id, event_type="session.ended", subject=session, time=now, data=data)
 
 
 def encode_observed(booking_id: str, seen: Observed, *, now: datetime) -> bytes:

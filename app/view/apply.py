@@ -375,10 +375,14 @@ def _actions(writer: sqlite3.Connection, records: Iterable[Incoming], done: Appl
         if record.value is None:
             continue
         opened = open_event(record.value, with_values(record.headers))
-        if isinstance(opened, str) or not opened[0].type.startswith("action."):
+        if isinstance(opened, str):
             continue
         envelope, data = opened
         said: Mapping[str, Any] = data if isinstance(data, dict) else {}
+        if envelope.type == "session.ended":
+            _end_session(writer, envelope.subject, said)
+        if not envelope.type.startswith("action."):
+            continue
         if take_note(writer, said, record.timestamp) is Step.GOING:
             continue
         kind, result = _told(writer, envelope.type.removeprefix("action."), said, record.timestamp)
@@ -403,6 +407,16 @@ def _actions(writer: sqlite3.Connection, records: Iterable[Incoming], done: Appl
         if kind == "repair":
             events |= all_of(writer, envelope.subject)
     return events
+
+
+def _end_session(writer: sqlite3.Connection, digest: str, said: Mapping[str, Any]) -> None:
+    try:
+        until = datetime.fromisoformat(str(said.get("until")))
+    except ValueError:
+        return
+    if until.tzinfo is None:
+        return
+    writer.execute("INSERT OR REPLACE INTO sessions VALUES (?, ?)", (digest, milliseconds(until)))
 
 
 def _told(writer: sqlite3.Connection, kind: str, said: Mapping[str, Any], at: int) -> tuple[str, str | None]:

@@ -263,6 +263,7 @@ class Projector:
         with schema.transaction(writer):
             for table in ("dead_letters", "turned_away", "actions", "closings", "webhooks"):
                 writer.execute(f"DELETE FROM {table} WHERE at < ?", before)  # noqa: S608 - names of our own
+            writer.execute("DELETE FROM sessions WHERE until < ?", (schema.milliseconds(today),))
             writer.execute("DELETE FROM moves WHERE at < ?", (schema.milliseconds(now - KEPT),))
 
     async def _look(self, consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int]) -> None:

@@ -327,6 +327,12 @@ def actions(reader: sqlite3.Connection, *, limit: int, subject: str | None = Non
     ]
 
 
+def sessions_over(reader: sqlite3.Connection, *, now: datetime) -> frozenset[str]:
+    """The digests of sessions that were signed out before they ended."""
+    rows = reader.execute("SELECT digest FROM sessions WHERE until > ?", (milliseconds(now),))
+    return frozenset(row["digest"] for row in rows)
+
+
 def webhooks(reader: sqlite3.Connection, *, limit: int) -> list[WebhookSeen]:
     """Webhooks, newest first."""
     rows = reader.execute(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-VERSION = 5
+VERSION = 6
 """Of the tables below; a file of another version is rebuilt."""
 
 TABLES = """
@@ -111,6 +111,11 @@ CREATE TABLE closings (
     reason TEXT NOT NULL, partition INTEGER NOT NULL, number INTEGER NOT NULL, until INTEGER NOT NULL,
     by TEXT NOT NULL, why TEXT NOT NULL, at INTEGER NOT NULL,
     PRIMARY KEY (reason, partition, number)
+) WITHOUT ROWID;
+
+-- Sessions of the page that were signed out, by the digest of their cookies, until they would end anyhow.
+CREATE TABLE sessions (
+    digest TEXT NOT NULL PRIMARY KEY, until INTEGER NOT NULL
 ) WITHOUT ROWID;
 
 -- What operators do to many at once, as far as notes tell; `bookings` is a JSON list, null for any.

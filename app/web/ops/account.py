@@ -2,18 +2,23 @@
 
 import mimetypes
 import re
+from uuid import uuid4
 
 from aiohttp import web
 from faust.web import Blueprint
 
+from app.booking.identity import Identity
+from app.stream.codec import SOURCE, encode_session_ended
 from app.telemetry.log import get_logger
 from app.web.access import Denied, doors
 from app.web.envelope import Problem
-from app.web.ops.session import COOKIE, LASTS, TRIES_LAST, sign_in
+from app.web.events import Made
+from app.web.ops.session import COOKIE, LASTS, TRIES_LAST, session_of, sign_in
 from app.web.ops.templates import STATIC, render
 from app.web.ops.visit import SIGN_IN, SIGN_INS, OpsView, form_of, go_to, html, require_our_page, who
 from app.web.pages import ApiView
 from app.web.services import services
+from app.web.submission import send
 
 api = Blueprint("ops_account")
 _log = get_logger(__name__)
@@ -75,12 +80,22 @@ class SignOutView(OpsView):
     """POST /ops/sign-out."""
 
     async def post(self, request: web.Request) -> web.Response:
-        """The cookie goes, and is void wherever a copy of it is."""
+        """The cookie goes, and is void wherever a copy of it is. Raises Problem 503 when Kafka is away."""
         if cookie := request.cookies.get(COOKIE):
-            request.app[SIGN_INS].end(cookie, services(request).clock())
+            await _end(request, session_of(cookie))
         answer = go_to(SIGN_IN)
         answer.del_cookie(COOKIE, path="/ops")
         return answer
+
+
+async def _end(request: web.Request, session: str) -> None:
+    serving = services(request)
+    made_id, now = str(uuid4()), serving.clock()
+    value = encode_session_ended(session, until=now + LASTS, event_id=made_id, now=now)
+    digest = Identity(source=SOURCE, id=made_id).digest()
+    made = Made(key=session.encode(), value=value, event_id=made_id, digest=digest)
+    await send(serving, serving.topics.signals, made)
+    request.app[SIGN_INS].over |= {session}
 
 
 @api.route("/ops/help", name="ops_help")

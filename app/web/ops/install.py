@@ -7,12 +7,17 @@ from collections.abc import AsyncIterator
 import faust
 from aiohttp import web
 
+from app.view import queries
+from app.view.view import ViewAway
 from app.web.ops import account, api, api_turned_away, booking, groups, live, logs, overview, plans, search
 from app.web.ops.figures import CALL_SECONDS
 from app.web.ops.redrive import Redrives
 from app.web.ops.session import SignIns
 from app.web.ops.visit import SIGN_INS
 from app.web.services import Services
+
+SESSION_SECONDS = 2.0
+"""How long a session that was signed out at another worker may still be good here."""
 
 BLUEPRINTS = tuple(
     page.api for page in (account, overview, search, booking, logs, groups, plans, live, api, api_turned_away)
@@ -24,20 +29,31 @@ def install(app: faust.App, server: web.Application, services: Services) -> None
     for blueprint in BLUEPRINTS:
         blueprint.register(app)
 
-    server[SIGN_INS] = SignIns()
+    sign_ins = server[SIGN_INS] = SignIns()
     server[plans.REDRIVES] = Redrives(services)
     streams = server[live.STREAMS] = live.Streams()
     server.on_shutdown.append(streams.close)
 
     async def beside(_: web.Application) -> AsyncIterator[None]:
-        watching = asyncio.create_task(_watch_lag(services))
+        watching = [
+            asyncio.create_task(_watch_lag(services)),
+            asyncio.create_task(_watch_sessions(services, sign_ins)),
+        ]
         yield
-        watching.cancel()
+        for task in watching:
+            task.cancel()
         await server[plans.REDRIVES].close()
-        with contextlib.suppress(asyncio.CancelledError):
-            await watching
+        await asyncio.gather(*watching, return_exceptions=True)
 
     server.cleanup_ctx.append(beside)
+
+
+async def _watch_sessions(services: Services, sign_ins: SignIns) -> None:
+    """Learn which sessions were signed out, at whichever worker."""
+    while True:
+        with contextlib.suppress(ViewAway):
+            sign_ins.over |= await services.view.ask(queries.sessions_over, now=services.clock())
+        await asyncio.sleep(SESSION_SECONDS)
 
 
 async def _watch_lag(services: Services) -> None:

@@ -1,7 +1,8 @@
 """Signing in to the page: a key becomes a cookie that every worker with the same keys can verify.
 
 The cookie holds which key it is of and until when it is good, and a code made with that key. Taking the key
-out of the settings ends its sessions. A worker remembers, as long as it runs, which were signed out at it.
+out of the settings ends its sessions. Which were signed out is told on Kafka, by a digest, so that a copy of
+the cookie opens nothing on any worker.
 """
 
 import hashlib
@@ -22,10 +23,10 @@ LASTS = timedelta(hours=12)
 
 @dataclass(slots=True)
 class SignIns:
-    """What a worker remembers of signing in: wrong keys by address, and the cookies that were signed out."""
+    """What a worker knows of signing in: wrong keys by address, and the sessions that were signed out."""
 
     wrong: dict[str, list[datetime]] = field(default_factory=dict)
-    over: dict[str, datetime] = field(default_factory=dict)
+    over: frozenset[str] = frozenset()
 
     def too_many(self, address: str, now: datetime) -> bool:
         """Whether no key from this address is looked at now."""
@@ -38,14 +39,9 @@ class SignIns:
         while len(self.wrong) > _MOST_KEPT:
             del self.wrong[next(iter(self.wrong))]
 
-    def end(self, cookie: str, now: datetime) -> None:
-        """The cookie is void from now on, until it would have ended anyhow."""
-        self.over = {one: at for one, at in self.over.items() if now - at < LASTS}
-        self.over[cookie] = now
-
     def is_over(self, cookie: str | None) -> bool:
         """Whether it was signed out."""
-        return cookie in self.over
+        return cookie is not None and session_of(cookie) in self.over
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +70,11 @@ def visitor(
     if isinstance(found, Denied):
         return found
     return Visitor(name=found.name, may_act=found.may_act, local=not doors.keys)
+
+
+def session_of(cookie: str) -> str:
+    """What a session is known by where others may read: the cookie itself would open the page."""
+    return hashlib.sha256(_bytes(cookie)).hexdigest()
 
 
 def sign_in(doors: Doors, key: str, now: datetime) -> str | None:

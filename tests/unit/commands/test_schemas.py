@@ -63,7 +63,7 @@ def test_the_service_reads_the_examples_of_booking_events(event: Published) -> N
 @pytest.mark.parametrize("event", OF_SIGNALS, ids=lambda event: event.type)
 def test_the_service_reads_the_examples_of_signals(event: Published) -> None:
     seen = codec.read_signal(message(event.example, event.example["subject"]))
-    assert isinstance(seen, codec.NoteSignal if event.type == "action.note" else Signal)
+    assert isinstance(seen, Signal if event.key == "the booking id" else codec.NoteSignal)
 
 
 def test_the_service_reads_the_example_of_a_customer_request() -> None:

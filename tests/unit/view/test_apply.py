@@ -449,6 +449,32 @@ def test_actions_and_notes_are_told_and_other_signals_are_not(database: sqlite3.
     assert (retry.event, retry.plan, retry.event_id) == ("e-1", "p", "s-0")
 
 
+def test_sessions_that_were_signed_out_are_known_until_they_would_have_ended(
+    database: sqlite3.Connection,
+) -> None:
+    def ended(session: str, until: object, offset: int) -> Read:
+        document = {
+            "specversion": "1.0",
+            "id": f"s{offset}",
+            "source": "/servicetitan-stream",
+            "type": "session.ended",
+            "subject": session,
+            "time": "2026-11-24T12:00:00Z",
+            "data": {"until": until},
+        }
+        return Read(topic="signals", key=session.encode(), value=orjson.dumps(document), offset=offset)
+
+    put(
+        database,
+        ended("one", (NOW + timedelta(hours=1)).isoformat(), 0),
+        ended("over", (NOW - timedelta(hours=1)).isoformat(), 1),
+        ended("soon", "soon", 2),
+        ended("naive", "2099-01-01T00:00:00", 3),
+        ended("none", None, 4),
+    )
+    assert queries.sessions_over(database, now=NOW) == {"one"}
+
+
 def test_webhooks_are_told_with_their_copies(database: sqlite3.Connection) -> None:
     def hook(body: bytes, offset: int) -> Read:
         headers = (("user-agent", b"ST/1"), ("x-verified-by", b"key 1"), ("webhook-id", b"m-1"))

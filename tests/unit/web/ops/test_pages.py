@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 import app.web
 from app.booking.reasons import EXPLANATIONS, Reason
 from app.view.plans import Step
-from app.web.ops.session import COOKIE, MOST_TRIES, TRIES_LAST
+from app.web.ops.session import COOKIE, MOST_TRIES, TRIES_LAST, session_of
 from tests.support.rows import NOW, Read, held, with_job
 from tests.unit.web.ops.asking import OURS, action, get, post, told_to_the_view
 
@@ -376,6 +376,9 @@ async def test_a_cookie_that_was_signed_out_opens_nothing(keyed: Served) -> None
     await post(keyed, "/ops/sign-out", {}, {**OURS, **cookie})
     answer, _ = await get(keyed, "/ops", **cookie)
     assert (answer.status, answer.headers["Location"]) == (303, "/ops/sign-in?to=/ops")
+    (told,) = keyed.sent
+    assert told.key == session_of(cookie["Cookie"].partition("=")[2]).encode()
+    assert cookie["Cookie"].partition("=")[2].encode() not in (told.value or b"")
 
 
 @pytest.mark.parametrize("path", ["/ops/bookings/b-1/repair", "/ops/stream?of=overview"])
