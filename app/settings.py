@@ -7,15 +7,17 @@ The README's table is rendered from here by `as_markdown`. `load` is the only wa
 import difflib
 import re
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 from yarl import URL
 
 from app import setting_types as types
+from app.booking.business import Business
+from app.business_file import BusinessWrong, load_business
 from app.setting_types import Mode, host_of, is_loopback, mode_of
 
 SIMULATOR = "http://127.0.0.1:8200"
@@ -23,7 +25,10 @@ _ON_THIS_MACHINE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what is
 
 
 class SettingsWrong(Exception):  # noqa: N818 - read as a sentence: "settings wrong"
-    """One or more settings cannot be used; the text is one line and never holds a secret."""
+    """One or more settings cannot be used; the text is one line and never holds a secret.
+
+    Only of the business file and its names there is a line for each thing that is wrong.
+    """
 
 
 def _setting(default: object, meaning: str, allowed: str, *, shown: str = "", secret: bool = False) -> Any:  # noqa: ANN401 - a field's default has its field's type
@@ -135,14 +140,11 @@ class Settings(BaseModel):
         "0 to 3600",
         shown="105; 5 in simulation",
     )
-    servicetitan_job_type: str = _setting(
-        "", "The job type of new jobs.", "a name", shown="the first active one"
-    )
-    servicetitan_campaign: str = _setting(
-        "", "The campaign of new jobs.", "a name", shown="the first active one"
-    )
-    servicetitan_cancel_reason: str = _setting(
-        "", "The reason given for cancelled jobs.", "a name", shown="the first active one"
+    business_file: types.ExistingFile | None = _setting(
+        None,
+        "The business: its problems, areas, time zone and names in ServiceTitan.",
+        "a TOML file; `servicetitan-stream business` prints the one in use",
+        shown="A1's, which the package ships",
     )
 
     retry_delays: types.Delays = _setting(
@@ -152,11 +154,6 @@ class Settings(BaseModel):
     )
     max_calls_in_flight: Annotated[int, Field(ge=1, le=10_000)] = _setting(
         200, "Calls to ServiceTitan that one worker has under way at once.", "1 to 10000"
-    )
-    business_time_zone: ZoneInfo = _setting(
-        ZoneInfo("America/Phoenix"),
-        "The zone of time slots and dates.",
-        "a name of the IANA time zone database",
     )
     keep_ended_days: Annotated[int, Field(ge=1, le=3650)] = _setting(
         400, "How long an ended booking is kept.", "1 to 3650 days"
@@ -228,6 +225,11 @@ class Settings(BaseModel):
     def mode(self) -> Mode:
         """Live, sandbox or simulation."""
         return self.servicetitan_mode
+
+    @cached_property
+    def business(self) -> Business:
+        """What the business file says; `load` has read it."""
+        return load_business(self.business_file)
 
     @property
     def token_url(self) -> str:
@@ -313,6 +315,13 @@ _CREDENTIALS = (
     "servicetitan_application_guid",
 )
 _SAME = {"SERVICETITAN_CLIENT_SECRET": "SERVICETITAN_API_KEY"}
+_REMOVED = {
+    "SERVICETITAN_JOB_TYPE": "job_type",
+    "SERVICETITAN_CAMPAIGN": "campaign",
+    "SERVICETITAN_CANCEL_REASON": "cancel_reason",
+    "BUSINESS_TIME_ZONE": "time_zone",
+}
+"""What was a setting once, by its key in the business file."""
 _FIELDS: Mapping[str, FieldInfo] = {name.upper(): field for name, field in Settings.model_fields.items()}
 
 # Variables that start like this are ours alone. Others (KAFKA_HEAP_OPTS, WEB_CONCURRENCY, LOG_DIR) may be
@@ -338,12 +347,21 @@ def load(environ: Mapping[str, str]) -> Settings:
             given[name] = given[same]
     try:
         fields: dict[str, Any] = {name.lower(): given[name] for name in _FIELDS if name in given}
-        return Settings(**fields)
+        settings = Settings(**fields)
+        _ = settings.business
     except ValidationError as wrong:
         raise SettingsWrong("; ".join(_lines(wrong, given))) from None
+    except BusinessWrong as wrong:
+        raise SettingsWrong(str(wrong)) from None
+    return settings
 
 
 def _refuse_unknown(given: Mapping[str, str]) -> None:
+    for name in sorted(_REMOVED.keys() & given.keys()):
+        raise SettingsWrong(
+            f"{name} is no setting any more; unset it: "
+            f"it is {_REMOVED[name]} in the business file (BUSINESS_FILE)"
+        )
     known = (*_FIELDS, *_SAME)
     for name in sorted(given.keys() - set(known)):
         near = difflib.get_close_matches(name, known, n=1, cutoff=0.85) if name.startswith(_SHARED) else []

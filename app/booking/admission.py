@@ -77,11 +77,13 @@ def head_of(event: BookingEvent, facts: Facts) -> Head:
     )
 
 
-def contents(head: Head, booking_id: str) -> Data | Invalid | None:
+def contents(
+    head: Head, booking_id: str, problem_types: frozenset[str] | None = None
+) -> Data | Invalid | None:
     """What a head says: an operator's repair of it, else the event's own data."""
     if head.data is not None:
-        return validate(head.type, orjson.loads(head.data), booking_id)
-    event = read(head.raw)
+        return validate(head.type, orjson.loads(head.data), booking_id, problem_types)
+    event = read(head.raw, problem_types)
     return event.data if isinstance(event, BookingEvent) else None
 
 

@@ -21,13 +21,14 @@ class Slot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobOrder:
-    """A job to be made. Business unit and job type are names, found in ServiceTitan's lists."""
+    """A job to be made. Business unit, job type and tags are names in its lists; `summary` is HTML."""
 
     booking_id: str
     customer_id: int
     location_id: int
     business_unit: str
     job_type: str
+    tags: tuple[str, ...] = ()
     priority: str
     summary: str
     slot: Slot

@@ -7,7 +7,6 @@ from typing import TypeAlias, TypeGuard
 from app.booking.asks import Ask, Cancel, Complete, Dispatch, Note, PutBack, Reschedule, is_a_note
 from app.booking.doubt import NO_DOUBT, Doubt, doubt_of
 from app.booking.events import CUSTOMER_REQUEST, Cancelled, Change, Rescheduled, StatusChanged
-from app.booking.house import appointment
 from app.booking.inputs import Answered, Facts
 from app.booking.lane import (
     Decision,
@@ -31,6 +30,7 @@ from app.booking.outcomes import Accepted, Busy, Failed, Refused, Unsure
 from app.booking.reasons import Reason
 from app.booking.record import Head, Job, Phase, Record, State, Trouble, Unsettled, Waits
 from app.booking.status import ENDED, MAY_BE_RESCHEDULED, MAY_BECOME, SETTABLE, Status
+from app.booking.visits import appointment
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,8 @@ def judge(record: Record, change: Change, head: Head, facts: Facts) -> Verdict:
     if isinstance(change, Rescheduled):
         if job.status not in MAY_BE_RESCHEDULED:
             return Illegal(f"a job that is {job.status} cannot be rescheduled")
-        slot = appointment(change.scheduled_date, change.time_slot, job.minutes, facts.policy.zone)
+        zone = facts.policy.business.zone_of(record.booked.zip)
+        slot = appointment(change.scheduled_date, change.time_slot, job.minutes, zone)
         return Reschedule(job_id=job.id, appointment_id=job.appointment_id, slot=slot)
     if wanted is job.status and not _may_be_undone(job.status, record.doubt):
         return Same()
@@ -211,7 +212,8 @@ def applied(record: Record, change: Change, at: datetime, facts: Facts) -> Recor
         return record
     wanted = target(change)
     if isinstance(change, Rescheduled):
-        slot = appointment(change.scheduled_date, change.time_slot, job.minutes, facts.policy.zone)
+        zone = facts.policy.business.zone_of(record.booked.zip)
+        slot = appointment(change.scheduled_date, change.time_slot, job.minutes, zone)
         moved = replace(
             job,
             scheduled_date=change.scheduled_date,

@@ -8,8 +8,7 @@ import orjson
 from app.booking.asks import CreateJob, FindJob, JobOrder, JobSeen
 from app.booking.changes import work
 from app.booking.customers import customer_digest
-from app.booking.events import Booking, Cancelled, Rescheduled
-from app.booking.house import PROBLEMS, appointment, business_unit, summary
+from app.booking.events import Booking, Cancelled, Rescheduled, must_be_one_of
 from app.booking.identity import Progress, mark
 from app.booking.inputs import Answered, CustomerFailed, CustomerResolved, Facts
 from app.booking.lane import (
@@ -49,6 +48,7 @@ from app.booking.record import (
     Waits,
 )
 from app.booking.status import ENDED, FROM_UPSTREAM, Status
+from app.booking.words import description, summary, visit_of
 
 CLOCKS_APART = timedelta(hours=1)
 """How far the upstream's clock may be from ours, when jobs are looked for by creation time."""
@@ -85,7 +85,15 @@ def of_another(record: Record, facts: Facts) -> bool:
 
 
 def _create(record: Record, facts: Facts) -> Decision:
-    customer = record.customer
+    customer, head = record.customer, record.lane.head
+    problem_types = facts.policy.business.problem_types
+    if record.booked.problem_type not in problem_types and head is not None:
+        # It was taken before the business file was changed.
+        detail = f"problemType: {must_be_one_of(problem_types)}"
+        problem = Trouble(reason=Reason.INVALID, detail=detail, attempts=0, http_status=None, at=facts.now)
+        text = f"held: {problem.reason}"
+        record = noted(record, facts, head, asked="-", outcome="not known", decision=text)
+        return hold(record, facts, head, problem)
     if customer is None or customer.digest != customer_digest(record.booked):
         return saved(wait_for_customer(record, facts))
     order = job_order(record.booking_id, record.booked, customer, facts)
@@ -95,16 +103,18 @@ def _create(record: Record, facts: Facts) -> Decision:
 
 def job_order(booking_id: str, booking: Booking, customer: Customer, facts: Facts) -> JobOrder:
     """The job that a booking asks for."""
-    problem = PROBLEMS[booking.problem_type]
+    business = facts.policy.business
+    problem = business.problem_of(booking.problem_type)
     return JobOrder(
         booking_id=booking_id,
         customer_id=customer.customer_id,
         location_id=customer.location_id,
-        business_unit=business_unit(booking.zip),
-        job_type=booking.problem_type,
+        business_unit=business.unit_of(booking.problem_type, booking.zip),
+        job_type=business.job_type_of(booking.problem_type),
+        tags=business.tags_of(booking.problem_type),
         priority=problem.priority,
-        summary=summary(booking.problem_type, booking.door_count, booking.special_instructions),
-        slot=appointment(booking.scheduled_date, booking.time_slot, problem.minutes, facts.policy.zone),
+        summary=summary(problem, booking, customer.name),
+        slot=visit_of(booking, business),
     )
 
 
@@ -281,8 +291,9 @@ def _adopt(
 
 
 def _job(seen: JobSeen, status: Status, booking: Booking, at: datetime, facts: Facts) -> Job:
-    minutes = PROBLEMS[booking.problem_type].minutes
-    slot = appointment(booking.scheduled_date, booking.time_slot, minutes, facts.policy.zone)
+    business = facts.policy.business
+    problem = business.problem_of(booking.problem_type)
+    slot = visit_of(booking, business)
     changed = facts.not_ahead(seen.modified_on)
     return Job(
         id=seen.job_id,
@@ -290,7 +301,9 @@ def _job(seen: JobSeen, status: Status, booking: Booking, at: datetime, facts: F
         customer_id=seen.customer_id,
         location_id=seen.location_id,
         appointment_id=seen.appointment_id,
-        business_unit=business_unit(booking.zip),
+        business_unit=business.unit_of(booking.problem_type, booking.zip),
+        priority=problem.priority,
+        description=description(problem, booking),
         status=status,
         status_at=max(at, changed),
         scheduled_date=booking.scheduled_date,
@@ -300,7 +313,7 @@ def _job(seen: JobSeen, status: Status, booking: Booking, at: datetime, facts: F
         window_start=slot.window_start,
         window_end=slot.window_end,
         visit_at=seen.created_on,
-        minutes=minutes,
+        minutes=problem.minutes,
         created_at=seen.created_on,
         updated_at=at,
         reported=FROM_UPSTREAM.get(seen.status),

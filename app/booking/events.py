@@ -24,11 +24,11 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from pydantic.networks import validate_email
 
-from app.booking.house import PROBLEMS, SLOT_PATTERN, window
 from app.booking.identity import Identity
 from app.booking.reasons import Reason
 from app.booking.status import Status
 from app.booking.text import free_text, one_line, plain_dashes, read_json
+from app.booking.visits import SLOT_PATTERN, window
 
 LARGEST_EVENT = 64 * 1024
 """Bytes of the value, and of all that is around it, as `size_of` counts them."""
@@ -91,14 +91,20 @@ def _email(text: str, info: ValidationInfo) -> str:
     return text if info.context is STORED else validate_email(text)[1]
 
 
-def _known_problem(word: str) -> str:
-    if word not in PROBLEMS:
-        raise ValueError(f"must be one of {', '.join(PROBLEMS)}")
+def _known_problem(word: str, info: ValidationInfo) -> str:
+    known = (info.context or {}).get("problem_types")
+    if known is not None and word not in known:
+        raise ValueError(must_be_one_of(known))
     return word
 
 
 _SMALL = re.compile(r"\dt\d|z$")
 """RFC 3339 allows a small t and z as well."""
+
+
+def must_be_one_of(problem_types: Iterable[str]) -> str:
+    """What is wrong with a problem that is none of the business's."""
+    return f"must be one of {', '.join(sorted(problem_types))}"
 
 
 def _instant(text: str) -> str:
@@ -168,7 +174,7 @@ Phone = Annotated[
 ]
 Email = Annotated[str, AfterValidator(_email), _ONE_LINE, Field(json_schema_extra={"format": "email"})]
 ProblemType = Annotated[
-    str, AfterValidator(_known_problem), _ONE_LINE, Field(json_schema_extra={"enum": [*PROBLEMS]})
+    str, StringConstraints(min_length=1, max_length=100), AfterValidator(_known_problem), _ONE_LINE
 ]
 Instant = Annotated[
     str,
@@ -331,15 +337,17 @@ class Unusable:
     raw: RawEvent
 
 
-def read(raw: RawEvent) -> BookingEvent | Unusable:
+def read(raw: RawEvent, problem_types: frozenset[str] | None = None) -> BookingEvent | Unusable:
     """What a record says. Checks size, key, CloudEvents attributes, type and data; never raises.
 
+    `problem_types` are the business's; without them any is taken.
     Which partition it should stand in is for the caller to check: that takes the topic's partition count.
     """
     size = size_of(raw)
     if size > LARGEST_EVENT:
         return too_large(raw, size)
-    return _read_again(raw) if size <= _REMEMBERED_BYTES else _read(raw)
+    reading = _read_again if size <= _REMEMBERED_BYTES else _read
+    return reading(raw, problem_types)
 
 
 def size_of(raw: RawEvent) -> int:
@@ -356,7 +364,7 @@ def too_large(raw: RawEvent, size: int, most: int = LARGEST_EVENT) -> Unusable:
     return Unusable(reason=Reason.TOO_LARGE, detail=f"{size} bytes; at most {most} are taken", raw=raw)
 
 
-def _read(raw: RawEvent) -> BookingEvent | Unusable:
+def _read(raw: RawEvent, problem_types: frozenset[str] | None) -> BookingEvent | Unusable:
     opened = open_event(raw.value, raw.headers)
     if isinstance(opened, str):
         return Unusable(reason=Reason.UNREADABLE, detail=opened, raw=raw)
@@ -370,7 +378,7 @@ def _read(raw: RawEvent) -> BookingEvent | Unusable:
         identity=Identity(source=envelope.source, id=envelope.id),
         type=envelope.type,
         time=envelope.time,
-        data=validate(envelope.type, data, envelope.subject),
+        data=validate(envelope.type, data, envelope.subject, problem_types),
         trace_id=trace_id(raw.headers, envelope.traceparent),
         raw=raw,
     )
@@ -380,9 +388,12 @@ def _read(raw: RawEvent) -> BookingEvent | Unusable:
 _read_again = lru_cache(maxsize=512)(_read)
 
 
-def validate(event_type: str, data: object, subject: str) -> Data | Invalid | None:
+def validate(
+    event_type: str, data: object, subject: str, problem_types: frozenset[str] | None = None
+) -> Data | Invalid | None:
     """The event's data as a value, Invalid with every field error, or None for an unknown type.
 
+    `problem_types` are the business's; without them any is taken.
     Absent and null are the default where a field is not required, and no data at all are no fields.
     """
     model = DATA_TYPES.get(event_type)
@@ -393,7 +404,9 @@ def validate(event_type: str, data: object, subject: str) -> Data | Invalid | No
         data = {name: value for name, value in data.items() if value is not None}
     try:
         # Through JSON: strict models take a JSON array for a tuple there, and nothing looser.
-        return model.model_validate_json(orjson.dumps(data), context={"subject": subject})
+        return model.model_validate_json(
+            orjson.dumps(data), context={"subject": subject, "problem_types": problem_types}
+        )
     except (ValidationError, TypeError) as wrong:
         return Invalid(errors=_field_errors(wrong))
 

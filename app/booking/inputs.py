@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal, TypeAlias
-from zoneinfo import ZoneInfo
 
 from app.booking.asks import Ask, JobSeen
+from app.booking.business import Business
 from app.booking.doubt import NO_DOUBT, Doubt
 from app.booking.events import BookingEvent, RawEvent
 from app.booking.outcomes import Busy, Failed, Outcome, Refused, Unsure
@@ -14,21 +14,16 @@ from app.booking.status import Status
 
 CLOCKS_DIFFER = timedelta(minutes=5)
 """How far a clock may be ahead of ours before what it tells is taken for wrong."""
-_PHOENIX = ZoneInfo("America/Phoenix")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """What the settings say about lanes. `retry_delays` in whole seconds, `keep_ended_days` in days.
+    """What the settings say about lanes. `retry_delays` in whole seconds, `keep_ended_days` in days."""
 
-    With `customers_by_name` one phone at one door is one customer only if the name is the same, too.
-    """
-
+    business: Business
     retry_delays: tuple[int, ...] = (5, 10, 20)
-    zone: ZoneInfo = _PHOENIX
     behind_limit: int = 1000
     keep_ended_days: int = 400
-    customers_by_name: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +53,7 @@ class Facts:
     me: str
     settle_left: float = 0.0
     intent: Intent | None = None
-    policy: Policy = Policy()
+    policy: Policy
 
     def not_ahead(self, at: datetime) -> datetime:
         """A time that somebody else tells; one that is still to come counts as now.

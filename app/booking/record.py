@@ -179,6 +179,9 @@ class Job:
     location_id: int
     appointment_id: int
     business_unit: str
+    priority: str = "normal"
+    description: str = ""
+    """What the job says, as text; of a row of before this was kept it is not known."""
     status: Status
     status_at: datetime
     scheduled_date: str

@@ -4,7 +4,6 @@ from datetime import datetime
 from typing import Any
 
 from app.booking.events import written_in
-from app.booking.house import PROBLEMS, summary
 from app.booking.record import Job, Record, Trouble
 
 
@@ -33,8 +32,8 @@ def job_view(record: Record, job: Job) -> dict[str, Any]:
         "jobNumber": job.number,
         "bookingId": record.booking_id,
         "status": job.status.value,
-        "priority": PROBLEMS[booking.problem_type].priority,
-        "description": summary(booking.problem_type, booking.door_count, booking.special_instructions),
+        "priority": job.priority,
+        "description": job.description,
         "businessUnit": job.business_unit,
         "customer": {
             "id": job.customer_id,

@@ -91,7 +91,7 @@ def _without_row(signal: Signal, facts: Facts) -> Decision:
         return unchanged(None)
     if says.kind != "repair":
         return _dead_letter(signal, Reason.UNKNOWN_BOOKING, f"{says.kind} for a booking never seen", facts)
-    booking = validate(CREATION, says.data, signal.booking_id)
+    booking = validate(CREATION, says.data, signal.booking_id, _types(facts))
     if not isinstance(booking, Booking):
         return _dead_letter(signal, Reason.INVALID, f"the repair is invalid: {booking}", facts)
     head = replace(_as_head(signal, facts, says.plan), data=orjson.dumps(says.data).decode())
@@ -318,7 +318,7 @@ def _new_turn(record: Record, head: Head, action: Action, facts: Facts) -> Decis
 
 
 def _repair_held(record: Record, head: Head, signal: Signal, action: Action, facts: Facts) -> Decision:
-    booking = validate(CREATION, action.data, record.booking_id)
+    booking = validate(CREATION, action.data, record.booking_id, _types(facts))
     if not isinstance(booking, Booking):
         return _refused(record, signal, action, facts, f"the repair is invalid: {booking}")
     before = record.booking
@@ -339,7 +339,7 @@ def _act_on_failed(
     record: Record, failed: FailedEvent, signal: Signal, action: Action, facts: Facts
 ) -> Decision:
     if action.kind == "repair":
-        data = validate(failed.type, action.data, record.booking_id)
+        data = validate(failed.type, action.data, record.booking_id, _types(facts))
         if data is None or isinstance(data, Invalid):
             return _refused(record, signal, action, facts, f"the repair is invalid: {data or failed.type}")
     if action.kind == "discard":
@@ -367,7 +367,7 @@ def worked_again(record: Record, taken: Taken, action: Action, facts: Facts) -> 
         head = replace(head, data=orjson.dumps(action.data).decode())
     head = replace(head, plan=action.plan, redriven=True)
     record = replace(record, seen=forget(record.seen, head.digest))
-    return on_record(admit(record, head, contents(head, record.booking_id), facts), facts)
+    return on_record(admit(record, head, contents(head, record.booking_id, _types(facts)), facts), facts)
 
 
 def _refused(record: Record, signal: Signal, action: Action, facts: Facts, why: str) -> Decision:
@@ -380,3 +380,7 @@ def _told(
     asked = f"{action.kind} by {action.by}: {action.why}"
     cause = _as_head(signal, facts, action.plan)
     return noted(record, facts, cause, asked=asked, outcome=outcome, decision=decision)
+
+
+def _types(facts: Facts) -> frozenset[str]:
+    return facts.policy.business.problem_types

@@ -40,6 +40,7 @@ ROWS: Mapping[str, Row] = {
     "broker": Row("app.local.command:broker", "Run a Kafka on this machine."),
     "topics": Row("app.commands.topics:topics", "Create or check the topics."),
     "send": Row("app.commands.send:send", "Send an example or a given booking event."),
+    "business": Row("app.commands.business:business", "Print the business file in use."),
     "booking": Row("app.commands.booking:booking", "Show what happened to one booking."),
     "dead-letters": Row("app.commands.dead_letters:dead_letters", "See and put right what failed for good."),
     "schemas": Row("app.commands.schemas:schemas", "Write or check the published schemas."),

@@ -21,12 +21,13 @@ from app.booking.outcomes import Refused
 from app.booking.reasons import Reason
 from app.booking.record import Announce, State
 from app.booking.status import Status
+from app.business_file import load_business
 from app.commands.asyncapi import Event, document
 from app.settings import load
 from app.stream import codec
 from app.stream.topology import topics
 from app.web.models import Job, ProblemSeen
-from app.web.openapi import frozen
+from app.web.openapi import frozen, name_problems
 
 _NOW = datetime(2026, 11, 24, 16, 30, tzinfo=UTC)
 _ID = str(UUID(int=0x5E41A5E7_0000_4000_8000_000000000001))
@@ -165,6 +166,7 @@ def events() -> Iterator[Published]:
 def schema(event: Published) -> dict[str, Any]:
     """The JSON Schema of one type of event, in structured mode."""
     data = event.data.json_schema(by_alias=True, mode="validation", ref_template="#/$defs/{model}")
+    name_problems(data, load_business().problems)
     definitions = data.pop("$defs", {})
     needs_data = "required" in data
     if not needs_data:

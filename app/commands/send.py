@@ -13,6 +13,7 @@ import orjson
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from app.booking.business import Business
 from app.booking.events import BookingEvent, Invalid, RawEvent, Unusable, read
 from app.commands.topic_there import require_topic
 from app.local.examples import Examples
@@ -65,6 +66,7 @@ def send(
     """
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     given = None if file is None else _json(file)
+    settings = load(os.environ)
     if what == "event":
         document = _whole(given)
     else:
@@ -75,11 +77,11 @@ def send(
             "type": f"booking.{'created' if what == 'example' else what.replace('-', '_')}",
             "subject": booking_id or _new_id(what),
             "time": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
-            "data": _data(what, given),
+            "data": _data(what, given, settings.business),
         }
     key, value = str(document.get("subject", "")).encode(), orjson.dumps(document)
-    _check(key, value)
-    topic, partition, offset = asyncio.run(_send(load(os.environ), key, value, wait))
+    _check(key, value, settings.business)
+    topic, partition, offset = asyncio.run(_send(settings, key, value, wait))
     click.echo(
         f"sent {document['type']} {document['id']} of booking {document['subject']} "
         f"to {topic}, partition {partition}, offset {offset}"
@@ -105,13 +107,13 @@ def _new_id(what: str) -> str:
     return f"example-{uuid4().hex[:8]}"
 
 
-def _data(what: str, given: object) -> object:
+def _data(what: str, given: object, business: Business) -> object:
     """The event's data; a cancellation needs none, and an example draws its own."""
     if given is not None:
         return given
     match what:
         case "example":
-            examples = Examples(Random(), datetime.now(UTC))  # noqa: S311 - made-up people, no secret
+            examples = Examples(Random(), datetime.now(UTC), business.problem_types)  # noqa: S311 - made-up people, no secret
             return examples.booking(examples.person())
         case "cancelled":
             return {}
@@ -119,9 +121,9 @@ def _data(what: str, given: object) -> object:
             raise _Wrong(f"{what} needs --json with the event's data")
 
 
-def _check(key: bytes, value: bytes) -> None:
+def _check(key: bytes, value: bytes, business: Business) -> None:
     """Raises what a worker would say of the event."""
-    event = read(RawEvent(topic="", partition=0, offset=0, key=key, value=value))
+    event = read(RawEvent(topic="", partition=0, offset=0, key=key, value=value), business.problem_types)
     match event:
         case Unusable():
             raise _Wrong(f"{event.reason}: {event.detail}")

@@ -13,19 +13,24 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 import uvloop
 
+from app.booking.outcomes import Accepted, Busy
 from app.commands.data_dir import claimed, fitted
 from app.commands.status import ExitStatus
+from app.servicetitan.upstream import Upstream
+from app.setting_types import Mode
 from app.settings import Settings, SettingsWrong, load
 from app.stream.kafka import connection, wait_for_kafka
 from app.stream.provision import Found, ensure
 from app.stream.topology import Topics
 from app.stream.topology import topics as declared
 from app.telemetry import log, tracing
+from app.worker.upstream_config import upstream_config
 
 if TYPE_CHECKING:
     from app.stream.faust_app import StreamApp
 
 KAFKA_SECONDS = 60.0
+NAMES_SECONDS = 60.0
 
 _log = log.get_logger(__name__)
 
@@ -46,6 +51,8 @@ def run_worker(build: Build, *, kafka_seconds: float = KAFKA_SECONDS) -> ExitSta
     try:
         with claimed(settings.data_dir):
             _refuse_a_taken_port(settings)
+            asyncio.run(_refuse_unknown_names(settings))
+            signal.signal(signal.SIGTERM, _end)
             found = asyncio.run(_topics(settings, kafka_seconds))
             topics = found.topics
             # asyncio.run has put back the default, which would end the process with another status.
@@ -98,6 +105,25 @@ def _collect_seldom() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 100)
+
+
+async def _refuse_unknown_names(settings: Settings) -> None:
+    """Outside simulation nothing is guessed: raises SettingsWrong, a line for each name that is not there.
+
+    While ServiceTitan does not answer nothing can be said of names, and the worker starts: its lanes wait.
+    """
+    if settings.mode is Mode.SIMULATION:
+        return
+    async with Upstream(upstream_config(settings)) as upstream:
+        upstream.pace.set_share(1.0)
+        try:
+            found = await asyncio.wait_for(upstream.look_at_names(), NAMES_SECONDS)
+        except TimeoutError:
+            found = Busy(detail=f"no answer within {NAMES_SECONDS:g} s")
+    if not isinstance(found, Accepted):
+        _log.warning("the business's names could not be looked for in ServiceTitan", why=found.detail)
+    elif found.value:
+        raise SettingsWrong("\n".join(found.value))
 
 
 async def _topics(settings: Settings, kafka_seconds: float) -> Found:

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 from app.booking.reasons import Reason
 from app.booking.record import State
 from app.booking.status import Status
+from app.business_file import load_business
 from app.local.examples import Examples, Person, Sent
 
 PLAIN = "created"
@@ -281,7 +282,7 @@ _SHARES: dict[_Writer, int] = {
 def scripts(seed: int, now: datetime) -> Iterator[Script]:
     """Scripts without end: one of each kind first, then by their shares. A seed gives the same ones."""
     random = Random(seed)  # noqa: S311 - has to be repeatable, not secret
-    examples = Examples(random, now)
+    examples = Examples(random, now, load_business().problem_types)
     firsts = iter(_SHARES)
     number = 1000
     while True:

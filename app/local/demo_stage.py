@@ -22,7 +22,7 @@ from app.stream.provision import ensure
 from app.stream.topology import Topics
 from app.stream.topology import topics as declared
 
-_OURS = ("KAFKA_", "SERVICETITAN_", "TOPIC_", "WEB_", "WEBHOOK_", "API_")
+_OURS = ("KAFKA_", "SERVICETITAN_", "TOPIC_", "WEB_", "WEBHOOK_", "API_", "BUSINESS_")
 _MAKE_JOB = "/jpm/v2/tenant/*/jobs"
 _START_SECONDS = 60
 _STOP_SECONDS = 45

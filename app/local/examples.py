@@ -4,7 +4,7 @@ Every value is drawn from the given source of randomness, so that a seed makes a
 numbers are of the range that is kept for examples (555-0100 to 555-0199), e-mail addresses of `example.com`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
@@ -12,8 +12,6 @@ from typing import Any, TypeAlias
 from uuid import UUID
 
 import orjson
-
-from app.booking.house import PROBLEMS
 
 SOURCE = "/booking-system/demo"
 
@@ -60,9 +58,10 @@ class Sent:
 class Examples:
     """Draws people, bookings and events."""
 
-    def __init__(self, random: Random, now: datetime) -> None:
+    def __init__(self, random: Random, now: datetime, problem_types: Iterable[str]) -> None:
         self._random = random
         self._now = now
+        self._problem_types = sorted(problem_types)
         self._people = 0
         self.latest: Person | None = None
 
@@ -89,7 +88,7 @@ class Examples:
         draw = self._random
         data: dict[str, Any] = {
             **who,
-            "problemType": draw.choice(list(PROBLEMS)),
+            "problemType": draw.choice(self._problem_types),
             **self.visit(),
             "doorCount": draw.choice((1, 1, 1, 2, 3)),
             "doorAge": draw.randrange(25),

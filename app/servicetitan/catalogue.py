@@ -1,9 +1,14 @@
-"""Names to ids: the tenant's business units, job types, campaigns and cancel reasons, read once an hour."""
+"""Names to ids: the tenant's lists that the business file has names of, read once an hour.
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+A name is found as it is written, once, among the active rows; nothing is guessed outside simulation.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from time import monotonic
 
+from app.booking.business import Business, NameKind
 from app.booking.outcomes import Accepted, Outcome, Refused
 from app.booking.reasons import Reason
 from app.servicetitan import endpoints
@@ -31,31 +36,40 @@ ReadAll = Callable[[Errand], Awaitable[Outcome[tuple[Entry, ...]]]]
 
 
 class NameList:
-    """One of the tenant's lists; `what` it holds, in the plural, for people."""
+    """One of the tenant's lists. With `guess` the first row stands in for a name that is not found once."""
 
-    def __init__(self, what: str, read: ReadAll, clock: Callable[[], float]) -> None:
-        self._what = what
+    def __init__(
+        self, kind: NameKind, read: ReadAll, clock: Callable[[], float], *, guess: bool = False
+    ) -> None:
+        self._kind = kind
         self._read = read
         self._clock = clock
+        self._guess = guess
         self._kept: Accepted[tuple[Entry, ...]] | None = None
+        self._newest: tuple[Entry, ...] | None = None
         self._read_at = 0.0
         self._reading: SingleFlight[Outcome[tuple[Entry, ...]]] = SingleFlight()
 
-    async def id_of(self, name: str, errand: Errand, *, or_first: bool = False) -> Outcome[int]:
-        """The id of the active row with this name, spelt loosely; of the first row for an empty name.
-
-        With `or_first` the first row stands in for a missing name; else that is Refused, and the detail
-        says which names there are.
-        """
-        rows = await self._rows(errand, KEEP_SECONDS)
-        if isinstance(rows, Accepted) and not or_first and _pick(rows.value, name) is None:
-            rows = await self._rows(errand, DOUBT_SECONDS)
+    async def id_of(self, name: str, errand: Errand) -> Outcome[int]:
+        """The id of the active row with this name; else Refused, and why with the names there are."""
+        rows = await self.rows(errand, KEEP_SECONDS)
+        if isinstance(rows, Accepted) and not self._guess and isinstance(_pick(rows.value, name), str):
+            rows = await self.rows(errand, DOUBT_SECONDS)
         if not isinstance(rows, Accepted):
             return rows
-        found = _pick(rows.value, name) or (_pick(rows.value, "") if or_first else None)
-        if found is None:
-            return self._missing(name, rows.value)
+        found = _pick(rows.value, name)
+        if isinstance(found, str) and self._guess and rows.value:
+            found = rows.value[0]
+        if isinstance(found, str):
+            return Refused(reason=Reason.REFUSED, detail=self._sentence(name, found, rows.value))
         return Accepted(value=found.id, at=rows.at)
+
+    def complaint(self, name: str) -> str:
+        """What is wrong with a name by the list as it was read last; nothing before it was."""
+        if self._newest is None or self._guess:
+            return ""
+        found = _pick(self._newest, name)
+        return self._sentence(name, found, self._newest) if isinstance(found, str) else ""
 
     def doubt(self) -> None:
         """An id from this list was refused: read it again at the next need, unless it is fresh."""
@@ -66,7 +80,8 @@ class NameList:
         """Stop a read under way."""
         await self._reading.close()
 
-    async def _rows(self, errand: Errand, keep: float) -> Outcome[tuple[Entry, ...]]:
+    async def rows(self, errand: Errand, keep: float) -> Outcome[tuple[Entry, ...]]:
+        """The active rows, from a reading that is at most `keep` seconds old."""
         if self._kept is not None and self._clock() - self._read_at <= keep:
             return self._kept
         shared = replace(errand, check=nothing_to_check)
@@ -76,77 +91,109 @@ class NameList:
         started = self._clock()
         rows = await self._read(errand)
         if isinstance(rows, Accepted):
-            self._kept, self._read_at = rows, started
+            self._kept, self._newest, self._read_at = rows, rows.value, started
         return rows
 
-    def _missing(self, name: str, rows: Sequence[Entry]) -> Refused:
+    def _sentence(self, name: str, wrong: str, rows: Sequence[Entry]) -> str:
         there = ", ".join(row.name for row in rows[:NAMES_SHOWN]) or "none"
-        wanted = f"'{name}' is not" if name else "nothing is"
-        detail = f"{wanted} among ServiceTitan's active {self._what}; there: {there}"
-        return Refused(reason=Reason.REFUSED, detail=detail)
+        more = f" and {len(rows) - NAMES_SHOWN} more" if len(rows) > NAMES_SHOWN else ""
+        return f"'{name}' {wrong} among ServiceTitan's active {self._kind}; there: {there}{more}"
+
+
+_LISTS: Mapping[NameKind, Endpoint[Page[Named]]] = {
+    NameKind.BUSINESS_UNIT: endpoints.LIST_BUSINESS_UNITS,
+    NameKind.JOB_TYPE: endpoints.LIST_JOB_TYPES,
+    NameKind.CAMPAIGN: endpoints.LIST_CAMPAIGNS,
+    NameKind.CANCEL_REASON: endpoints.LIST_CANCEL_REASONS,
+    NameKind.TAG_TYPE: endpoints.LIST_TAG_TYPES,
+}
 
 
 class Catalogue:
-    """The four lists. An empty `campaign`, `job_type` or `cancel_reason` means the first active one."""
+    """The lists, and what of the business's names they do not have."""
 
     def __init__(
         self,
         caller: Caller,
+        business: Business,
         *,
-        job_type: str = "",
-        campaign: str = "",
-        cancel_reason: str = "",
+        guess: bool = False,
         clock: Callable[[], float] = monotonic,
     ) -> None:
-        self._job_type = job_type
-        self._campaign = campaign
-        self._cancel_reason = cancel_reason
-        self._units = _list_of("business units", caller, endpoints.LIST_BUSINESS_UNITS, clock)
-        self._types = _list_of("job types", caller, endpoints.LIST_JOB_TYPES, clock)
-        self._campaigns = _list_of("campaigns", caller, endpoints.LIST_CAMPAIGNS, clock)
-        self._reasons = _list_of("job cancel reasons", caller, endpoints.LIST_CANCEL_REASONS, clock)
+        self._business = business
+        self._guess = guess
+        self._lists = {
+            kind: _list_of(kind, caller, endpoint, clock, guess=guess) for kind, endpoint in _LISTS.items()
+        }
 
     async def business_unit(self, name: str, errand: Errand) -> Outcome[int]:
         """The business unit of this name."""
-        return await self._units.id_of(name, errand)
+        return await self._lists[NameKind.BUSINESS_UNIT].id_of(name, errand)
 
-    async def job_type(self, wanted: str, errand: Errand) -> Outcome[int]:
-        """The configured job type; without one the type of the wanted name, else the first."""
-        if self._job_type:
-            return await self._types.id_of(self._job_type, errand)
-        return await self._types.id_of(wanted, errand, or_first=True)
+    async def job_type(self, name: str, errand: Errand) -> Outcome[int]:
+        """The job type of this name."""
+        return await self._lists[NameKind.JOB_TYPE].id_of(name, errand)
 
     async def campaign(self, errand: Errand) -> Outcome[int]:
-        """The configured campaign, or the first."""
-        return await self._campaigns.id_of(self._campaign, errand)
+        """The business's campaign."""
+        return await self._lists[NameKind.CAMPAIGN].id_of(self._business.campaign, errand)
 
     async def cancel_reason(self, errand: Errand) -> Outcome[int]:
-        """The configured reason for cancelling, or the first."""
-        return await self._reasons.id_of(self._cancel_reason, errand)
+        """The business's reason for cancelling."""
+        return await self._lists[NameKind.CANCEL_REASON].id_of(self._business.cancel_reason, errand)
+
+    async def tags(self, names: Iterable[str], errand: Errand) -> Outcome[tuple[int, ...]]:
+        """The tag types of these names, each once; guessing leaves out what there is nothing for."""
+        found: Accepted[tuple[int, ...]] = Accepted(value=(), at=datetime.now(UTC))
+        for name in names:
+            one = await self._lists[NameKind.TAG_TYPE].id_of(name, errand)
+            if isinstance(one, Refused) and self._guess:
+                continue
+            if not isinstance(one, Accepted):
+                return one
+            found = Accepted(value=tuple(dict.fromkeys((*found.value, one.value))), at=one.at)
+        return found
+
+    async def look(self, errand: Errand) -> Outcome[tuple[str, ...]]:
+        """Read anew the lists that the business has names of, and give what is wrong: a line for each."""
+        at = datetime.now(UTC)
+        for kind in dict.fromkeys(used.kind for used in self._business.names()):
+            rows = await self._lists[kind].rows(errand, DOUBT_SECONDS)
+            if not isinstance(rows, Accepted):
+                return rows
+            at = rows.at
+        return Accepted(value=self.complaints, at=at)
+
+    @property
+    def complaints(self) -> tuple[str, ...]:
+        """What is wrong with the business's names by the lists as they were read last; a line for each."""
+        places: dict[tuple[NameKind, str], list[str]] = {}
+        for used in self._business.names():
+            places.setdefault((used.kind, used.name), []).append(used.place)
+        found = ((self._lists[kind].complaint(name), where) for (kind, name), where in places.items())
+        return tuple(f"BUSINESS_FILE {', '.join(where)}: {wrong}" for wrong, where in found if wrong)
 
     def doubt(self) -> None:
         """What was made with ids from here was refused."""
-        for names in self._lists():
+        for names in self._lists.values():
             names.doubt()
 
     async def close(self) -> None:
         """Stop reads under way."""
-        for names in self._lists():
+        for names in self._lists.values():
             await names.close()
 
-    def _lists(self) -> Iterable[NameList]:
-        return (self._units, self._types, self._campaigns, self._reasons)
 
-
-def _pick(rows: Sequence[Entry], name: str) -> Entry | None:
-    if not name:
-        return rows[0] if rows else None
-    return next((row for row in rows if _letters(row.name) == _letters(name)), None)
-
-
-def _letters(name: str) -> str:
-    """A name without case, blanks and punctuation: `door_wont_open` is `Door Won't Open`."""
-    return "".join(filter(str.isalnum, name.casefold()))
+def _pick(rows: Sequence[Entry], name: str) -> Entry | str:
+    """The row with this name, or what is wrong with the name."""
+    found = [row for row in rows if row.name.strip() == name.strip()]
+    match found:
+        case [one]:
+            return one
+        case []:
+            return "is not"
+        case _:
+            return f"stands {len(found)} times"
 
 
 def all_of(read_page: Callable[[Errand, int], Awaitable[Outcome[Page[Named]]]]) -> ReadAll:
@@ -168,12 +215,17 @@ def all_of(read_page: Callable[[Errand, int], Awaitable[Outcome[Page[Named]]]]) 
 
 
 def _list_of(
-    what: str, caller: Caller, endpoint: Endpoint[Page[Named]], clock: Callable[[], float]
+    kind: NameKind,
+    caller: Caller,
+    endpoint: Endpoint[Page[Named]],
+    clock: Callable[[], float],
+    *,
+    guess: bool,
 ) -> NameList:
     async def read_page(errand: Errand, number: int) -> Outcome[Page[Named]]:
         return await caller.call(endpoint, errand, query={"page": str(number)})
 
-    return NameList(what, all_of(read_page), clock)
+    return NameList(kind, all_of(read_page), clock, guess=guess)
 
 
 def _active(rows: Iterable[Named]) -> Iterable[Entry]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from yarl import URL
 
+from app.booking.business import Business
 from app.servicetitan.breaker import FIRST_PAUSE, LONGEST_PAUSE
 
 TOKEN_PATH = "/connect/token"  # noqa: S105 - a path, no secret
@@ -15,8 +16,8 @@ class UpstreamConfig:
     """Where ServiceTitan is and who asks there.
 
     `auth_url` is a host or the full token URL. Secrets are stripped of blanks around them (a trailing
-    newline is the commonest cause of `invalid_client`) and never shown. An empty name means the first
-    active one of its list. The pauses, in seconds, are the breaker's.
+    newline is the commonest cause of `invalid_client`) and never shown. With `guess_names` the first active
+    row of a list stands in for a name that it has not. The pauses, in seconds, are the breaker's.
     """
 
     api_url: str
@@ -29,9 +30,8 @@ class UpstreamConfig:
     calls_per_second: float = 60.0
     calls_in_flight: int = 200
     timeout_seconds: float = 30.0
-    job_type: str = ""
-    campaign: str = ""
-    cancel_reason: str = ""
+    business: Business
+    guess_names: bool = False
     ca_file: Path | None = None
     first_pause: float = FIRST_PAUSE
     longest_pause: float = LONGEST_PAUSE

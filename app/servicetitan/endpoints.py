@@ -94,4 +94,5 @@ LIST_ASSIGNMENTS = Endpoint("GET", f"{DISPATCH}/appointment-assignments", page_o
 ASSIGN = Endpoint("POST", f"{DISPATCH}/appointment-assignments/assign-technicians", Anything.read)
 UNASSIGN = Endpoint("POST", f"{DISPATCH}/appointment-assignments/unassign-technicians", _nothing)
 LIST_BUSINESS_UNITS = Endpoint("GET", f"{SETTINGS}/business-units", page_of(Named), _PAGE)
+LIST_TAG_TYPES = Endpoint("GET", f"{SETTINGS}/tag-types", page_of(Named), _PAGE)
 LIST_CAMPAIGNS = Endpoint("GET", f"{MARKETING}/campaigns", page_of(Named), _PAGE)

@@ -225,8 +225,11 @@ class Jobs:
         campaign = await self._catalogue.campaign(errand)
         if not isinstance(campaign, Accepted):
             return campaign
+        tags = await self._catalogue.tags(order.tags, errand)
+        if not isinstance(tags, Accepted):
+            return tags
         entry = {"key": BOOKING_KEY, "value": order.booking_id}
-        body = {
+        body: dict[str, Any] = {
             "customerId": order.customer_id,
             "locationId": order.location_id,
             "businessUnitId": unit.value,
@@ -237,6 +240,8 @@ class Jobs:
             "appointments": [_times(order.slot)],
             "externalData": {"applicationGuid": self._guid, "externalData": [entry]},
         }
+        if tags.value:
+            body["tagTypeIds"] = list(tags.value)
         return Accepted(value=body, at=campaign.at)
 
     async def _uncancel(self, ask: PutBack, errand: Errand, *, again: bool) -> Outcome[None]:

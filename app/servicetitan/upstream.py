@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Self
 
-from app.booking.outcomes import Accepted
+from app.booking.outcomes import Accepted, Busy, Outcome
 from app.servicetitan.caller import Caller, CallMade, Errand, Observe, nobody_observes
 from app.servicetitan.catalogue import Catalogue
 from app.servicetitan.config import UpstreamConfig
@@ -61,13 +61,7 @@ class Upstream:
             clock=clock,
         )
         self.watch = Watch(self._caller, self.gate, clock)
-        self._catalogue = Catalogue(
-            self._caller,
-            job_type=config.job_type,
-            campaign=config.campaign,
-            cancel_reason=config.cancel_reason,
-            clock=clock,
-        )
+        self._catalogue = Catalogue(self._caller, config.business, guess=config.guess_names, clock=clock)
         self.desk = Desk(
             caller=self._caller,
             gate=self.gate,
@@ -110,6 +104,21 @@ class Upstream:
             return HealthSeen(well=False, detail=outcome.detail, seconds=self._clock() - started)
         finally:
             passage.leave()
+
+    @property
+    def name_complaints(self) -> tuple[str, ...]:
+        """What is wrong with the business's names, as their lists were read last; a line for each."""
+        return self._catalogue.complaints
+
+    async def look_at_names(self) -> Outcome[tuple[str, ...]]:
+        """Read the lists that the business has names of, last in the queue; what is wrong, a line for each.
+
+        While the breaker is open that is Busy, without a call.
+        """
+        if self.gate.is_open:
+            return Busy(detail=self.gate.snapshot().why)
+        errand = Errand(priority=Priority.LOW, since=self._clock(), lane="names")
+        return await self._catalogue.look(errand)
 
     async def auth_test(self) -> Token | NoToken:
         """Ask for a token, for a person who wants to know whether the credentials are taken.

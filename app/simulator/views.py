@@ -1,6 +1,7 @@
 """Rows as ServiceTitan shows them: from the state's records to the wire's models."""
 
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Any
 
 from app.simulator.state import external
@@ -20,6 +21,7 @@ from app.simulator.state.records import (
     NamedRow,
     NoteRow,
     TechnicianRow,
+    WindowRow,
 )
 from app.simulator.state.world import World
 from app.simulator.wire import crm, jpm, office
@@ -302,7 +304,33 @@ def reason(row: NamedRow) -> jpm.JobReason:
 
 def job_type(row: JobTypeRow) -> jpm.JobType:
     """A kind of job."""
-    return jpm.JobType(**_named(row), priority=row.priority, duration=row.minutes * 60)
+    return jpm.JobType(
+        **_named(row),
+        priority=row.priority,
+        duration=row.minutes * 60,
+        business_unit_ids=row.business_unit_ids,
+    )
+
+
+def tag_type(row: NamedRow) -> office.TagType:
+    """A kind of tag."""
+    return office.TagType(**_named(row), code=row.name.upper()[:20])
+
+
+def arrival_window(row: WindowRow) -> office.ArrivalWindow:
+    """An arrival window."""
+    return office.ArrivalWindow(
+        id=row.id,
+        start=_time_span(row.start),
+        duration=_time_span(row.duration),
+        business_unit_ids=row.business_unit_ids,
+        active=row.active,
+    )
+
+
+def _time_span(length: timedelta) -> str:
+    minutes = int(length.total_seconds()) // 60
+    return f"{minutes // 60:02}:{minutes % 60:02}:00"
 
 
 def business_unit(row: NamedRow) -> office.BusinessUnit:

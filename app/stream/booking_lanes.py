@@ -113,7 +113,7 @@ class BookingLanes:
 
     async def on_event(self, message: Message) -> None:
         """A record of `booking-events`."""
-        event = read(codec.raw_event(message))
+        event = read(codec.raw_event(message), self._parts.policy.business.problem_types)
         match event:
             case Unusable():
                 await self.dead_letter_alone(event)

@@ -96,7 +96,11 @@ class _PhoneLane:
         running = under_way and self.parts.settling.left(lane) > 0
         policy = self.parts.policy
         steps = resolve(
-            self.request, row, now=self.parts.now(), under_way=running, by_name=policy.customers_by_name
+            self.request,
+            row,
+            now=self.parts.now(),
+            under_way=running,
+            by_name=policy.business.customers.by_name,
         )
         result: Any = None
         while True:

@@ -151,6 +151,12 @@ AUTHENTICATION_ERRORS = _counter(
     "A single 401 cures itself. When it goes on: check client id, secret and app key with `/auth/test`.",
     Label("where", ("token", "call")),
 )
+NAMES_MISSING = _gauge(
+    "names_missing",
+    "names",
+    "Names of the business file that ServiceTitan has not, or has twice, as its lists were read last.",
+    "Bookings that need one are held: put it right there, or in the business file. The page says which.",
+)
 RATE_LIMITED = _counter(
     "rate_limited",
     "answers",

@@ -54,6 +54,7 @@ class UpstreamFacts:
     trouble: str | None
     breaker_waiting: int
     token_denials: int
+    names_missing: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -264,6 +265,7 @@ def _of_upstream(seen: UpstreamFacts) -> Iterator[Sample]:
         yield Sample(listed.BREAKER_OPEN, seen.trouble == trouble, (trouble,))
     yield Sample(listed.BREAKER_WAITING, seen.breaker_waiting)
     yield Sample(listed.AUTHENTICATION_ERRORS, seen.token_denials, ("token",))
+    yield Sample(listed.NAMES_MISSING, seen.names_missing)
 
 
 def _of_view(seen: ViewFacts, now: datetime) -> Iterator[Sample]:

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
-from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
 
 from app.batches import Broken
+from app.booking.business import Business
 from app.booking.events import LARGEST_EVENT, BookingEvent, RawEvent, open_event, read, with_values
 from app.booking.identity import Identity
 from app.booking.record import Record, decode, rank
@@ -114,7 +114,7 @@ def apply(
     topics: ViewTopics,
     batch: Iterable[Incoming],
     *,
-    zone: ZoneInfo,
+    business: Business,
     now: datetime,
 ) -> Applied:
     """Write a batch, in the order of each partition, and how far it goes.
@@ -123,13 +123,13 @@ def apply(
     """
     records = tuple(batch)
     try:
-        return _apply(writer, topics, records, zone=zone, now=now)
+        return _apply(writer, topics, records, business=business, now=now)
     except _FAULTS_OF_INPUT:
         if len(records) == 1:
             return _left_out(writer, records[0], now)
     done = Applied()
     for record in records:
-        one = apply(writer, topics, (record,), zone=zone, now=now)
+        one = apply(writer, topics, (record,), business=business, now=now)
         done.bookings |= one.bookings
         done.unreadable += one.unreadable
     return done
@@ -147,7 +147,7 @@ def _apply(
     topics: ViewTopics,
     batch: Iterable[Incoming],
     *,
-    zone: ZoneInfo,
+    business: Business,
     now: datetime,
 ) -> Applied:
     by_topic: dict[str, list[Incoming]] = {}
@@ -160,7 +160,7 @@ def _apply(
         else:
             by_topic.setdefault(record.topic, []).append(record)
     with transaction(writer):
-        events = _bookings(writer, by_topic.get(topics.bookings, ()), zone, now, done)
+        events = _bookings(writer, by_topic.get(topics.bookings, ()), business, now, done)
         _behind(writer, by_topic.get(topics.behind, ()), done)
         events |= _dead_letters(writer, by_topic.get(topics.dead_letters, ()), done)
         events |= _actions(writer, by_topic.get(topics.signals, ()), done)
@@ -184,13 +184,13 @@ def _text(key: bytes | None) -> str | None:
 
 
 def _bookings(
-    writer: sqlite3.Connection, records: Iterable[Incoming], zone: ZoneInfo, now: datetime, done: Applied
+    writer: sqlite3.Connection, records: Iterable[Incoming], business: Business, now: datetime, done: Applied
 ) -> set[Event]:
     """Write what counts; gives the dead-lettered events that may stand otherwise now."""
     stretch = _winners(writer, records, now - KEPT, done)
     events: set[Event] = set()
     for booking_id, (partition, offset, row) in stretch.rows.items():
-        touched = _write(writer, booking_id, partition, row, zone, fresh=booking_id in stretch.fresh)
+        touched = _write(writer, booking_id, partition, row, business, fresh=booking_id in stretch.fresh)
         if touched is None:
             done.unreadable.append(("bookings", partition, offset))
         else:
@@ -207,7 +207,7 @@ def _write(
     booking_id: str,
     partition: int,
     row: bytes | None,
-    zone: ZoneInfo,
+    business: Business,
     *,
     fresh: bool,
 ) -> set[Event] | None:
@@ -221,7 +221,7 @@ def _write(
     if row is not None:
         try:
             record = decode(row)
-            columns, lines = of_record(record, partition, row, zone), list(attention(record, zone))
+            columns, lines = of_record(record, partition, row, business), list(attention(record, business))
         except (ValidationError, ValueError, KeyError, OverflowError):
             return None
     events = changed(writer, booking_id, record)

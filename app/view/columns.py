@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from app.booking.house import PROBLEMS, appointment
+from app.booking.business import Business
 from app.booking.identity import KEPT, all_seen
 from app.booking.reasons import Reason
 from app.booking.record import Record
 from app.booking.report import written
+from app.booking.words import visit_of
 from app.view.schema import milliseconds
 
 COLUMNS = (
@@ -35,7 +35,7 @@ COLUMNS = (
 _FAILED = frozenset(Reason) - {Reason.DISCARDED}
 
 
-def of_record(record: Record, partition: int, row: bytes, zone: ZoneInfo) -> tuple[Any, ...]:
+def of_record(record: Record, partition: int, row: bytes, business: Business) -> tuple[Any, ...]:
     """The row's values, in the order of `COLUMNS`."""
     lane, job = record.lane, record.job
     first, last, phone, zip_code = _who(record)
@@ -51,7 +51,7 @@ def of_record(record: Record, partition: int, row: bytes, zone: ZoneInfo) -> tup
         milliseconds(record.changed_at),
         None if job is None else job.id,
         None if job is None else milliseconds(job.start),
-        milliseconds(visit(record, zone)),
+        milliseconds(visit(record, business)),
         f"{last} {first}",
         f"{first} {last}",
         phone_digits(phone),
@@ -71,15 +71,13 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
-def visit(record: Record, zone: ZoneInfo) -> datetime:
+def visit(record: Record, business: Business) -> datetime:
     """When the visit is: the job's time, or without one the time that was booked; without any, since when."""
     if record.job is not None:
         return record.job.start
-    booking = record.booking
-    if booking is None:
+    if record.booking is None:
         return record.changed_at
-    minutes = PROBLEMS[booking.problem_type].minutes
-    return appointment(booking.scheduled_date, booking.time_slot, minutes, zone).start
+    return visit_of(record.booking, business).start
 
 
 def phone_digits(phone: str) -> str:
@@ -87,9 +85,9 @@ def phone_digits(phone: str) -> str:
     return "".join(letter for letter in phone if letter.isdecimal())[-10:]
 
 
-def attention(record: Record, zone: ZoneInfo) -> Iterator[tuple[Any, ...]]:
+def attention(record: Record, business: Business) -> Iterator[tuple[Any, ...]]:
     """A line for each event that failed for good and may still be acted on."""
-    when = milliseconds(visit(record, zone))
+    when = milliseconds(visit(record, business))
     for failed in record.waiting:
         yield (
             record.booking_id,

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
+
+from app.booking.business import Business
 
 FILE_NAME = "view.sqlite3"
 
@@ -34,8 +35,8 @@ class ViewConfig:
     prefix: str
     topics: ViewTopics
     partitions: int
-    zone: ZoneInfo
-    """The business's, for the time of a visit that has no job yet."""
+    business: Business
+    """For the time of a visit that has no job yet."""
     far_behind: timedelta = timedelta(seconds=10)
     """From when on answers would be too old to give."""
     keep_events: timedelta = timedelta(days=30)

@@ -241,7 +241,7 @@ class Projector:
 
     def _apply(self, writer: sqlite3.Connection, records: Iterable[object]) -> None:
         now = self._clock()
-        done = apply(writer, self._config.topics, records, zone=self._config.zone, now=now)  # type: ignore[arg-type]  # aiokafka is untyped
+        done = apply(writer, self._config.topics, records, business=self._config.business, now=now)  # type: ignore[arg-type]  # aiokafka is untyped
         self._written = now
         for table, partition, offset in done.unreadable:
             _log.error("the view left a record out", table=table, partition=partition, offset=offset)

@@ -41,13 +41,13 @@ async def _refuse(serving: Services, booking_id: str, seen: BookingSeen | None, 
         await still_open(serving, booking_id)
         if act.kind != "repair":
             raise Problem(409, "the booking was never made: it can only be repaired or discarded")
-        _check_repair("booking.created", act, booking_id)
+        _check_repair(serving, "booking.created", act, booking_id)
         return
     kind = acted_on(seen.record, act.event)
     if kind is None:
         raise Problem(409, "nothing of this booking waits for it")
     if act.kind == "repair":
-        _check_repair(kind, act, booking_id)
+        _check_repair(serving, kind, act, booking_id)
 
 
 def acted_on(record: Record, event: str | None) -> str | None:
@@ -55,8 +55,8 @@ def acted_on(record: Record, event: str | None) -> str | None:
     return next((one.type for one in record.waiting if event in {None, one.event_id}), None)
 
 
-def _check_repair(event_type: str, act: Action, booking_id: str) -> None:
-    found = validate(event_type, act.data, booking_id)
+def _check_repair(serving: Services, event_type: str, act: Action, booking_id: str) -> None:
+    found = validate(event_type, act.data, booking_id, serving.settings.business.problem_types)
     if isinstance(found, Invalid):
         raise invalid(
             tuple(

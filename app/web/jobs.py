@@ -45,7 +45,7 @@ class JobsView(ApiView):
     async def get(self, request: web.Request) -> web.Response:
         """Jobs by the date of their visit."""
         serving = services(request)
-        start, end = date_range(request, serving.settings.business_time_zone)
+        start, end = date_range(request, serving.settings.business.time_zone)
         limit = whole_number(request, "limit", low=1, high=500, default=50)
         now = serving.clock()
         came = read_cursor(request, partitions=serving.view.partitions, now=now)

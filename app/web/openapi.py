@@ -1,7 +1,8 @@
 """The API's description (OpenAPI 3.1), generated from the operations and their models."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -10,11 +11,13 @@ from faust.web import Blueprint
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from app.business_file import load_business
 from app.web import models
 from app.web.access import Access
 from app.web.envelope import NAMES
 from app.web.operations import OPERATIONS, Operation, Parameter
 from app.web.pages import ApiView
+from app.web.services import services
 
 api = Blueprint("openapi")
 
@@ -54,9 +57,10 @@ _ID = {
 }
 
 
-def description(version: str = "1") -> dict[str, Any]:
-    """The whole description."""
+def description(problem_types: Iterable[str], version: str = "1") -> dict[str, Any]:
+    """The whole description, for a business with these problems."""
     schemas = _schemas()
+    name_problems(schemas, problem_types)
     paths: dict[str, dict[str, Any]] = {}
     for operation in OPERATIONS:
         paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation)
@@ -102,6 +106,16 @@ def _schemas() -> dict[str, Any]:
     )
     schemas: dict[str, Any] = found["$defs"]
     return schemas
+
+
+def name_problems(schema: object, problem_types: Iterable[str]) -> None:
+    """Say in a JSON Schema what a booking's `problemType` may be; the models take any business's."""
+    words = list(problem_types)
+    if isinstance(schema, dict):
+        if "problemType" in schema.get("properties", {}):
+            schema["properties"]["problemType"] = {**schema["properties"]["problemType"], "enum": words}
+        for part in schema.values():
+            name_problems(part, words)
 
 
 def _name(model: type[BaseModel]) -> str:
@@ -199,16 +213,21 @@ def _errors(operation: Operation) -> set[int]:
 
 def frozen() -> bytes:
     """The description as it stands in `schemas/openapi.json`, where a change of the API is seen."""
-    return orjson.dumps(description(), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    return orjson.dumps(
+        description(load_business().problems), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
+    )
 
 
-_BYTES = orjson.dumps(description())
+@lru_cache(maxsize=4)
+def _served(problem_types: tuple[str, ...]) -> bytes:
+    return orjson.dumps(description(problem_types))
 
 
 @api.route("/openapi.json", name="openapi")
 class OpenApiView(ApiView):
     """GET /openapi.json."""
 
-    async def get(self, request: web.Request) -> web.Response:  # noqa: ARG002 - Faust's signature
+    async def get(self, request: web.Request) -> web.Response:
         """This description."""
-        return web.Response(body=_BYTES, content_type="application/json")
+        body = _served(tuple(services(request).settings.business.problems))
+        return web.Response(body=body, content_type="application/json")

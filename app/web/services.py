@@ -52,6 +52,8 @@ class UpstreamFacts:
     detail: str = ""
     breaker: str = "closed"
     checked_at: datetime | None = None
+    names: tuple[str, ...] = ()
+    """What is wrong with the business's names, a line for each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -61,7 +61,7 @@ async def book(services: Services, data: object, asked: Asked, *, place: int = 0
 
     Raises Problem: 400 with every field that is wrong, 409 for other data, 422 when refused for good.
     """
-    booking_id, booking = _booking(data, asked, place)
+    booking_id, booking = _booking(services, data, asked, place)
     known = await services.view.booking(booking_id)
     if known is not None and not known.record.is_open:
         return await _booked_before(services, known, booking, asked)
@@ -79,12 +79,12 @@ async def book(services: Services, data: object, asked: Asked, *, place: int = 0
     return await _creation_ended(services, booking_id, booking, made, asked)
 
 
-def _booking(data: object, asked: Asked, place: int) -> tuple[str, Booking]:
+def _booking(services: Services, data: object, asked: Asked, place: int) -> tuple[str, Booking]:
     if not isinstance(data, dict):
         raise invalid((FieldError(field="body", message="must be a JSON object"),))
     given = data.get("bookingId")
     booking_id = given if isinstance(given, str) else events.new_booking_id(asked.key, place)
-    booking = validate("booking.created", data, booking_id)
+    booking = validate("booking.created", data, booking_id, services.settings.business.problem_types)
     if isinstance(booking, Invalid):
         raise invalid(booking.errors)
     if not isinstance(booking, Booking):

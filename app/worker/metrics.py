@@ -164,6 +164,7 @@ def upstream_facts(upstream: Upstream) -> UpstreamFacts:
         trouble=breaker.trouble,
         breaker_waiting=upstream.gate.waiting,
         token_denials=upstream.token_denials,
+        names_missing=len(upstream.name_complaints),
     )
 
 

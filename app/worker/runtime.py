@@ -11,7 +11,6 @@ from app.booking.events import Unusable
 from app.booking.inputs import Observed, Policy
 from app.booking.reasons import Reason
 from app.servicetitan.caller import CallMade
-from app.servicetitan.config import UpstreamConfig
 from app.servicetitan.upstream import HealthSeen, Upstream
 from app.settings import Settings
 from app.stream import codec
@@ -34,9 +33,10 @@ from app.telemetry.tracing import CallSpans
 from app.view.config import ViewConfig, ViewTopics
 from app.view.view import View, ViewAway
 from app.web.ops.figures import Figures
-from app.worker.beside import HEALTH_SECONDS, SCAN_SECONDS, TOPICS_SECONDS, Beside, Rounds
+from app.worker.beside import HEALTH_SECONDS, NAMES_SECONDS, SCAN_SECONDS, TOPICS_SECONDS, Beside, Rounds
 from app.worker.metrics import WorkerMetrics
 from app.worker.sweep import Sweep
+from app.worker.upstream_config import upstream_config
 from app.worker.watchdog import Seen
 from app.worker.webhooks import Webhooks
 
@@ -57,6 +57,7 @@ class Runtime:
         self._process = uuid.uuid4().hex[:12]
         self.upstream: Upstream | None = None
         self._calls: LaneCalls | None = None
+        self._complained: tuple[str, ...] = ()
         self.health: HealthSeen | None = None
         self.health_at: datetime | None = None
         self.view = View(
@@ -65,7 +66,7 @@ class Runtime:
                 data_dir=settings.data_dir,
                 prefix=settings.topic_prefix,
                 partitions=settings.topic_partitions,
-                zone=settings.business_time_zone,
+                business=settings.business,
                 topics=ViewTopics(
                     bookings=tables.bookings.changelog,
                     behind=tables.behind.changelog,
@@ -202,6 +203,7 @@ class Runtime:
             "scan": (SCAN_SECONDS, self.scan.look),
             "health": (HEALTH_SECONDS, self._ask_health),
             "topics": (TOPICS_SECONDS, self._check_topics),
+            "names": (NAMES_SECONDS, self._look_at_names),
             "sweep": (float(self._settings.servicetitan_sweep_seconds), self._sweep),
         }
         return Beside(self.view, rounds=rounds, close=self.close)
@@ -234,6 +236,16 @@ class Runtime:
         if self.upstream is not None and 0 in self._app.owned_partitions:
             self.health = await self.upstream.check_health()
             self.health_at = _now()
+
+    async def _look_at_names(self) -> None:
+        """Every worker reads the lists that it needs anyway: a name that disappears is told at once."""
+        if self.upstream is None:
+            return
+        await self.upstream.look_at_names()
+        complaints = self.upstream.name_complaints
+        for complaint in set(complaints) - set(self._complained):
+            _log.error("a name of the business is not in ServiceTitan", what=complaint)
+        self._complained = complaints
 
     async def _sweep(self) -> None:
         if self.upstream is not None and 0 in self._app.owned_partitions:
@@ -270,7 +282,7 @@ class Runtime:
             settling=Settling(settings.servicetitan_settle_seconds),
             policy=Policy(
                 retry_delays=settings.retry_delays,
-                zone=settings.business_time_zone,
+                business=settings.business,
                 keep_ended_days=settings.keep_ended_days,
             ),
             narrator=self.metrics.narrator,
@@ -313,22 +325,3 @@ class Runtime:
 
 def _now() -> datetime:
     return datetime.now(UTC)
-
-
-def upstream_config(settings: Settings) -> UpstreamConfig:
-    """ServiceTitan as the settings say."""
-    return UpstreamConfig(
-        api_url=str(settings.servicetitan_api_url),
-        auth_url=settings.token_url,
-        client_id=settings.servicetitan_client_id,
-        client_secret=settings.servicetitan_api_key.get_secret_value(),
-        app_key=settings.servicetitan_app_key.get_secret_value(),
-        tenant_id=settings.servicetitan_tenant_id,
-        application_guid=str(settings.servicetitan_application_guid),
-        calls_per_second=settings.servicetitan_calls_per_second,
-        calls_in_flight=settings.max_calls_in_flight,
-        timeout_seconds=settings.servicetitan_timeout_seconds,
-        job_type=settings.servicetitan_job_type,
-        campaign=settings.servicetitan_campaign,
-        cancel_reason=settings.servicetitan_cancel_reason,
-    )

@@ -83,4 +83,5 @@ def upstream_facts(worker: Runtime) -> UpstreamFacts:
         status, detail, at = ("up" if health.well else "down"), health.detail, worker.health_at
     if breaker.trouble is not None:
         status, detail = "down", breaker.why
-    return UpstreamFacts(status=status, detail=detail, breaker=breaker.state, checked_at=at)
+    names = upstream.name_complaints
+    return UpstreamFacts(status=status, detail=detail, breaker=breaker.state, checked_at=at, names=names)

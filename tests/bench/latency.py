@@ -61,7 +61,7 @@ def view_of(ours: World) -> View:
             data_dir=folder,
             prefix=ours.settings.topic_prefix,
             partitions=PARTITIONS,
-            zone=ours.settings.business_time_zone,
+            business=ours.settings.business,
             topics=ViewTopics(
                 bookings=names.changelog("bookings").name,
                 behind=names.changelog("behind").name,

@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
-from zoneinfo import ZoneInfo
 
 import pytest
 
+from app.business_file import load_business
 from app.servicetitan.caller import CallMade, Observe
 from app.servicetitan.config import UpstreamConfig
 from app.servicetitan.upstream import Upstream
@@ -60,6 +60,7 @@ async def make_upstream(simulator: RunningSimulator, calls: list[CallMade]) -> A
             "app_key": "ak1.test",
             "tenant_id": "1000001",
             "application_guid": GUID,
+            "business": load_business(),
             "calls_per_second": 1000.0,
             "timeout_seconds": 20.0,
             "first_pause": 0.05,
@@ -94,7 +95,7 @@ async def view(tmp_path: Path) -> AsyncIterator[FedView]:
         prefix="",
         topics=TOPICS,
         partitions=1,
-        zone=ZoneInfo("America/Phoenix"),
+        business=load_business(),
     )
     fed = FedView(config, clock=lambda: datetime.now(UTC))
     await fed.start()

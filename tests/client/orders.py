@@ -1,7 +1,7 @@
 """What the client's tests ask for."""
 
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from app.booking.asks import CreateCustomer, CreateJob, CustomerOrder, JobOrder, JobSeen, Slot
 from app.booking.outcomes import Accepted, Outcome
@@ -39,9 +39,9 @@ def customer_order(**changes: str) -> CustomerOrder:
     return CustomerOrder(**(values | changes))
 
 
-def job_order(customer_id: int, location_id: int, booking_id: str = "b1", **changes: str) -> JobOrder:
+def job_order(customer_id: int, location_id: int, booking_id: str = "b1", **changes: Any) -> JobOrder:  # noqa: ANN401 - any field
     """A broken spring."""
-    names = {"business_unit": "Mesa_East", "job_type": "broken_spring"} | changes
+    names = {"business_unit": "Mesa_East", "job_type": "Broken Spring"} | changes
     return JobOrder(
         booking_id=booking_id,
         customer_id=customer_id,

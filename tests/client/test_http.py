@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 from yarl import URL
 
+from app.business_file import load_business
 from app.servicetitan.config import UpstreamConfig
 from app.servicetitan.http import MOST_BODY, Answer, Connections, NoAnswer, NotSent, Request
 
@@ -57,6 +58,7 @@ async def connected(timeout: float = 20.0) -> AsyncIterator[Connections]:
         app_key="",
         tenant_id="",
         application_guid="",
+        business=load_business(),
         timeout_seconds=timeout,
     )
     connections = Connections(config)

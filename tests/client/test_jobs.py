@@ -28,7 +28,7 @@ from app.simulator.server import RunningSimulator
 from app.simulator.state import jobs, visits
 from app.simulator.state.world import unindex_external
 from app.simulator.wire.jpm import AppointmentStatus, JobStatus, Priority, ReasonAndMemo
-from tests.client.conftest import GUID, MakeUpstream
+from tests.client.conftest import MakeUpstream
 from tests.client.orders import LATER, SLOT, asker, create_job, customer_order, job_order, value_of
 
 NOW = datetime(2026, 12, 1, 18, tzinfo=UTC)
@@ -454,30 +454,6 @@ async def test_a_missing_business_unit_is_refused_and_the_detail_says_what_there
     assert "'Tucson' is not among ServiceTitan's active business units" in outcome.detail
     assert "Mesa_East" in outcome.detail
     assert not any(call.endpoint.endswith("/jobs") for call in calls)
-
-
-async def test_an_unknown_problem_gets_the_first_job_type(
-    upstream: Upstream, simulator: RunningSimulator
-) -> None:
-    customer = value_of(await upstream.desk.perform(CreateCustomer(order=customer_order()), asker()))
-    order = job_order(customer.customer_id, customer.location_id or 0, job_type="other")
-    job = value_of(await upstream.desk.perform(CreateJob(order=order), asker()))
-    assert simulator.state.world.jobs.rows[job.job_id].job_type_id == 201
-
-
-@pytest.mark.parametrize("guid", [GUID, "00000000-0000-4000-8000-000000000002"])
-async def test_configured_names_win(
-    make_upstream: MakeUpstream, simulator: RunningSimulator, guid: str
-) -> None:
-    upstream = make_upstream(
-        job_type="noisy door", campaign="Referral", cancel_reason="No Show", application_guid=guid
-    )
-    job = await create_job(upstream)
-    value_of(await upstream.desk.perform(Cancel(job_id=job.job_id, memo="x"), asker()))
-    row = simulator.state.world.jobs.rows[job.job_id]
-    assert (row.job_type_id, row.campaign_id) == (206, 303)
-    assert [log.reason_id for log in row.cancellations] == [404]
-    assert value_of(await upstream.desk.perform(FindJob(booking_id="b1"), asker()))
 
 
 async def _dispatch(

@@ -11,6 +11,7 @@ import trustme
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from app.business_file import load_business
 from app.servicetitan.config import UpstreamConfig
 from app.servicetitan.http import Answer, Connections, NotSent, Request, Sent
 
@@ -47,6 +48,7 @@ async def ask(url: URL) -> Sent:
         app_key="",
         tenant_id="",
         application_guid="",
+        business=load_business(),
     )
     connections = Connections(config)
     request = Request(method="GET", url=url, headers={}, body=None, about_to_send=lambda: None)

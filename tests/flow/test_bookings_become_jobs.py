@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 import orjson
 import pytest
 
-from app.booking.house import PROBLEMS, business_unit
+from app.business_file import load_business
 from app.stream.partition import partition_for
 from tests.support.flow import PARTITIONS, booking
 
 if TYPE_CHECKING:
     from tests.support.flow import Flow
+
+BUSINESS = load_business()
 
 
 async def test_a_booking_becomes_one_job_and_the_whole_of_it_is_told(flow: Flow) -> None:
@@ -68,17 +70,17 @@ async def test_a_booking_becomes_one_job_and_the_whole_of_it_is_told(flow: Flow)
 
 async def test_each_problem_is_told_with_its_priority_length_and_words(flow: Flow) -> None:
     zips = ["85255", "85210", "85016", "85301"]
-    for number, problem in enumerate(PROBLEMS):
+    for number, problem in enumerate(BUSINESS.problems):
         data = booking(problemType=problem, zip=zips[number % 4], timeSlot=None)
         await flow.send("created", problem, data)
-    for number, (problem, wanted) in enumerate(PROBLEMS.items()):
+    for number, (problem, wanted) in enumerate(BUSINESS.problems.items()):
         job = (await flow.view(problem, state="active"))["job"]
         assert (job["priority"], job["estimatedDuration"], job["description"]) == (
             wanted.priority,
             wanted.minutes,
             wanted.description,
         )
-        assert job["businessUnit"] == business_unit(zips[number % 4])
+        assert job["businessUnit"] == BUSINESS.unit_of(problem, zips[number % 4])
         assert job["appointmentStart"] == "2027-03-02T00:00:00.000Z"
 
 

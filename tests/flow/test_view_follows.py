@@ -7,7 +7,6 @@ import contextlib
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 import pytest
 from aiokafka import AIOKafkaProducer
@@ -17,6 +16,7 @@ from structlog.testing import capture_logs
 
 from app.booking.identity import NOTHING_SEEN, Progress, mark
 from app.booking.record import Lane, Phase, encode, encode_head
+from app.business_file import load_business
 from app.view import schema
 from app.view.config import ViewConfig, ViewTopics
 from app.view.projector import Projector
@@ -42,7 +42,7 @@ def config(kafka: str, prefix: str, folder: Path) -> ViewConfig:
         data_dir=folder,
         prefix=prefix,
         partitions=PARTITIONS,
-        zone=ZoneInfo("America/Phoenix"),
+        business=load_business(),
         topics=ViewTopics(
             bookings=f"{prefix}bookings",
             behind=f"{prefix}behind",

@@ -17,6 +17,7 @@ from app.booking.inputs import Answered, Arrived, CustomerResolved, Facts, Inten
 from app.booking.lane import Perform
 from app.booking.outcomes import Failed
 from app.booking.record import Record, SendTimer, encode
+from app.business_file import load_business
 from app.stream.codec import encode_intent, timer_headers
 from tests.support.simulated import add_customer
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from tests.kill.trial import Trial
 
 PERSONS = 200
-_POLICY = Policy(retry_delays=(1, 2, 3))
+_POLICY = Policy(business=load_business(), retry_delays=(1, 2, 3))
 
 
 async def leave(running: Trial) -> None:

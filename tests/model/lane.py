@@ -35,6 +35,7 @@ from app.booking.record import (
     SendDeadLetter,
     SendTimer,
 )
+from app.business_file import load_business
 from tests.model.paths import Handler, Paths, Place
 from tests.model.world import GONE, ME, Late, Told, World, applied, shown
 from tests.support.bookings import NOW, later
@@ -42,7 +43,7 @@ from tests.support.bookings import NOW, later
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-POLICY = Policy(retry_delays=(5,), behind_limit=3)
+POLICY = Policy(business=load_business(), retry_delays=(5,), behind_limit=3)
 LONG_AFTER = later(86_400)
 SETTLE = 100.0
 

@@ -20,6 +20,7 @@ from app.booking.reasons import Reason
 from app.booking.record import Phase
 from app.booking.signals import is_news
 from app.booking.status import ENDED, SETTABLE, Status
+from app.business_file import load_business
 from tests.model.lane import ViolationError
 from tests.support.bookings import ID, NOW, cancelled, created, rescheduled, status_changed
 from tests.support.lane import Lane
@@ -120,7 +121,7 @@ class ToldLane(Lane):
     """A lane whose writes reach this upstream."""
 
     def __init__(self, upstream: Upstream) -> None:
-        super().__init__(Policy(retry_delays=(5,)))
+        super().__init__(Policy(business=load_business(), retry_delays=(5,)))
         self._upstream = upstream
 
     def _usual(self, ask: Ask) -> Any:  # noqa: ANN401 - each ask has its own

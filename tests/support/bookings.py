@@ -12,6 +12,7 @@ from app.booking.events import Booking, BookingEvent, RawEvent, read, validate
 from app.booking.identity import Identity
 from app.booking.inputs import Answered, Facts, Intent, Policy, Signal
 from app.booking.outcomes import Accepted
+from app.business_file import load_business
 
 if TYPE_CHECKING:
     from app.booking.asks import Ask
@@ -40,6 +41,8 @@ BOOKED: dict[str, Any] = {
     "scheduledDate": "2026-03-05T00:00:00Z",
     "timeSlot": "9:00 AM - 11:00 AM",
 }
+BUSINESS = load_business()
+POLICY = Policy(business=BUSINESS)
 RESCHEDULED: dict[str, Any] = {"scheduledDate": "2026-03-06T00:00:00Z", "timeSlot": "1:00 PM - 3:00 PM"}
 
 
@@ -83,7 +86,7 @@ def raw(
 
 def event(type_: str = "booking.created", data: object = None, **where: Any) -> BookingEvent:  # noqa: ANN401 - as `raw` takes them
     """A readable booking event; the data may be invalid."""
-    found = read(raw(type_, data, **where))
+    found = read(raw(type_, data, **where), BUSINESS.problem_types)
     assert isinstance(found, BookingEvent), found
     return found
 
@@ -106,7 +109,7 @@ def cancelled(offset: int = 1, *, id_: str | None = None, **data: object) -> Boo
 
 def booking(**changes: object) -> Booking:
     """The data of a creation."""
-    data = validate("booking.created", BOOKED | changes, ID)
+    data = validate("booking.created", BOOKED | changes, ID, BUSINESS.problem_types)
     assert isinstance(data, Booking), data
     return data
 
@@ -134,7 +137,7 @@ def facts(
     intent: Intent | None = None,
     policy: Policy | None = None,
 ) -> Facts:
-    return Facts(now=now, me=me, settle_left=settle_left, intent=intent, policy=policy or Policy())
+    return Facts(now=now, me=me, settle_left=settle_left, intent=intent, policy=policy or POLICY)
 
 
 def accepted(value: T, at: datetime = NOW) -> Accepted[T]:

@@ -34,7 +34,7 @@ from app.booking.protocol import (
     handle,
 )
 from app.booking.record import Announce, Drop, Head, Owed, Record, SendDeadLetter, SendTimer
-from tests.support.bookings import ME, NOW, created, job_seen, signal, status_changed
+from tests.support.bookings import BUSINESS, ME, NOW, created, job_seen, signal, status_changed
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from app.booking.identity import Progress
     from app.booking.reasons import Reason
 
-POLICY = Policy()
+POLICY = Policy(business=BUSINESS)
 Came: TypeAlias = Outcome[Any]
 Unhappy: TypeAlias = Busy | Failed | Unsure | Refused
 

@@ -6,7 +6,7 @@ import re
 
 import schemathesis
 
-from app.booking.house import SLOT_PATTERN, window
+from app.booking.visits import SLOT_PATTERN, window
 
 _SLOT = re.compile(SLOT_PATTERN)
 

@@ -13,6 +13,7 @@ from aiohttp import web
 from jsonschema import Draft202012Validator
 
 from app.booking.record import encode
+from app.business_file import load_business
 from app.servicetitan.token import NoToken, Token
 from app.settings import Settings, load
 from app.stream.config import AppConfig, WebConfig
@@ -45,7 +46,7 @@ TOPICS = ViewTopics(
 )
 
 
-_DESCRIPTION = description()
+_DESCRIPTION = description(load_business().problems)
 
 
 def check_answer(method: str, path: str, status: int, body: object) -> None:
@@ -76,7 +77,7 @@ class FedView(View):
 
     def __init__(self, config: ViewConfig, clock: Callable[[], datetime]) -> None:
         super().__init__(config, clock=clock)
-        self._zone = config.zone
+        self._business = config.business
         self._offsets = itertools.count()
         self.database = schema.create(
             config.path, schema.Stamp(cluster="c", prefix="", partitions=1), clock()
@@ -105,7 +106,7 @@ class FedView(View):
         """As if the records had come."""
         batch = [replace(one, offset=next(self._offsets)) for one in records]
         self._counted = None
-        self._changed(apply(self.database, TOPICS, batch, zone=self._zone, now=self._clock()))
+        self._changed(apply(self.database, TOPICS, batch, business=self._business, now=self._clock()))
 
 
 @dataclass(slots=True)
@@ -222,7 +223,7 @@ def _view_config(settings: Settings, folder: Path) -> ViewConfig:
         prefix="",
         topics=TOPICS,
         partitions=1,
-        zone=settings.business_time_zone,
+        business=settings.business,
     )
 
 

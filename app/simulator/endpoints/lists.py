@@ -6,7 +6,7 @@ from typing import TypeVar
 from app.simulator import views
 from app.simulator.call import Answer, Call, Endpoint, Route, page
 from app.simulator.query import Filters, page_of
-from app.simulator.state.records import JobTypeRow, NamedRow, TechnicianRow
+from app.simulator.state.records import JobTypeRow, NamedRow, TechnicianRow, WindowRow
 from app.simulator.state.table import Table
 from app.simulator.state.world import World
 from app.simulator.wire import jpm, office
@@ -56,6 +56,14 @@ def _technician_filters(call: Call, filters: Filters[TechnicianRow]) -> None:
     filters.among(call.query.ids("userIds"), lambda row: row.user_id)
 
 
+def _arrival_windows(world: World, call: Call) -> Answer:
+    """The arrival windows, active ones unless asked otherwise; they have no names."""
+    filters = Filters[WindowRow](call.query)
+    filters.equal(call.query.active(True), lambda row: row.active)
+    found = page_of(call.query, filters, lambda: world.catalogue.arrival_windows.in_order)
+    return page(found, Page[office.ArrivalWindow], views.arrival_window)
+
+
 _TENANT = "v2/tenant/{tenant}"
 
 ROUTES = (
@@ -84,6 +92,12 @@ ROUTES = (
         f"/settings/{_TENANT}/business-units",
         _list(lambda world: world.catalogue.business_units, Page[office.BusinessUnit], views.business_unit),
     ),
+    Route(
+        "GET",
+        f"/settings/{_TENANT}/tag-types",
+        _list(lambda world: world.catalogue.tag_types, Page[office.TagType], views.tag_type),
+    ),
+    Route("GET", f"/dispatch/{_TENANT}/arrival-windows", _arrival_windows),
     Route(
         "GET",
         f"/settings/{_TENANT}/technicians",

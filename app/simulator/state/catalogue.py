@@ -1,15 +1,15 @@
 """The lists a tenant starts with: what an office sets up before its first job. Ids below 1001."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
-from app.simulator.state.records import JobTypeRow, NamedRow, TechnicianRow
+from app.simulator.state.records import JobTypeRow, NamedRow, TechnicianRow, WindowRow
 from app.simulator.state.table import Table
 from app.simulator.wire.jpm import Priority
 
 SET_UP_ON = datetime(2024, 3, 21, 12, 11, 54, 243511, tzinfo=UTC)
 
 _BUSINESS_UNITS = {101: "Phoenix_Metro", 102: "Phoenix_Central", 103: "Scottsdale_North", 104: "Mesa_East"}
-_CAMPAIGNS = {301: "Online Booking", 302: "Google Ads", 303: "Referral"}
+_CAMPAIGNS = {301: "Website", 302: "Google Ads", 303: "Referral"}
 _CANCEL_REASONS = {
     401: "Customer Request",
     402: "Booked by Mistake",
@@ -17,6 +17,8 @@ _CANCEL_REASONS = {
     404: "No Show",
 }
 _HOLD_REASONS = {451: "Waiting for Parts", 452: "Customer Not Available", 453: "Weather"}
+_TAG_TYPES = {601: "Online booking", 602: "Spring", 603: "Warranty"}
+_WINDOWS = {701: 8, 702: 10, 703: 12, 704: 14}
 _JOB_TYPES = {
     201: ("Garage Door Service", 90, Priority.NORMAL),
     202: ("Broken Spring", 120, Priority.HIGH),
@@ -55,6 +57,19 @@ class Catalogue:
         self.campaigns = named(_CAMPAIGNS)
         self.cancel_reasons = named(_CANCEL_REASONS)
         self.hold_reasons = named(_HOLD_REASONS)
+        self.tag_types = named(_TAG_TYPES)
+        self.arrival_windows: Table[WindowRow] = Table()
+        for row_id, hour in _WINDOWS.items():
+            self.arrival_windows.add(
+                WindowRow(
+                    id=row_id,
+                    start=timedelta(hours=hour),
+                    duration=timedelta(hours=2),
+                    created_on=SET_UP_ON,
+                    modified_on=SET_UP_ON,
+                ),
+                SET_UP_ON,
+            )
         self.job_types: Table[JobTypeRow] = Table()
         for row_id, (name, minutes, priority) in _JOB_TYPES.items():
             self.job_types.add(

@@ -1,7 +1,7 @@
 """The rows of the simulated tenant. They change in place, and only through the modules of `state`."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from app.simulator.wire.crm import (
     AddressPatch,
@@ -197,10 +197,20 @@ class NamedRow(Row):
 
 
 @dataclass(slots=True, kw_only=True)
+class WindowRow(Row):
+    """An arrival window that the tenant offers; of every business unit unless some are named."""
+
+    start: timedelta
+    duration: timedelta
+    business_unit_ids: tuple[int, ...] = ()
+
+
+@dataclass(slots=True, kw_only=True)
 class JobTypeRow(NamedRow):
-    """A kind of job."""
+    """A kind of job; of every business unit unless some are named."""
 
     minutes: int
+    business_unit_ids: tuple[int, ...] = ()
     priority: Priority
 
 

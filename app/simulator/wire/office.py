@@ -134,6 +134,32 @@ class AssignTechnicians(Wire):
     technician_ids: tuple[int, ...] = Field(min_length=1)
 
 
+class TagType(Wire):
+    """A row of `settings/tag-types`."""
+
+    id: int
+    name: str
+    color: str = "#1f77b4"
+    code: str = ""
+    importance: str | None = None
+    is_conversion_opportunity: bool = False
+    allow_to_use_on_timesheet_activity: bool = False
+    is_visible_on_dispatch_board: bool = True
+    active: bool = True
+    created_on: Instant | None = None
+    modified_on: Instant | None = None
+
+
+class ArrivalWindow(Wire):
+    """A row of `dispatch/arrival-windows`; both times are time spans, such as `09:00:00`."""
+
+    id: int
+    start: str
+    duration: str
+    business_unit_ids: tuple[int, ...] = ()
+    active: bool = True
+
+
 class CampaignCategory(Wire):
     """The category of a campaign."""
 

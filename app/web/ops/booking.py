@@ -144,7 +144,7 @@ async def shown(visit: Visit, found: Whole, *, acted: str = "", revealed: bool =
         "record": record,
         "behind": () if found.seen is None else found.seen.behind,
         "partition": None if found.seen is None else found.seen.partition,
-        "visit_at": None if record is None else visit_of(record, serving.settings.business_time_zone),
+        "visit_at": None if record is None else visit_of(record, serving.settings.business),
         "attempt": "" if record is None else attempt(record, attempts),
         "facts": [] if record is None else masks.facts(record, revealed=revealed),
         "revealed": revealed,
@@ -231,7 +231,9 @@ class RepairView(OpsView):
         failure = _failure(found, request.query.get("event", ""))
         await _written_down(visit, found, "personal data shown for a repair")
         data = await _data(visit, found, failure)
-        return _form(visit, bookingId, failure, forms.fields(failure.type, data))
+        return _form(
+            visit, bookingId, failure, forms.fields(failure.type, data, problem_types=_problems(visit))
+        )
 
     async def post(self, request: web.Request, bookingId: str) -> web.Response:  # noqa: N803 - as in the address
         """Repair and try; what is wrong is said at its field."""
@@ -250,7 +252,12 @@ class RepairView(OpsView):
                 raise
             errors = problem.details
         return _form(
-            visit, bookingId, failure, forms.fields(failure.type, data, errors), errors=errors, why=why
+            visit,
+            bookingId,
+            failure,
+            forms.fields(failure.type, data, errors, problem_types=_problems(visit)),
+            errors=errors,
+            why=why,
         )
 
 
@@ -293,3 +300,7 @@ def _form(
         errors=errors,
         why=why,
     )
+
+
+def _problems(visit: Visit) -> tuple[str, ...]:
+    return tuple(visit.serving.settings.business.problems)

@@ -5,13 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.booking.events import DATA_TYPES, FieldError
-from app.booking.house import PROBLEMS
 from app.booking.status import Status
 from app.web.ops.masks import label
 from app.web.requests import whole
 
 _OPTIONS: Mapping[str, tuple[str, ...]] = {
-    "problemType": tuple(PROBLEMS),
     "status": tuple(Status),
 }
 _INTEGERS = frozenset({"doorCount"})
@@ -44,9 +42,14 @@ class Field:
 
 
 def fields(
-    event_type: str, data: Mapping[str, object], errors: Sequence[FieldError] = ()
+    event_type: str,
+    data: Mapping[str, object],
+    errors: Sequence[FieldError] = (),
+    *,
+    problem_types: Sequence[str],
 ) -> tuple[Field, ...]:
     """The fields of this kind of event with these values; what is wrong stands at its field."""
+    options = {**_OPTIONS, "problemType": tuple(problem_types)}
     model = DATA_TYPES.get(event_type)
     if model is None:
         return ()
@@ -63,7 +66,7 @@ def fields(
                 kind=_kind(name),
                 value=_text(data.get(name)),
                 required=field.is_required(),
-                options=_OPTIONS.get(name, ()),
+                options=options.get(name, ()),
                 hint=_HINTS.get(name, ""),
                 error=_plain(wrong.get(name, ""), _HINTS.get(name, "")),
             )
@@ -77,7 +80,7 @@ def _plain(message: str, hint: str) -> str:
 
 
 def _kind(name: str) -> str:
-    if name in _OPTIONS:
+    if name in {*_OPTIONS, "problemType"}:
         return "choice"
     if name in _SWITCHES:
         return "switch"

@@ -61,7 +61,7 @@ def booking_lines(serving: Services, seen: tuple[BookingSeen, ...]) -> list[Book
     """These bookings as lines of a table."""
     settings = serving.settings
     attempts = 1 + len(settings.retry_delays)
-    return [booking_line(one, settings.business_time_zone, attempts) for one in seen]
+    return [booking_line(one, settings.business, attempts) for one in seen]
 
 
 async def running(serving: Services) -> list[plans.PlanSeen]:

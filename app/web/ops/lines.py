@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
+from app.booking.business import Business
 from app.booking.reasons import Reason
 from app.booking.record import Phase, Record
 from app.telemetry.masking import masked_text
@@ -52,12 +52,12 @@ class Group:
     note: ActionSeen | None
 
 
-def booking_line(seen: BookingSeen, zone: ZoneInfo, attempts: int) -> BookingLine:
+def booking_line(seen: BookingSeen, business: Business, attempts: int) -> BookingLine:
     """A booking's line; `attempts` is how many an event has in all."""
     record = seen.record
     return BookingLine(
         record=record,
-        visit=visit(record, zone),
+        visit=visit(record, business),
         attempt=attempt(record, attempts),
         reasons=reasons(record),
     )

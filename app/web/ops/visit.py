@@ -58,10 +58,11 @@ class Visit:
         view = self.serving.view
         return {
             "who": self.who,
-            "t": Times(self.now, self.serving.settings.business_time_zone),
+            "t": Times(self.now, self.serving.settings.business.time_zone),
             "mode": self.serving.settings.mode.value,
             "stream": self.serving.stream(),
             "view": view.progress,
+            "names": self.serving.upstream().names,
             "far_behind": view.far_behind,
             "here": self.request.rel_url.path,
         }

@@ -26,11 +26,11 @@ from app.booking.events import (
     validate,
     with_values,
 )
-from app.booking.house import appointment
 from app.booking.identity import Identity
 from app.booking.reasons import Reason
 from app.booking.status import Status
-from tests.support.bookings import BOOKED, ID, NOW, RESCHEDULED, SOURCE, booking, event, raw
+from app.booking.visits import appointment
+from tests.support.bookings import BOOKED, BUSINESS, ID, NOW, RESCHEDULED, SOURCE, booking, event, raw
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
@@ -56,7 +56,7 @@ def unusable(record: RawEvent) -> Unusable:
 
 
 def errors(**changes: object) -> dict[str, str]:
-    found = validate("booking.created", BOOKED | changes, ID)
+    found = validate("booking.created", BOOKED | changes, ID, BUSINESS.problem_types)
     assert isinstance(found, Invalid), found
     return {error.field: error.message for error in found.errors}
 

@@ -15,6 +15,7 @@ from app.booking.protocol import Save
 from app.booking.reasons import Reason
 from app.booking.record import FAILED_KEPT, TIMELINE_KEPT, Phase, Record, State, Waits, decode, encode
 from app.booking.status import ENDED, Status
+from app.business_file import load_business
 from tests.support.bookings import (
     BOOKED,
     RESCHEDULED,
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from app.booking.asks import Ask
 
 LIMIT = 4
-POLICY = Policy(behind_limit=LIMIT)
+POLICY = Policy(business=load_business(), behind_limit=LIMIT)
 WRONG = [
     None,
     Busy(detail="429"),

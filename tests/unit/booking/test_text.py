@@ -19,8 +19,8 @@ from app.booking.events import (
     read,
     validate,
 )
-from app.booking.house import window
 from app.booking.text import LONGEST_TEXT, read_json
+from app.booking.visits import window
 from tests.support.bookings import BOOKED, ID, RESCHEDULED, booking, raw
 
 BINARY = (

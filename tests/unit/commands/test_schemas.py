@@ -12,6 +12,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 
 from app.booking.events import BookingEvent, Invalid, RawEvent, read
 from app.booking.inputs import Signal
+from app.business_file import load_business
 from app.commands.published import Published, events, files, schema
 from app.commands.schemas import schemas
 from app.stream import codec
@@ -103,7 +104,7 @@ def test_what_the_schema_refuses_the_service_refuses_too(kind: str, change: dict
     example = EVENTS[kind].example
     wrong = {**example, "data": {**example["data"], **change}}
     assert not validator(EVENTS[kind]).is_valid(wrong)
-    seen = read(raw(wrong))
+    seen = read(raw(wrong), load_business().problem_types)
     assert isinstance(seen, BookingEvent)
     assert isinstance(seen.data, Invalid)
 

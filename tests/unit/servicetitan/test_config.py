@@ -2,11 +2,12 @@
 
 import pytest
 
+from app.business_file import load_business
 from app.servicetitan.config import UpstreamConfig
 
 
 def make(**changes: str) -> UpstreamConfig:
-    values = {
+    values: dict[str, object] = {
         "api_url": "http://127.0.0.1:8200",
         "auth_url": "http://127.0.0.1:8200",
         "client_id": "cid.x",
@@ -14,6 +15,7 @@ def make(**changes: str) -> UpstreamConfig:
         "app_key": "ak1.secret",
         "tenant_id": "1",
         "application_guid": "guid",
+        "business": load_business(),
     }
     return UpstreamConfig(**(values | changes))  # type: ignore[arg-type]  # only texts are changed
 

@@ -6,7 +6,6 @@ import sqlite3
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 import orjson
 import pytest
@@ -17,6 +16,7 @@ from app.booking.customers import customer_order, order_digest
 from app.booking.identity import NOTHING_SEEN, Progress, mark
 from app.booking.reasons import Reason
 from app.booking.record import Lane, Phase, State, Waits, encode, encode_head
+from app.business_file import load_business
 from app.view import queries, schema
 from app.view.apply import Applied, apply
 from app.view.config import ViewTopics
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 TOPICS = ViewTopics(
     bookings="bookings", behind="behind", dead_letters="dead", signals="signals", webhooks="webhooks"
 )
-PHOENIX = ZoneInfo("America/Phoenix")
+BUSINESS = load_business()
 STAMP = schema.Stamp(cluster="c", prefix="", partitions=4)
 
 
@@ -44,7 +44,7 @@ def database(tmp_path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def put(database: sqlite3.Connection, *batch: Read) -> Applied:
-    return apply(database, TOPICS, batch, zone=PHOENIX, now=NOW)
+    return apply(database, TOPICS, batch, business=BUSINESS, now=NOW)
 
 
 def row(record: Record, offset: int = 0, partition: int = 0) -> Read:
@@ -193,7 +193,7 @@ def test_a_failing_batch_leaves_nothing_of_itself(database: sqlite3.Connection) 
         raise OSError("no more")
 
     with pytest.raises(OSError, match="no more"):
-        apply(database, TOPICS, batch(), zone=PHOENIX, now=NOW)
+        apply(database, TOPICS, batch(), business=BUSINESS, now=NOW)
     database.execute("CREATE TRIGGER full BEFORE INSERT ON positions BEGIN SELECT RAISE(ABORT, 'full'); END")
     with pytest.raises(sqlite3.IntegrityError):
         put(database, row(a_record("b-1")))

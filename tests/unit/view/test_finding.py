@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 import orjson
 import pytest
@@ -13,6 +12,7 @@ import pytest
 from app.booking.inputs import Action
 from app.booking.reasons import Reason
 from app.booking.record import Lane, Phase, Record, State, Waits, encode, encode_head
+from app.business_file import load_business
 from app.stream.codec import CLOUD_EVENT_HEADERS, cloud_event, encode_action, encode_note
 from app.view import finding, glance, plans, queries, schema, turned_away
 from app.view.apply import apply
@@ -34,6 +34,8 @@ TOPICS = ViewTopics(
 )
 STAMP = schema.Stamp(cluster="c", prefix="", partitions=1)
 
+BUSINESS = load_business()
+
 
 class Database:
     """A view's file that is written by the test."""
@@ -45,7 +47,7 @@ class Database:
     def read(self, topic: str, key: str, value: bytes | None, **more: object) -> None:
         self._offset += 1
         record = Read(topic=topic, key=key.encode(), value=value, offset=self._offset, **more)  # type: ignore[arg-type]  # fields of Read
-        apply(self.connection, TOPICS, [record], zone=ZoneInfo("America/Phoenix"), now=NOW)
+        apply(self.connection, TOPICS, [record], business=BUSINESS, now=NOW)
 
     def put(self, *records: Record) -> None:
         for record in records:

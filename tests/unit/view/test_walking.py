@@ -6,13 +6,13 @@ import sqlite3
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.booking.record import encode
+from app.business_file import load_business
 from app.view import schema, walking
 from app.view.apply import apply
 from app.view.config import ViewTopics
@@ -28,6 +28,8 @@ TOPICS = ViewTopics(
 PARTITIONS = 2
 STAMP = schema.Stamp(cluster="c", prefix="", partitions=PARTITIONS)
 LAST = 20
+
+BUSINESS = load_business()
 
 
 @dataclass(slots=True)
@@ -76,7 +78,7 @@ class Projection:
     def read(self, now: datetime = NOW) -> None:
         batch = self._log.records[self._read :]
         self._read += len(batch)
-        apply(self.database, TOPICS, batch, zone=ZoneInfo("America/Phoenix"), now=now)
+        apply(self.database, TOPICS, batch, business=BUSINESS, now=now)
 
     def page(self, limit: int, after: Walk | None = None, first: int = 0, last: int = LAST) -> JobPage:
         return walking.jobs_between(

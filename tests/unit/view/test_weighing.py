@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 import orjson
 import pytest
@@ -16,6 +15,7 @@ from app.booking.identity import KEPT, NOTHING_SEEN, Identity, Progress, mark
 from app.booking.inputs import Action
 from app.booking.reasons import Reason
 from app.booking.record import FAILED_KEPT, Lane, Phase, State, encode
+from app.business_file import load_business
 from app.stream.codec import CLOUD_EVENT_HEADERS, encode_action, encode_note
 from app.stream.codec import SOURCE as SIGNALS
 from app.view import schema, turned_away
@@ -39,6 +39,8 @@ TOPICS = ViewTopics(
 STAMP = schema.Stamp(cluster="c", prefix="", partitions=1)
 AT = round(NOW.timestamp() * 1000)
 
+BUSINESS = load_business()
+
 
 @pytest.fixture
 def view(tmp_path: Path) -> Iterator[sqlite3.Connection]:
@@ -48,7 +50,7 @@ def view(tmp_path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def put(view: sqlite3.Connection, *records: Read) -> None:
-    apply(view, TOPICS, records, zone=ZoneInfo("America/Phoenix"), now=NOW)
+    apply(view, TOPICS, records, business=BUSINESS, now=NOW)
 
 
 def row(record: Record) -> Read:

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from app.booking.events import DATA_TYPES, FieldError, Invalid, validate
+from app.business_file import load_business
 from app.web.ops import forms
 from tests.support.flow import booking
 
+PROBLEMS = tuple(load_business().problems)
 DATA: dict[str, dict[str, Any]] = {
     "booking.created": {
         **booking(),
@@ -30,7 +32,7 @@ def test_there_is_data_for_every_kind() -> None:
 
 @pytest.mark.parametrize("kind", DATA)
 def test_what_is_shown_is_read_back(kind: str) -> None:
-    shown = forms.fields(kind, DATA[kind])
+    shown = forms.fields(kind, DATA[kind], problem_types=PROBLEMS)
     sent = {field.name: [field.value] for field in shown if field.value}
     assert forms.read(kind, sent) == DATA[kind]
     assert not isinstance(validate(kind, forms.read(kind, sent), "b-1"), Invalid)
@@ -40,9 +42,10 @@ def test_what_is_shown_is_read_back(kind: str) -> None:
     ("name", "text"), [("doorCount", "two"), ("doorAge", "old"), ("doorCount", "2.5"), ("phone", "1")]
 )
 def test_what_cannot_be_is_left_for_validation(name: str, text: str) -> None:
-    sent = {field.name: [field.value] for field in forms.fields("booking.created", booking())} | {
-        name: [text]
-    }
+    sent = {
+        field.name: [field.value]
+        for field in forms.fields("booking.created", booking(), problem_types=PROBLEMS)
+    } | {name: [text]}
     found = validate("booking.created", forms.read("booking.created", sent), "b-1")
     assert isinstance(found, Invalid)
     assert [error.field for error in found.errors] == [name]
@@ -58,11 +61,14 @@ def test_errors_stand_at_their_fields_in_plain_words() -> None:
         FieldError(field="data.zip", message="String should match pattern '^[0-9]{5}'"),
         FieldError(field="data.technicianIds.0", message="must be a number"),
     )
-    shown = {field.name: field.error for field in forms.fields("booking.created", booking(), errors)}
+    shown = {
+        field.name: field.error
+        for field in forms.fields("booking.created", booking(), errors, problem_types=PROBLEMS)
+    }
     assert shown["zip"] == "must be 12345 or 12345-6789"
-    changed = forms.fields("booking.status_changed", {}, errors)
+    changed = forms.fields("booking.status_changed", {}, errors, problem_types=PROBLEMS)
     assert {field.name: field.error for field in changed}["technicianIds"] == "must be a number"
 
 
 def test_an_unknown_kind_has_no_form() -> None:
-    assert forms.fields("booking.unheard", {}) == ()
+    assert forms.fields("booking.unheard", {}, problem_types=PROBLEMS) == ()

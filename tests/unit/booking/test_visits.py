@@ -1,4 +1,4 @@
-"""The business's tables, and when a visit is (contract section 2)."""
+"""When a visit is (contract section 2)."""
 
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -7,54 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.booking.house import PROBLEMS, appointment, business_unit, summary, window
+from app.booking.visits import appointment, window
 
 PHOENIX = ZoneInfo("America/Phoenix")
 NEW_YORK = ZoneInfo("America/New_York")
-
-
-def test_every_problem_of_the_contract() -> None:
-    assert {word: (p.priority, p.minutes) for word, p in PROBLEMS.items()} == {
-        "broken_spring": ("high", 120),
-        "door_wont_open": ("normal", 90),
-        "door_wont_close": ("high", 90),
-        "door_stuck_closed": ("high", 60),
-        "noisy_door": ("normal", 60),
-        "remote_not_working": ("normal", 30),
-        "new_door_installation": ("normal", 240),
-        "other": ("normal", 90),
-    }
-
-
-@pytest.mark.parametrize(
-    ("zip_code", "unit"),
-    [
-        ("85251", "Scottsdale_North"),
-        ("85259-1234", "Scottsdale_North"),
-        ("85260", "Mesa_East"),
-        ("85201", "Mesa_East"),
-        ("85299", "Mesa_East"),
-        ("85001", "Phoenix_Central"),
-        ("85099", "Phoenix_Central"),
-        ("85100", "Phoenix_Metro"),
-        ("00000", "Phoenix_Metro"),
-    ],
-)
-def test_the_narrowest_range_serves_a_zip(zip_code: str, unit: str) -> None:
-    assert business_unit(zip_code) == unit
-
-
-@pytest.mark.parametrize(
-    ("doors", "instructions", "text"),
-    [
-        (1, None, "Garage door spring repair/replacement"),
-        (2, None, "Garage door spring repair/replacement (2 doors)"),
-        (1, "Ring twice", "Garage door spring repair/replacement\nRing twice"),
-        (3, "Ring twice", "Garage door spring repair/replacement (3 doors)\nRing twice"),
-    ],
-)
-def test_what_the_job_says(doors: int, instructions: str | None, text: str) -> None:
-    assert summary("broken_spring", doors, instructions) == text
 
 
 @pytest.mark.parametrize(

@@ -1,44 +1,11 @@
-"""The business's own tables: what a door problem asks for, which unit serves a ZIP, when a visit is.
-
-Another garage-door business changes this file and nothing else.
-"""
+"""When a visit is: a time slot as the booking form writes it, and the appointment that it asks for."""
 
 import re
-from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from app.booking.asks import Slot
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """What a problem asks of ServiceTitan: the job's priority, length and first line."""
-
-    priority: str
-    minutes: int
-    description: str
-
-
-PROBLEMS: dict[str, Problem] = {
-    "broken_spring": Problem("high", 120, "Garage door spring repair/replacement"),
-    "door_wont_open": Problem("normal", 90, "Garage door opener troubleshooting and repair"),
-    "door_wont_close": Problem("high", 90, "Garage door closing mechanism repair"),
-    "door_stuck_closed": Problem("high", 60, "Emergency: garage door stuck closed"),
-    "noisy_door": Problem("normal", 60, "Garage door noise reduction and maintenance"),
-    "remote_not_working": Problem("normal", 30, "Garage door remote control troubleshooting"),
-    "new_door_installation": Problem("normal", 240, "New garage door installation consultation"),
-    "other": Problem("normal", 90, "Garage door service, customer reported issue"),
-}
-
-# Narrowest first: the first range that holds the ZIP wins.
-UNIT_RANGES: tuple[tuple[int, int, str], ...] = (
-    (85251, 85259, "Scottsdale_North"),
-    (85201, 85299, "Mesa_East"),
-    (85001, 85099, "Phoenix_Central"),
-)
-OTHER_UNIT = "Phoenix_Metro"
 
 _UTC = ZoneInfo("UTC")
 _TIME, _HALF, _TO = r"(?:0?[1-9]|1[0-2]):[0-5][0-9]", r"[AaPp]\.?[Mm]\.?", r"[-\u2010-\u2015\u2212]"
@@ -48,19 +15,6 @@ _SLOT = re.compile(
 _CLOCK = rf"{_TIME} ?[AaPp][Mm]"
 SLOT_PATTERN = rf"^\s*{_CLOCK}\s*[-\u2013]\s*{_CLOCK}\s*$"
 """How a time slot is best written, for the published schemas; what people and libraries print is read too."""
-
-
-def business_unit(zip_code: str) -> str:
-    """The unit that serves a ZIP (`12345` or `12345-6789`)."""
-    number = int(zip_code[:5])
-    return next((unit for low, high, unit in UNIT_RANGES if low <= number <= high), OTHER_UNIT)
-
-
-def summary(problem_type: str, door_count: int, instructions: str | None) -> str:
-    """The job's text: the problem, the number of doors when more than one, and the instructions below."""
-    doors = f" ({door_count} doors)" if door_count > 1 else ""
-    below = f"\n{instructions}" if instructions else ""
-    return f"{PROBLEMS[problem_type].description}{doors}{below}"
 
 
 def window(time_slot: str) -> tuple[time, time] | None:
