@@ -116,7 +116,19 @@ def test_a_skipped_test_is_a_failed_run(tmp_path: Path, test: str, processes: in
     assert ended.returncode == status, ended.stdout
 
 
-def run_pytest(test: str, folder: Path, *options: str, like: Path) -> subprocess.CompletedProcess[str]:
+@pytest.mark.parametrize("named", ["", "slow/test_slow.py"])
+def test_what_is_slow_runs_where_it_is_named(tmp_path: Path, named: str) -> None:
+    slow = tmp_path / "slow"
+    slow.mkdir()
+    (slow / "test_slow.py").write_text("def test_slow(): ...")
+    like = ROOT / "tests" / "conftest.py"
+    ended = run_pytest("def test_it(): ...", tmp_path, "-n0", "-v", like=like, named=named)
+    assert ("1 passed" in ended.stdout, "test_slow PASSED" in ended.stdout) == (True, bool(named)), ended
+
+
+def run_pytest(
+    test: str, folder: Path, *options: str, like: Path, named: str = ""
+) -> subprocess.CompletedProcess[str]:
     """Runs the test in a folder of its own under that conftest."""
     (folder / "conftest.py").write_text(like.read_text())
     (folder / "test_it.py").write_text(test)
@@ -131,7 +143,7 @@ def run_pytest(test: str, folder: Path, *options: str, like: Path) -> subprocess
             "-p",
             "no:schemathesis",
             *options,
-            str(folder),
+            str(folder / named),
         ],
         cwd=ROOT,
         capture_output=True,
