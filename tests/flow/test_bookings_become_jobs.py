@@ -56,6 +56,7 @@ async def test_a_booking_becomes_one_job_and_the_whole_of_it_is_told(flow: Flow)
         "appointmentStart": "2027-03-02T16:00:00.000Z",
         "appointmentEnd": "2027-03-02T18:00:00.000Z",
         "estimatedDuration": 120,
+        "technicians": [],
     }
     world = flow.simulator.state.world
     (visit,) = world.appointments_of(row)
