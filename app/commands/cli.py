@@ -39,6 +39,7 @@ ROWS: Mapping[str, Row] = {
     "simulator": Row("app.simulator.command:simulator", "Run a simulated ServiceTitan.", simulates=True),
     "broker": Row("app.local.command:broker", "Run a Kafka on this machine."),
     "topics": Row("app.commands.topics:topics", "Create or check the topics."),
+    "check": Row("app.commands.check:check", "Say what is still missing for going live."),
     "send": Row("app.commands.send:send", "Send an example or a given booking event."),
     "business": Row("app.commands.business:business", "Print the business file in use."),
     "booking": Row("app.commands.booking:booking", "Show what happened to one booking."),

@@ -117,6 +117,7 @@ class Caller:
 
     async def _exchange(self, call: "_Call[Value]") -> Outcome[Value]:
         """Send with a token that is taken; a first 401 fetches another token and sends again."""
+        said = ""
         for _ in ("with the token at hand", "with a fresh one"):
             token = await self._tokens.get()
             if isinstance(token, NoToken):
@@ -124,7 +125,8 @@ class Caller:
             outcome = await self._in_turn(call, token)
             if isinstance(outcome, Accepted) or outcome.http_status != 401:
                 return outcome
-        detail = f"{call.endpoint.template}: 401 with a fresh token"
+            said = outcome.detail
+        detail = f"{call.endpoint.template}: 401 with a fresh token: {said}"
         self._gate.breaker.no_token(Trouble.AUTHENTICATION, self._clock(), detail)
         return Busy(detail=detail, http_status=401)
 

@@ -206,6 +206,20 @@ class Named(Read):
     active: Flag = True
 
 
+class JobType(Named):
+    """A job type, and the business units it is bound to; of all of them when none is named."""
+
+    business_unit_ids: tuple[int, ...] | None = None
+
+
+class ArrivalWindow(Read):
+    """An arrival window of the tenant; both times as `09:00:00`."""
+
+    start: str
+    duration: str
+    active: Flag = True
+
+
 class Address(Read):
     """Where a customer or a location is."""
 

@@ -9,7 +9,27 @@ import orjson
 from app.simulator.wire.envelope import TokenAnswer
 
 TOKEN_SECONDS = 900
-SCOPES = ("tn.jpm.jobs:r", "tn.jpm.jobs:w", "tn.jpm.appointments:r", "tn.crm.customers:r")
+SCOPES = tuple(
+    f"tn.{name}"
+    for name in (
+        "crm.customers:r",
+        "crm.customers:w",
+        "crm.locations:r",
+        "crm.locations:w",
+        "jpm.jobs:r",
+        "jpm.jobs:w",
+        "jpm.appointments:r",
+        "jpm.appointments:w",
+        "jpm.jobtypes:r",
+        "jpm.jobcancelreasons:r",
+        "dis.appointmentassignments:r",
+        "dis.appointmentassignments:w",
+        "dis.arrivalwindows:r",
+        "stt.businessunits:r",
+        "stt.tagtypes:r",
+        "mkt.campaigns:r",
+    )
+)
 _WINDOW_SECONDS = 1.0
 
 

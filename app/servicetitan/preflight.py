@@ -1,0 +1,229 @@
+"""What is still missing for going live, as ServiceTitan itself tells it. Reads only.
+
+It goes round pace and breaker: a person asks once, and wants ServiceTitan's own words.
+"""
+
+import re
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from email.utils import parsedate_to_datetime
+
+from pydantic import ValidationError
+from yarl import URL
+
+from app.booking.business import Business
+from app.booking.outcomes import Accepted
+from app.booking.visits import window
+from app.servicetitan.answers import problem_of
+from app.servicetitan.config import UpstreamConfig
+from app.servicetitan.endpoints import CRM, DISPATCH, JPM, MARKETING, SETTINGS
+from app.servicetitan.http import Answer, Connections, Request
+from app.servicetitan.token import NoToken, Token, Tokens
+from app.servicetitan.upstream import Upstream
+from app.servicetitan.wire import PAGE_SIZE, ArrivalWindow, JobType, Named, Page, page_of
+
+CLOCKS_APART = timedelta(seconds=60)
+"""How far this machine's clock may be from ServiceTitan's."""
+_READ: Mapping[str, str] = {
+    "tn.crm.customers:r": f"{CRM}/customers",
+    "tn.crm.locations:r": f"{CRM}/locations",
+    "tn.jpm.jobs:r": f"{JPM}/jobs",
+    "tn.jpm.appointments:r": f"{JPM}/appointments",
+    "tn.jpm.jobtypes:r": f"{JPM}/job-types",
+    "tn.jpm.jobcancelreasons:r": f"{JPM}/job-cancel-reasons",
+    "tn.dis.appointmentassignments:r": f"{DISPATCH}/appointment-assignments",
+    "tn.dis.arrivalwindows:r": f"{DISPATCH}/arrival-windows",
+    "tn.stt.businessunits:r": f"{SETTINGS}/business-units",
+    "tn.mkt.campaigns:r": f"{MARKETING}/campaigns",
+}
+"""Each scope that reads, and what shows that it is there."""
+_WRITE = (
+    "tn.crm.customers:w",
+    "tn.crm.locations:w",
+    "tn.jpm.jobs:w",
+    "tn.jpm.appointments:w",
+    "tn.dis.appointmentassignments:w",
+)
+_TAGS = ("tn.stt.tagtypes:r", f"{SETTINGS}/tag-types")
+_SPAN = re.compile(r"(\d{1,2}):(\d{2})(?::\d{2}(?:\.\d+)?)?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that was looked at. `detail` says what was found, or what is wrong and what to do."""
+
+    what: str
+    well: bool
+    detail: str
+
+
+async def preflight(config: UpstreamConfig) -> AsyncIterator[Finding]:
+    """Everything that ServiceTitan can be asked, the cheapest first; it ends where nothing more can be."""
+    connections = Connections(config)
+    tokens = Tokens(config, connections)
+    try:
+        token = await tokens.get()
+        if isinstance(token, NoToken):
+            yield Finding(what="token", well=False, detail=token.detail)
+            return
+        yield Finding(what="token", well=True, detail=f"serves {token.expires_in} s")
+        asking = _Asking(config, connections, token)
+        first = await asking.get(f"{SETTINGS}/business-units")
+        well = isinstance(first, Answer)
+        yield Finding(what="app key and tenant", well=well, detail="taken" if well else str(first))
+        if not isinstance(first, Answer):
+            return
+        yield _clock(first)
+        async for found in _scopes(asking, token, config.business):
+            yield found
+        async for found in _names(config):
+            yield found
+        yield await _job_types(asking, config.business)
+        yield await _slots(asking, config.business)
+    finally:
+        await tokens.close()
+        await connections.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    status: int | None
+    words: str
+
+    def __str__(self) -> str:
+        return self.words if self.status is None else f"{self.status}: {self.words}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    config: UpstreamConfig
+    connections: Connections
+    token: Token
+
+    async def get(self, template: str, **query: str) -> Answer | _Refusal:
+        """One page of a list, of one row unless asked otherwise."""
+        path = template.format(tenant=self.config.tenant_id)
+        request = Request(
+            method="GET",
+            url=URL(f"{self.config.api_root}{path}").with_query({"page": "1", "pageSize": "1", **query}),
+            headers={"ST-App-Key": self.config.app_key, "Authorization": f"Bearer {self.token.text}"},
+            body=None,
+            about_to_send=_nothing,
+        )
+        sent = await self.connections.send(request)
+        if not isinstance(sent, Answer):
+            return _Refusal(None, sent.detail)
+        problem = problem_of(sent)
+        return sent if problem is None else _Refusal(problem.status, problem.text)
+
+
+def _nothing() -> None:
+    """Nothing is to be checked before a read."""
+
+
+def _clock(answer: Answer) -> Finding:
+    try:
+        there = parsedate_to_datetime(answer.headers.get("Date", ""))
+    except ValueError:
+        return Finding(what="clock", well=False, detail="ServiceTitan's answer has no Date to compare with")
+    apart = datetime.now(UTC) - there.astimezone(UTC)
+    side = "ahead of" if apart > timedelta(0) else "behind"
+    text = f"{abs(apart.total_seconds()):.0f} s {side} ServiceTitan's"
+    well = abs(apart) <= CLOCKS_APART
+    return Finding(what="clock", well=well, detail=text if well else f"{text}: set this machine's clock")
+
+
+async def _scopes(asking: _Asking, token: Token, business: Business) -> AsyncIterator[Finding]:
+    tags = any(business.tags_of(word) for word in business.problems)
+    for scope, path in [*_READ.items(), *([_TAGS] if tags else [])]:
+        said = await asking.get(path)
+        well = isinstance(said, Answer)
+        yield Finding(what=f"scope {scope}", well=well, detail="reads" if well else str(said))
+    told = set(token.scope.split())
+    for scope in _WRITE:
+        if not told:
+            detail = "cannot be told: the token does not say its scopes"
+        else:
+            detail = (
+                "in the token" if scope in told else "not in the token: add it to the app, have it approved"
+            )
+        yield Finding(what=f"scope {scope}", well=not told or scope in told, detail=detail)
+
+
+async def _names(config: UpstreamConfig) -> AsyncIterator[Finding]:
+    async with Upstream(config) as upstream:
+        upstream.pace.set_share(1.0)
+        found = await upstream.look_at_names()
+    if not isinstance(found, Accepted):
+        yield Finding(what="names", well=False, detail=found.detail)
+        return
+    for line in found.value:
+        yield Finding(what="names", well=False, detail=line)
+    if not found.value:
+        number = len({(used.kind, used.name) for used in config.business.names()})
+        yield Finding(what="names", well=True, detail=f"all {number} of the business file are there")
+
+
+async def _job_types(asking: _Asking, business: Business) -> Finding:
+    what = "job types and business units"
+    types = await asking.get(f"{JPM}/job-types", pageSize=str(PAGE_SIZE))
+    units = await asking.get(f"{SETTINGS}/business-units", pageSize=str(PAGE_SIZE))
+    if not isinstance(types, Answer) or not isinstance(units, Answer):
+        return Finding(what=what, well=False, detail=str(units if isinstance(types, Answer) else types))
+    try:
+        kinds: Page[JobType] = page_of(JobType)(types.body)
+        unit_ids = {row.name: row.id for row in page_of(Named)(units.body).data}
+    except ValidationError:
+        return Finding(what=what, well=False, detail="the lists cannot be read")
+    bound = {row.name: row.business_unit_ids for row in kinds.data if row.business_unit_ids}
+    wrong = [
+        f"'{kind}' is not of '{unit}'"
+        for kind, unit in dict.fromkeys(_pairs(business))
+        if kind in bound and unit in unit_ids and unit_ids[unit] not in bound[kind]
+    ]
+    detail = "; ".join(wrong) if wrong else "each job type is of the units that it is booked for"
+    return Finding(what=what, well=not wrong, detail=detail)
+
+
+def _pairs(business: Business) -> Iterator[tuple[str, str]]:
+    """Every job type with every business unit that a booking may be made for."""
+    for word, problem in business.problems.items():
+        kind = business.job_type_of(word)
+        if problem.business_unit:
+            yield kind, problem.business_unit
+            continue
+        yield kind, business.business_unit
+        yield from ((kind, area.business_unit) for area in business.areas if area.business_unit)
+
+
+async def _slots(asking: _Asking, business: Business) -> Finding:
+    if not business.slots:
+        return Finding(what="slots", well=True, detail="the business file names none")
+    said = await asking.get(f"{DISPATCH}/arrival-windows", pageSize=str(PAGE_SIZE))
+    if not isinstance(said, Answer):
+        return Finding(what="slots", well=False, detail=str(said))
+    try:
+        rows = page_of(ArrivalWindow)(said.body).data
+    except ValidationError:
+        return Finding(what="slots", well=False, detail="the arrival windows cannot be read")
+    there = {(_span(row.start), _span(row.duration)) for row in rows if row.active is not False}
+    wrong = [slot for slot in business.slots if _length(slot) not in there]
+    if not wrong:
+        return Finding(what="slots", well=True, detail=f"all {len(business.slots)} are arrival windows")
+    detail = f"no arrival window of the tenant is {', '.join(wrong)}"
+    return Finding(what="slots", well=False, detail=detail)
+
+
+def _span(text: str) -> timedelta | None:
+    found = _SPAN.fullmatch(text)
+    return None if found is None else timedelta(hours=int(found[1]), minutes=int(found[2]))
+
+
+def _length(slot: str) -> tuple[timedelta, timedelta] | None:
+    ends = window(slot)
+    return None if ends is None else (_of_day(ends[0]), _of_day(ends[1]) - _of_day(ends[0]))
+
+
+def _of_day(clock: time) -> timedelta:
+    return timedelta(hours=clock.hour, minutes=clock.minute)
