@@ -48,6 +48,11 @@ RUN = {
 }
 BENCH = "uv run python -m tests.bench"
 WALKS = "uv run python -m tests.model --walks 1000"
+BUSINESS = (
+    "servicetitan-stream business",
+    "servicetitan-stream business > business.toml",
+    "BUSINESS_FILE=business.toml servicetitan-stream business",
+)
 PROGRAM = "uv run python book.py"
 TABLES = "uv run python -m tests.readme"  # tests/unit holds the tables and the code together
 
@@ -81,7 +86,18 @@ def by_hand() -> tuple[str, str]:
 
 
 def test_every_command_of_the_readme_is_run_here() -> None:
-    assert {*commands()} == {*SET_UP, *RUN, DEMO, BENCH, WALKS, PROGRAM, TABLES, posting(), *by_hand()}
+    assert {*commands()} == {
+        *SET_UP,
+        *RUN,
+        *BUSINESS,
+        DEMO,
+        BENCH,
+        WALKS,
+        PROGRAM,
+        TABLES,
+        posting(),
+        *by_hand(),
+    }
 
 
 async def run(*arguments: str, environ: Mapping[str, str] | None = None) -> tuple[int, str]:
@@ -149,6 +165,14 @@ async def test_the_model_walks_through_stories() -> None:
 
     assert status == 0, output
     assert output.startswith("1000 walks, "), output
+
+
+async def test_the_business_file_is_written_and_read_back(
+    tmp_path: Path, environ_of: Mapping[str, str]
+) -> None:
+    for line in BUSINESS:
+        status, output = await run("bash", "-euc", f"cd {tmp_path} && {line}", environ=environ_of)
+        assert status == 0, output
 
 
 async def test_the_benchmark_measures() -> None:
