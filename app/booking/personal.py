@@ -73,6 +73,27 @@ PERSONAL_KEYS: Mapping[str, Personal] = {
     "longitude": Personal.ADDRESS,
     "special_instructions": Personal.TEXT,
 }
+# What stands under these is nobody's, as long as it is short. Whatever is not named here may be anything:
+# people write their numbers into the strangest fields.
+HARMLESS_KEYS = frozenset(
+    {
+        "problemtype",
+        "scheduleddate",
+        "timeslot",
+        "doorcount",
+        "doorage",
+        "isrenter",
+        "status",
+        "technicianids",
+        "specversion",
+        "type",
+        "time",
+        "datacontenttype",
+        "traceparent",
+        "tracestate",
+    }
+)
+_LONGEST_HARMLESS = 60
 _BY_PLAIN_KEY = {key.replace("_", ""): kind for key, kind in PERSONAL_KEYS.items()}
 
 
@@ -80,6 +101,11 @@ _BY_PLAIN_KEY = {key.replace("_", ""): kind for key, kind in PERSONAL_KEYS.items
 def plain_key(key: str) -> str:
     """A field's name however it is written: `firstName`, `first_name` and `FIRST-NAME` give `firstname`."""
     return key.replace("_", "").replace("-", "").lower()
+
+
+def harmless(key: str, value: object) -> bool:
+    """Whether a value may be shown to everybody: a short one under a key of which we know what it holds."""
+    return plain_key(key) in HARMLESS_KEYS and len(str(value)) <= _LONGEST_HARMLESS
 
 
 def personal_key(key: str) -> Personal | None:

@@ -4,7 +4,7 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from app.settings import SettingsWrong
@@ -13,8 +13,11 @@ from app.settings import SettingsWrong
 @contextmanager
 def claimed(folder: Path) -> Iterator[None]:
     """Makes the folder if need be and holds it alone; `SettingsWrong` when that cannot be."""
+    # Whatever this process makes from here on is its own: the folder holds customers' data.
+    os.umask(0o077)
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        _tighten(folder)
         # Appending: the holder's number stays readable for whoever comes second.
         file = (folder / "worker.lock").open("a+", encoding="ascii")
     except OSError as wrong:
@@ -34,6 +37,16 @@ def claimed(folder: Path) -> Iterator[None]:
         file.write(f"{os.getpid()}\n")
         file.flush()
         yield
+
+
+def _tighten(folder: Path) -> None:
+    """Nobody else may read what stands in the folder, also what was made before this was so."""
+    for path in (folder, *folder.rglob("*")):
+        if path.is_symlink():
+            continue
+        # A volume of another owner, which a cluster may hand out, is guarded by that owner.
+        with suppress(PermissionError, FileNotFoundError):
+            path.chmod(0o700 if path.is_dir() else 0o600)
 
 
 def fitted(folder: Path, stamp: str) -> bool:

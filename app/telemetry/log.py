@@ -9,17 +9,20 @@ import logging
 import os
 import sys
 import time
+import traceback
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, TextIO
 
 import orjson
 import structlog
+from pydantic import ValidationError
 from structlog.stdlib import ExtraAdder, ProcessorFormatter
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from app.telemetry.masking import masked, masked_text
 
 _NOISY_SECONDS = 10.0
+_MOST_CAUSES = 10
 _OF_MANY_LINES = frozenset({"exception", "stack"})
 _LIBRARIES = (
     "aiokafka",
@@ -179,12 +182,30 @@ def printable(text: str, *, keep: str = "") -> str:
     return "".join(shown)
 
 
+def _exception(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """The traceback of what was raised; of data that broke a model the fields and kinds, not the values."""
+    raised = event.pop("exc_info", None)
+    if raised is True or isinstance(raised, tuple):
+        raised = raised[1] if isinstance(raised, tuple) else sys.exc_info()[1]
+    if not isinstance(raised, BaseException):
+        return event
+    text = "".join(traceback.format_exception(raised))
+    cause: BaseException | None = raised
+    for _ in range(_MOST_CAUSES):
+        if isinstance(cause, ValidationError):
+            wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['type']}" for e in cause.errors()[:10])
+            text = text.replace(str(cause), f"{cause.error_count()} errors in {cause.title}: {wrong}")
+        cause = None if cause is None else cause.__cause__ or cause.__context__
+    event["exception"] = text.rstrip()
+    return event
+
+
 _FACTS: tuple[Any, ...] = (
     structlog.stdlib.add_log_level,
     structlog.stdlib.add_logger_name,
     ExtraAdder(),
     structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
     structlog.processors.StackInfoRenderer(),
-    structlog.processors.format_exc_info,
+    _exception,
     _mask,
 )

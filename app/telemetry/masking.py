@@ -15,10 +15,12 @@ _SECRET_KEYS = {"authorization", "stappkey", "clientsecret", "accesstoken", "pas
 # A name or a contact's value is personal only below these; elsewhere `name` is a topic's or a job type's.
 _PERSONS = {"customer", "contact", "location"}
 
-_EMAIL = re.compile(r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)+")
+# A run is tried from its beginning only: from each of its letters on, a long one would take for ever.
+_EMAIL = re.compile(r"(?<![\w.+%-])[\w.+%-]+@[\w-]{1,255}(?:\.[\w-]{1,255}){1,20}")
 _KEYED = re.compile(
     rf"""(?P<key>\b(?:{"|".join(key.replace("_", "_?") for key in PERSONAL_KEYS)}))"""
-    r"""(?P<between>\\?["']?\s*[:=]\s*\\?)(?P<quote>["'])(?P<value>.*?)(?P<end>\\?(?P=quote))""",
+    # What was cut before its closing quote is personal all the same.
+    r"""(?P<between>\\?["']?\s{0,9}[:=]\s{0,9}\\?)(?P<quote>["'])(?P<value>.*?)(?P<end>\\?(?P=quote)|\Z)""",
     re.IGNORECASE | re.DOTALL,
 )
 

@@ -8,6 +8,7 @@ import orjson
 from aiohttp import web
 
 from app.booking.events import FieldError
+from app.booking.personal import HIDDEN, harmless, personal_key
 from app.telemetry.masking import masked
 
 # What a status is called in `error`, where nothing more precise is known.
@@ -32,6 +33,8 @@ NAMES: Mapping[int, str] = {
     503: "Service Unavailable",
 }
 _LONGEST_VALUE = 200
+# What routes ask for: numbers, times and words of our own.
+_ASKED = frozenset({"startDate", "endDate", "limit", "cursor", "wait", "action", "Prefer", "Content-Length"})
 
 
 class Problem(Exception):  # noqa: N818 - RFC 9457's word for it
@@ -77,12 +80,21 @@ class Reply:
 
 
 def detail(wrong: FieldError) -> dict[str, Any]:
-    """One field's error; the value is masked where it is personal, and left out when it is no plain one."""
+    """One field's error, with its value as far as that is known to be nobody's."""
+    return {"field": wrong.field, "message": wrong.message, "value": _echoed(wrong)}
+
+
+def _echoed(wrong: FieldError) -> object:
     name = wrong.field.rpartition(".")[2]
     value = wrong.value if isinstance(wrong.value, (str, int, float, bool)) else None
-    if isinstance(value, str):
-        value = value[:_LONGEST_VALUE]
-    return {"field": wrong.field, "message": wrong.message, "value": masked({name: value})[name]}
+    if value is None or isinstance(value, bool):
+        return value
+    kind = personal_key(name)
+    if kind is not None:
+        return kind.mask(str(value)[:_LONGEST_VALUE])
+    if harmless(name, value) or name in _ASKED:
+        return masked(value[:_LONGEST_VALUE] if isinstance(value, str) else value)
+    return HIDDEN
 
 
 def unavailable(message: str, *, seconds: int = 5) -> Problem:

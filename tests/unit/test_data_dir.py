@@ -1,6 +1,7 @@
+import os
 from pathlib import Path
 
-from app.commands.data_dir import fitted
+from app.commands.data_dir import claimed, fitted
 
 
 def store(folder: Path) -> Path:
@@ -39,3 +40,19 @@ def test_stores_without_a_stamp_are_removed(tmp_path: Path) -> None:
     assert not fitted(tmp_path, "cluster-1 group")
 
     assert not rows.exists()
+
+
+def test_nobody_else_may_read_what_stands_in_it(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    rows = store(folder)
+    (rows / "1.sst").write_text("Ada", encoding="utf-8")
+    (rows / "1.sst").chmod(0o644)
+    before = os.umask(0o022)
+    try:
+        with claimed(folder):
+            (folder / "view.sqlite").write_text("Ada", encoding="utf-8")
+            modes = {path.name: path.stat().st_mode & 0o777 for path in (folder, *folder.rglob("*"))}
+    finally:
+        os.umask(before)
+    assert {modes.pop(name) for name in ("1.sst", "view.sqlite", "worker.lock")} == {0o600}
+    assert set(modes.values()) == {0o700}

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 import orjson
 import pytest
 import structlog
+from pydantic import ValidationError
 
+from app.booking.record import decode
 from app.telemetry.log import configure, get_logger
 
 
@@ -193,3 +195,23 @@ def test_a_terminal_is_told_nothing_by_what_is_logged() -> None:
     assert "Traceback" in text
     assert r"b-1\x1b]0;owned\x07" in text
     assert "\nfaked" not in text.partition("Traceback")[0]
+
+
+BROKEN_ROW = b'{"booking_id": 7, "lane": {"turn": "Ada Lovelace, 602 555 0123"}}'
+
+
+def test_a_row_that_breaks_a_model_is_told_by_its_fields_and_not_by_its_values(out: io.StringIO) -> None:
+    try:
+        try:
+            decode(BROKEN_ROW)
+        except ValidationError as wrong:
+            raise RuntimeError("a row of ours") from wrong
+    except RuntimeError:
+        get_logger("app.test").exception("it failed")
+
+    (line,) = lines(out)
+    told = str(line["exception"])
+    assert "lane.turn: int_parsing" in told
+    assert "RuntimeError: a row of ours" in told
+    assert "Lovelace" not in told
+    assert "0123" not in told

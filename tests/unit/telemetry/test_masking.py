@@ -132,3 +132,12 @@ def test_what_is_nested_without_end_is_cut_off() -> None:
     endless: list[object] = []
     endless.append(endless)
     assert "..." in str(masked(endless))
+
+
+def test_a_value_that_was_cut_before_its_end_is_masked_all_the_same() -> None:
+    assert masked_text('{"phone": "(602) 555-01') == '{"phone": "***01'
+    assert "Ada" not in masked_text("firstName='Ada Lovelace, and so on")
+
+
+def test_an_address_is_masked_whatever_stands_before_it() -> None:
+    assert masked_text(f"x {'a' * 300}@example.com") == "x a***@example.com"
