@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.booking.personal import Personal, personal_key, plain_key
+from app.booking.personal import Personal, harmless, personal_key, plain_key
 
 
 @pytest.mark.parametrize(
@@ -27,3 +27,10 @@ def test_a_field_is_known_however_it_is_written(key: str) -> None:
     assert plain_key(key) == "firstname"
     assert personal_key(key) is Personal.NAME
     assert personal_key("zip") is None
+
+
+def test_only_short_values_under_keys_that_are_known_are_harmless() -> None:
+    assert harmless("doorCount", 2)
+    assert harmless("problem_type", "broken_spring")
+    assert not harmless("doorCount", "2" * 61)
+    assert not harmless("note", "x")
