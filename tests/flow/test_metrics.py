@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.support.flow import Flow
 
 # What tells of things that need not happen: they are there from the first time on.
-_ONCE = {listed.SWEEP_ENDED.name, listed.ATTENTION_NEXT_VISIT.name}
+_ONCE = {listed.SWEEP_ENDED.name, listed.ATTENTION_NEXT_VISIT.name, listed.ROWS_UNREADABLE.name}
 
 
 async def scraped(flow: Flow) -> str:

@@ -165,7 +165,7 @@ async def test_at_a_terminal_the_number_is_typed_before_many_are_acted_on(flow: 
 async def test_what_was_turned_away_is_seen_and_closed(flow: Flow) -> None:
     for key in (b"junk-1", b"junk-2", b"junk-3"):
         await flow.send_raw(key, b"not JSON")
-    await flow.send("created", "b-9", booking(zip="nowhere"))
+    await flow.send("cancelled", "b-9")
     async with asyncio.timeout(60):
         while len(orjson.loads(await run(flow, "plan", "--turned-away", "--json"))["letters"]) < 4:
             pass

@@ -231,7 +231,7 @@ BUSINESS_UNIT = {
     "trade?": NAMED,
     "division?": NAMED,
     "tagTypeIds?": [int],
-    "tenant?": NAMED,
+    "tenant?": {**NAMED, "accountCode?": str, "franchiseId?": str, "conceptCode?": str, "modifiedOn": "date"},
     "createdOn": "date",
     "modifiedOn": "date",
     "externalData?": EXTERNAL,
