@@ -139,7 +139,7 @@ def _slot(text: str) -> str:
 
 def _or_none(text: object) -> object:
     """A text that says nothing is none."""
-    return text or None
+    return None if text == "" else text
 
 
 def _may_be_null(schema: dict[str, Any]) -> None:

@@ -240,7 +240,11 @@ def _view(kind: str) -> dict[str, Any]:
     return {**view, "causedBy": "8a5b1a52-7a36-4b51-9b3f-3f1d8e8f0c11", "sequence": 4}
 
 
-_SIGNAL_KEYS = {"action.note": "the reason", "session.ended": "the session's digest"}
+_SIGNAL_KEYS = {
+    "action.note": "the reason",
+    "session.ended": "the session's digest",
+    "request.made": "the event's id",
+}
 
 
 def _signals() -> dict[str, bytes]:
@@ -258,6 +262,7 @@ def _signals() -> dict[str, bytes]:
         "action.note": codec.encode_note(
             Reason.NOT_PERMITTED, text="Asked the tenant for the scope", by="ops", event_id=_ID, now=_NOW
         ),
+        "request.made": codec.encode_request_made(_ID, body="9b1c" * 16, now=_NOW),
         "session.ended": codec.encode_session_ended(
             "5f1a" * 16, until=_NOW + timedelta(hours=12), event_id=_ID, now=_NOW
         ),

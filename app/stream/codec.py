@@ -332,12 +332,17 @@ class _SessionData(_Data):
     until: AwareDatetime
 
 
+class _RequestData(_Data):
+    body: Annotated[str, _at_most(200)]
+
+
 SIGNAL_DATA: Mapping[str, type[BaseModel]] = {
     "action.retry": _ActionData,
     "action.repair": _ActionData,
     "action.discard": _ActionData,
     "action.note": _NoteData,
     "session.ended": _SessionData,
+    "request.made": _RequestData,
     "job.observed": _ObservedData,
     "customer.resolved": _ResolvedData,
     "customer.failed": _FailedData,
@@ -345,9 +350,12 @@ SIGNAL_DATA: Mapping[str, type[BaseModel]] = {
 """Every type of signal, and what its data says."""
 
 
+_FOR_VIEWS = frozenset({"action.note", "session.ended", "request.made"})
+
+
 @dataclass(frozen=True, slots=True)
 class NoteSignal:
-    """What operators leave for each other, on a group of dead letters or of a session: no lane's business."""
+    """What one worker tells the views of all: a note, a session, a request's key. No lane's business."""
 
 
 def read_signal(message: Message) -> Signal | NoteSignal | Unusable:
@@ -361,7 +369,7 @@ def read_signal(message: Message) -> Signal | NoteSignal | Unusable:
     if isinstance(opened, str):
         return _unusable(message, opened)
     envelope, data = opened
-    if envelope.type in {"action.note", "session.ended"}:
+    if envelope.type in _FOR_VIEWS:
         return NoteSignal()
     if message.key != envelope.subject.encode():
         return Unusable(reason=Reason.WRONG_KEY, detail="the key is not the signal's subject", raw=raw)
@@ -492,6 +500,18 @@ def encode_session_ended(session: str, *, until: datetime, event_id: str, now: d
     """A session of the page that was signed out, by the digest of its cookie, good until then."""
     data = {"until": instant(until)}
     return cloud_event(event_id=event_id, event_type="session.ended", subject=session, time=now, data=data)
+
+
+def encode_request_made(request_id: str, *, body: str, now: datetime) -> bytes:
+    """A request with an `Idempotency-Key`, by the id of the event that it makes: with which body it came."""
+    name = f"{request_id}/{body}"
+    return cloud_event(
+        event_id=str(uuid5(NAMESPACE_URL, name)),
+        event_type="request.made",
+        subject=request_id,
+        time=now,
+        data={"body": body},
+    )
 
 
 def encode_observed(booking_id: str, seen: Observed, *, now: datetime) -> bytes:

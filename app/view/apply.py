@@ -381,6 +381,10 @@ def _actions(writer: sqlite3.Connection, records: Iterable[Incoming], done: Appl
         said: Mapping[str, Any] = data if isinstance(data, dict) else {}
         if envelope.type == "session.ended":
             _end_session(writer, envelope.subject, said)
+        if envelope.type == "request.made":
+            # The first in Kafka's order is the one whose event is worked.
+            line = (envelope.subject, str(said.get("body", "")), record.timestamp)
+            writer.execute("INSERT OR IGNORE INTO requests VALUES (?, ?, ?)", line)
         if not envelope.type.startswith("action."):
             continue
         if take_note(writer, said, record.timestamp) is Step.GOING:

@@ -261,7 +261,7 @@ class Projector:
         today = min(now, schema.newest_row(writer) or now)
         before = (schema.milliseconds(today - self._config.keep_events),)
         with schema.transaction(writer):
-            for table in ("dead_letters", "turned_away", "actions", "closings", "webhooks"):
+            for table in ("dead_letters", "turned_away", "actions", "closings", "webhooks", "requests"):
                 writer.execute(f"DELETE FROM {table} WHERE at < ?", before)  # noqa: S608 - names of our own
             writer.execute("DELETE FROM sessions WHERE until < ?", (schema.milliseconds(today),))
             writer.execute("DELETE FROM moves WHERE at < ?", (schema.milliseconds(now - KEPT),))

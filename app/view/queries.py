@@ -327,6 +327,22 @@ def actions(reader: sqlite3.Connection, *, limit: int, subject: str | None = Non
     ]
 
 
+def request_body(reader: sqlite3.Connection, event_id: str) -> str | None:
+    """The digest of the body with which the request for this event came first; None when none came."""
+    row = reader.execute("SELECT body FROM requests WHERE event_id = ?", (event_id,)).fetchone()
+    return None if row is None else str(row["body"])
+
+
+def dead_letter_digests(reader: sqlite3.Connection, booking_id: str, event_id: str) -> tuple[str, ...]:
+    """The digests of the booking's dead-lettered events with this id, whoever made them."""
+    rows = reader.execute(
+        "SELECT DISTINCT digest FROM dead_letters "
+        "WHERE booking_id = ? AND event_id = ? AND digest IS NOT NULL",
+        (booking_id, event_id),
+    )
+    return tuple(row["digest"] for row in rows)
+
+
 def sessions_over(reader: sqlite3.Connection, *, now: datetime) -> frozenset[str]:
     """The digests of sessions that were signed out before they ended."""
     rows = reader.execute("SELECT digest FROM sessions WHERE until > ?", (milliseconds(now),))

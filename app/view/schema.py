@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-VERSION = 6
+VERSION = 7
 """Of the tables below; a file of another version is rebuilt."""
 
 TABLES = """
@@ -116,6 +116,11 @@ CREATE TABLE closings (
 -- Sessions of the page that were signed out, by the digest of their cookies, until they would end anyhow.
 CREATE TABLE sessions (
     digest TEXT NOT NULL PRIMARY KEY, until INTEGER NOT NULL
+) WITHOUT ROWID;
+
+-- Requests that came with an Idempotency-Key, by the event's id: the digest of the body that came first.
+CREATE TABLE requests (
+    event_id TEXT NOT NULL PRIMARY KEY, body TEXT NOT NULL, at INTEGER NOT NULL
 ) WITHOUT ROWID;
 
 -- What operators do to many at once, as far as notes tell; `bookings` is a JSON list, null for any.

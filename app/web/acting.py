@@ -14,17 +14,27 @@ from app.web.submission import require_view, send
 
 
 async def act(
-    serving: Services, booking_id: str, action: Action, *, made_id: str, traceparent: str | None = None
+    serving: Services,
+    booking_id: str,
+    action: Action,
+    *,
+    made_id: str,
+    traceparent: str | None = None,
+    again: bool = False,
 ) -> Made:
     """Send the action to the worker that owns the booking; returns when Kafka has it.
+
+    `again` says that it was sent before, under this very id: what it acted on may not wait any more.
 
     Raises Problem: 400 for a repair that is wrong, 404 and 409 for what would come to nothing, 503.
     """
     require_view(serving)
     seen = await serving.view.booking(booking_id)
-    if action.kind == "discard" and (seen is None or acted_on(seen.record, action.event) is None):
+    waits = seen is not None and acted_on(seen.record, action.event) is not None
+    if not again and action.kind == "discard" and not waits:
         return await close_turned_away(serving, booking_id, action, made_id)
-    await _refuse(serving, booking_id, seen, action)
+    if not again:
+        await _refuse(serving, booking_id, seen, action)
     made = events.action_signal(
         booking_id, action, made_id=made_id, now=serving.clock(), traceparent=traceparent
     )

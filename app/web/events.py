@@ -1,9 +1,12 @@
 """The events that HTTP makes: CloudEvents with ids that a repeated request makes again."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import NAMESPACE_URL, uuid4, uuid5
+
+import orjson
 
 from app.booking.events import Headers, trace_id
 from app.booking.identity import Identity
@@ -31,11 +34,29 @@ def event_id(idempotency_key: str | None, path: str) -> str:
     )
 
 
-def new_booking_id(idempotency_key: str | None, place: int = 0) -> str:
-    """An id for a booking that came without one; `place` tells the bookings of a batch apart."""
+def new_booking_id(idempotency_key: str | None, path: str) -> str:
+    """An id for a booking that came without one; `path` is that of its request, with its place in a batch."""
     if idempotency_key is None:
         return f"web-{uuid4().hex}"
-    return f"web-{uuid5(NAMESPACE_URL, f'booking/{place}/{idempotency_key}').hex}"
+    return f"web-{uuid5(NAMESPACE_URL, f'booking/{path}/{idempotency_key}').hex}"
+
+
+def body_digest(body: bytes) -> str:
+    """What a body says, whatever its blanks and the order of its fields."""
+    try:
+        return value_digest(orjson.loads(body))
+    except orjson.JSONDecodeError:
+        return hashlib.sha256(body).hexdigest()
+
+
+def value_digest(value: object) -> str:
+    """The same of what was read of a body."""
+    try:
+        plain = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError:
+        # What could be read may be nested deeper than what can be written.
+        plain = repr(value).encode(errors="backslashreplace")
+    return hashlib.sha256(plain).hexdigest()
 
 
 def booking_event(

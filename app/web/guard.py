@@ -11,6 +11,7 @@ from typing import Any
 import structlog
 from aiohttp import web
 
+from app.booking.events import FieldError
 from app.settings import Settings
 from app.telemetry.log import get_logger
 from app.view.view import ViewAway
@@ -18,7 +19,7 @@ from app.web import connections
 from app.web.access import Access, Caller, Denied, Doors, doors, sent_by_another_site
 from app.web.connections import HEADERS
 from app.web.envelope import NAMES, Problem, failure, unavailable
-from app.web.operations import LARGEST_BODY, OPERATIONS, PROBES, Operation, by_path
+from app.web.operations import LARGEST_BODY, OPERATIONS, PREFIX, PROBES, Operation, by_path
 from app.web.ops.addresses import PAGES
 from app.web.services import SERVICES, Answered
 
@@ -73,6 +74,7 @@ class Guard:
             request[OPERATION] = operation
             request[CALLER] = self._admit(request, operation)
             _refuse_packed(request)
+            _refuse_unknown(request, operation)
             request[BODY] = await _read_body(request, operation)
             with self._under_way(operation):
                 return await handler(request)
@@ -166,6 +168,18 @@ def host_of(request: web.Request) -> str:
     if host.startswith("["):
         return host[1:].partition("]")[0]
     return host.rpartition(":")[0] or host
+
+
+def _refuse_unknown(request: web.Request, operation: Operation) -> None:
+    """Raises Problem 400 for a parameter that the route does not know: `page=2` is not the first page."""
+    if not operation.path.startswith(PREFIX):
+        return
+    known = {one.name for one in operation.parameters if one.where == "query"}
+    unknown = sorted(set(request.query) - known)
+    if unknown:
+        message = f"is no parameter of this address; there are: {', '.join(sorted(known)) or 'none'}"
+        details = [FieldError(field=name[:100], message=message) for name in unknown[:20]]
+        raise Problem(400, f"unknown parameter {details[0].field}", details=details)
 
 
 def _refuse_packed(request: web.Request) -> None:

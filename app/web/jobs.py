@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
@@ -14,6 +15,7 @@ from app.view.rows import BookingSeen
 from app.web import answers, models
 from app.web.asking import asked
 from app.web.envelope import Problem, Reply, detail, success
+from app.web.events import value_digest
 from app.web.pages import ApiView
 from app.web.requests import (
     Cursor,
@@ -26,7 +28,7 @@ from app.web.requests import (
     whole_number,
 )
 from app.web.services import Services, services
-from app.web.submission import Asked, book, change, refuse_illegal, require_view
+from app.web.submission import Asked, book, change, require_view
 
 api = Blueprint("jobs")
 
@@ -112,7 +114,8 @@ async def _entry(
         if again:
             wrong = FieldError(field="bookingId", message="stands in this batch twice", value=_id_of(booking))
             raise invalid((wrong,))
-        reply = await book(serving, booking, came, place=place)
+        mine = replace(came, body=value_digest(booking))
+        reply = await book(serving, booking, mine, place=place)
     except Problem as problem:
         return {
             "index": place,
@@ -136,11 +139,11 @@ class JobView(ApiView):
     async def delete(self, request: web.Request, jobId: str) -> web.Response:  # noqa: N803 - as in the address
         """Cancel a job."""
         serving = services(request)
-        wanted = as_model(models.CancelRequest, json_body(request, required=False))
+        wanted = as_model(models.CancelRequest, _given(json_body(request, required=False)))
         seen = await _job(serving, jobId)
-        refuse_illegal(seen.record, Status.CANCELLED)
-        data = {"reason": wanted.reason}
-        return success(await change(serving, seen, "booking.cancelled", data, asked(request, serving)))
+        data, came = {"reason": wanted.reason}, asked(request, serving)
+        reply = await change(serving, seen, "booking.cancelled", data, came, wanted=Status.CANCELLED)
+        return success(reply)
 
 
 @api.route("/jobs/{jobId}/status", name="status")
@@ -150,11 +153,20 @@ class StatusView(ApiView):
     async def patch(self, request: web.Request, jobId: str) -> web.Response:  # noqa: N803 - as in the address
         """Change a job's status."""
         serving = services(request)
-        wanted = as_model(models.NewStatus, json_body(request))
+        wanted = as_model(models.NewStatus, _given(json_body(request)))
         seen = await _job(serving, jobId)
-        refuse_illegal(seen.record, wanted.status)
         data = wanted.model_dump(mode="json", by_alias=True, exclude_none=True)
-        return success(await change(serving, seen, "booking.status_changed", data, asked(request, serving)))
+        came = asked(request, serving)
+        return success(
+            await change(serving, seen, "booking.status_changed", data, came, wanted=wanted.status)
+        )
+
+
+def _given(document: object) -> object:
+    """A change's data without its nulls: absent and null are the default, as in an event."""
+    if not isinstance(document, dict):
+        return document
+    return {name: value for name, value in document.items() if value is not None}
 
 
 async def _job(serving: Services, job_id: str) -> BookingSeen:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
-from app.booking.events import CUSTOMER_REQUEST, Booking, StatusChanged
+from app.booking.events import Booking, Cancelled, StatusChanged
 from app.booking.reasons import Reason
 from app.booking.record import State
 from app.booking.status import Status
@@ -50,13 +50,8 @@ class Act(ApiModel):
     data: dict[str, Any] | None = None
 
 
-class CancelRequest(ApiModel):
-    """Why a job is cancelled."""
-
-    reason: Annotated[str, StringConstraints(max_length=1000)] = CUSTOMER_REQUEST
-
-
 NewBooking = Booking
+CancelRequest = Cancelled
 NewStatus = StatusChanged
 
 

@@ -15,7 +15,7 @@ from app.business_file import load_business
 from app.web import models
 from app.web.access import Access
 from app.web.envelope import NAMES
-from app.web.operations import OPERATIONS, Operation, Parameter
+from app.web.operations import OPERATIONS, PREFIX, Operation, Parameter
 from app.web.pages import ApiView
 from app.web.services import services
 
@@ -206,7 +206,8 @@ def _errors(operation: Operation) -> set[int]:
         found.add(403)
     if operation.body is not None or operation.any_json:
         found |= {400, 408}
-    if operation.parameters:
+    if operation.parameters or operation.path.startswith(PREFIX):
+        # Nowhere is a parameter passed over that is not known.
         found.add(400)
     return found
 

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from app.booking.events import LARGEST_EVENT, Booking, FieldError, Invalid, validate
@@ -11,7 +11,9 @@ from app.booking.identity import Progress
 from app.booking.reasons import Reason
 from app.booking.record import Phase, Record, State
 from app.booking.status import MAY_BE_RESCHEDULED, MAY_BECOME, Status
+from app.stream.codec import encode_request_made
 from app.telemetry.log import get_logger
+from app.view import queries
 from app.view.rows import BookingSeen, Ended, OnItsWay
 from app.web import answers, events, fates
 from app.web.envelope import Problem, Reply, unavailable
@@ -27,10 +29,11 @@ PUBLISH_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What came with a request beside its body. `path` is part of an event's identity."""
+    """What came with a request. `path` is part of an event's identity, `body` a digest of what it says."""
 
     path: str
     key: str | None
+    body: str
     preference: Preference
     traceparent: str | None = None
 
@@ -41,16 +44,61 @@ def require_view(services: Services) -> None:
         raise unavailable("the view is behind; answers would be old")
 
 
+class NotKnown(Problem):
+    """Kafka has not answered in time: what was sent may be there now, or be there later."""
+
+    def __init__(self) -> None:
+        message = "Kafka does not answer; sending the same again is safe"
+        super().__init__(503, message, headers={"Retry-After": "5"})
+
+
+_on_their_way: set[asyncio.Task[object]] = set()
+
+
 async def send(services: Services, topic: str, made: Made) -> None:
-    """Returns when Kafka has it; raises Problem 503 when that is not known in time."""
+    """Returns when Kafka has it; raises Problem 503, `NotKnown` when that is not known in time.
+
+    What is not known then goes on being sent.
+    """
+    sending = asyncio.ensure_future(services.publish(topic, made.key, made.value, made.headers))
+    _on_their_way.add(sending)
+    sending.add_done_callback(_arrived)
     try:
         async with asyncio.timeout(PUBLISH_SECONDS):
-            await services.publish(topic, made.key, made.value, made.headers)
+            await asyncio.shield(sending)
     except TimeoutError:
-        raise unavailable("Kafka does not answer; sending the same again is safe") from None
+        raise NotKnown from None
     except Exception:  # noqa: BLE001 - whatever the sender raises: it is not known to be there
         _log.exception("a record could not be sent", topic=topic)
         raise unavailable("Kafka does not take it") from None
+
+
+def _arrived(sending: asyncio.Task[object]) -> None:
+    _on_their_way.discard(sending)
+    if not sending.cancelled() and sending.exception() is not None:
+        _log.warning("a record was not sent", why=type(sending.exception()).__name__)
+
+
+async def came_before(services: Services, asked: Asked, event_id: str) -> bool:
+    """Whether this very request came before, by its key. Raises Problem 409 when it came with another body.
+
+    All workers know it from Kafka, so that the answer is the same at each, and after a restart.
+    """
+    if asked.key is None:
+        return False
+    if await _is_ours(services, asked, event_id):
+        return True
+    signal = encode_request_made(event_id, body=asked.body, now=services.clock())
+    made = Made(key=event_id.encode(), value=signal, event_id=event_id, digest="")
+    await send(services, services.topics.signals, made)
+    return False
+
+
+async def _is_ours(services: Services, asked: Asked, event_id: str) -> bool:
+    came = None if asked.key is None else await services.view.ask(queries.request_body, event_id)
+    if came is not None and came != asked.body:
+        raise Problem(409, "this Idempotency-Key came before with another body: nothing was done")
+    return came is not None
 
 
 # Booking --------------------------------------------------------------------------------------------------
@@ -61,7 +109,11 @@ async def book(services: Services, data: object, asked: Asked, *, place: int = 0
 
     Raises Problem: 400 with every field that is wrong, 409 for other data, 422 when refused for good.
     """
-    booking_id, booking = _booking(services, data, asked, place)
+    path = f"{asked.path}#{place}"
+    named = isinstance(data, dict) and isinstance(data.get("bookingId"), str)
+    booking_id, booking = _booking(services, data, asked, path)
+    made_id = events.event_id(asked.key, path)
+    await came_before(services, asked, made_id)
     known = await services.view.booking(booking_id)
     if known is not None and not known.record.is_open:
         return await _booked_before(services, known, booking, asked)
@@ -69,21 +121,27 @@ async def book(services: Services, data: object, asked: Asked, *, place: int = 0
         "booking.created",
         booking_id,
         booking.model_dump(mode="json", by_alias=True, exclude_none=True),
-        made_id=events.event_id(asked.key, f"{asked.path}#{place}"),
+        made_id=made_id,
         now=services.clock(),
         traceparent=asked.traceparent,
     )
     if len(made.value) > LARGEST_EVENT:
         raise Problem(413, f"a booking has at most {LARGEST_EVENT} bytes")
-    await send(services, services.topics.booking_events, made)
+    try:
+        await send(services, services.topics.booking_events, made)
+    except NotKnown:
+        if named or asked.key is not None:
+            raise
+        # Sent again it would be another booking: by the id that it has the caller can follow it.
+        return _later(booking_id, made.event_id, asked)
     return await _creation_ended(services, booking_id, booking, made, asked)
 
 
-def _booking(services: Services, data: object, asked: Asked, place: int) -> tuple[str, Booking]:
+def _booking(services: Services, data: object, asked: Asked, path: str) -> tuple[str, Booking]:
     if not isinstance(data, dict):
         raise invalid((FieldError(field="body", message="must be a JSON object"),))
     given = data.get("bookingId")
-    booking_id = given if isinstance(given, str) else events.new_booking_id(asked.key, place)
+    booking_id = given if isinstance(given, str) else events.new_booking_id(asked.key, path)
     booking = validate("booking.created", data, booking_id, services.settings.business.problem_types)
     if isinstance(booking, Invalid):
         raise invalid(booking.errors)
@@ -127,13 +185,9 @@ async def _creation_ended(
             left = max(0.0, deadline - time.monotonic())
             seen = BookingSeen(record=record, partition=0)
             rest = Preference(left, asked.preference.applied)
-            return await _booked_before(services, seen, booking, _with(asked, rest))
+            return await _booked_before(services, seen, booking, replace(asked, preference=rest))
         case Ended(became=became, booking=after):
             raise _refused(became, None if after is None else after.record)
-
-
-def _with(asked: Asked, preference: Preference) -> Asked:
-    return Asked(path=asked.path, key=asked.key, preference=preference, traceparent=asked.traceparent)
 
 
 def _same(record: Record, booking: Booking) -> bool:
@@ -172,9 +226,15 @@ def _refused(became: Progress | Reason, record: Record | None) -> Problem:
 
 
 async def change(
-    services: Services, seen: BookingSeen, event_type: str, data: Mapping[str, Any], asked: Asked
+    services: Services,
+    seen: BookingSeen,
+    event_type: str,
+    data: Mapping[str, Any],
+    asked: Asked,
+    *,
+    wanted: Status,
 ) -> Reply:
-    """Change a booking's job: 200 the job, 202 when it takes longer.
+    """Change a booking's job to `wanted`: 200 the job, 202 when it takes longer.
 
     Raises Problem: 400 for data that is wrong, 409 for a status that may not follow, 422 when it is refused.
     """
@@ -190,10 +250,22 @@ async def change(
         now=services.clock(),
         traceparent=asked.traceparent,
     )
-    await send(services, services.topics.booking_events, made)
-    if asked.preference.wait <= 0:
-        return _later(record.booking_id, made.event_id, asked)
-    fate = await services.view.wait_for(record.booking_id, [made.digest], asked.preference.wait)
+    before = await came_before(services, asked, made.event_id)
+    fate = await services.view.fate(record.booking_id, [made.digest]) if before else OnItsWay(booking=None)
+    if isinstance(fate, OnItsWay):
+        if not before:
+            refuse_illegal(record, wanted)
+        try:
+            await send(services, services.topics.booking_events, made)
+        except NotKnown:
+            if asked.key is not None:
+                raise
+            return _later(record.booking_id, made.event_id, asked)
+        if asked.preference.wait <= 0:
+            return _later(record.booking_id, made.event_id, asked)
+        fate = await services.view.wait_for(record.booking_id, [made.digest], asked.preference.wait)
+        # Another body may have come with this key at the same moment: only the first was worked.
+        await _is_ours(services, asked, made.event_id)
     match fate:
         case OnItsWay():
             return _later(record.booking_id, made.event_id, asked)

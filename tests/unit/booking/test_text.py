@@ -202,3 +202,10 @@ def test_the_published_schema_says_that_null_is_the_default() -> None:
     assert null == {field.alias for field in Booking.model_fields.values() if not field.is_required()}
     assert fields["doorCount"]["default"] == 1
     assert "maxLength" not in orjson.dumps(Cancelled.model_json_schema()).decode()
+
+
+@pytest.mark.parametrize("slot", [{}, [], 0, False])
+def test_what_is_no_text_is_no_slot_that_says_nothing(slot: object) -> None:
+    found = validate("booking.rescheduled", RESCHEDULED | {"timeSlot": slot}, ID)
+    assert isinstance(found, Invalid)
+    assert [error.field for error in found.errors] == ["timeSlot"]
