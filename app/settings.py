@@ -1,7 +1,8 @@
 """Every setting: one table (the fields of `Settings`), read once from the environment.
 
-The README's table is rendered from here by `as_markdown`. `load` is the only way in: it gives a frozen
-`Settings` or raises `SettingsWrong`: one line that names the setting, what is wrong and what is allowed.
+The table in deploy/SETTINGS.md is rendered from here by `as_markdown`. `load` is the only way in: it gives
+a frozen `Settings` or raises `SettingsWrong`: one line that names the setting, what is wrong and what is
+allowed.
 """
 
 import difflib

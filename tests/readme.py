@@ -1,4 +1,4 @@
-"""Writes into README and runbook what code knows better: `python -m tests.readme`."""
+"""Writes into documents what code knows better: `python -m tests.readme`."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -8,8 +8,8 @@ from app.booking.reasons import EXPLANATIONS
 from app.telemetry import metric_list
 from tests import imports
 
-README = Path(__file__).parents[1] / "README.md"
-RUNBOOK = Path(__file__).parents[1] / "deploy" / "RUNBOOK.md"
+ROOT = Path(__file__).parents[1]
+RUNBOOK = ROOT / "deploy" / "RUNBOOK.md"
 Tables = Mapping[str, Callable[[], str]]
 
 
@@ -21,15 +21,16 @@ def reasons() -> str:
     )
 
 
-TABLES: Tables = {
-    "settings": settings.as_markdown,
-    "metrics": metric_list.as_markdown,
-    "imports": imports.as_mermaid,
+TABLES: Mapping[Path, Tables] = {
+    ROOT / "deploy" / "SETTINGS.md": {"settings": settings.as_markdown},
+    ROOT / "deploy" / "METRICS.md": {"metrics": metric_list.as_markdown},
+    ROOT / "tests" / "IMPORTS.md": {"imports": imports.as_mermaid},
+    RUNBOOK: {"reasons": reasons},
 }
-CHAPTERS: Tables = {"reasons": reasons}
+"""What is generated, by document; a test holds each to its code."""
 
 
-def with_tables(text: str, tables: Tables = TABLES) -> str:
+def with_tables(text: str, tables: Tables) -> str:
     """The text with each table between its two marks."""
     for name, render in tables.items():
         begin, end = f"<!-- {name}:begin -->\n", f"<!-- {name}:end -->"
@@ -42,5 +43,5 @@ def with_tables(text: str, tables: Tables = TABLES) -> str:
 
 
 if __name__ == "__main__":
-    README.write_text(with_tables(README.read_text(encoding="utf-8")), encoding="utf-8")
-    RUNBOOK.write_text(with_tables(RUNBOOK.read_text(encoding="utf-8"), CHAPTERS), encoding="utf-8")
+    for document, tables in TABLES.items():
+        document.write_text(with_tables(document.read_text(encoding="utf-8"), tables), encoding="utf-8")

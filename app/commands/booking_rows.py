@@ -70,8 +70,8 @@ async def _read(
         enable_auto_commit=False,
         max_partition_fetch_bytes=_FETCH_BYTES,
     )
-    await consumer.start()
     try:
+        await consumer.start()
         consumer.assign([place])
         end = (await consumer.end_offsets([place]))[place]
         while await consumer.position(place) < end:

@@ -55,7 +55,7 @@ Examples:
   {NAME} simulator --help
 """
 _STATUSES = "\b\nExit status:\n" + "\n".join(f"  {status.value}  {says}" for status, says in MEANINGS.items())
-_MORE = "\b\nSettings come from environment variables; the README lists them. NO_COLOR is honoured."
+_MORE = "\b\nSettings come from environment variables; deploy/SETTINGS.md lists them. NO_COLOR is honoured."
 
 
 class _Refusal(click.ClickException):

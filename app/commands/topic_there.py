@@ -11,8 +11,8 @@ from app.stream.topology import Topic, TopicsWrong
 async def require_topic(topic: Topic, arguments: Mapping[str, Any]) -> None:
     """Returns when the topic is there with its partitions, else raises `TopicsWrong` with what to do."""
     admin = AIOKafkaAdminClient(**arguments)
-    await admin.start()
     try:
+        await admin.start()
         (found,) = await admin.describe_topics([topic.name])
     finally:
         await admin.close()

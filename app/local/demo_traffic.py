@@ -67,8 +67,8 @@ class Traffic:
     async def left(self) -> int:
         """How many records the workers have not yet done with, timers that are not due included."""
         admin = AIOKafkaAdminClient(**self._arguments)
-        await admin.start()
         try:
+            await admin.start()
             done = await admin.list_consumer_group_offsets(self._topics.consumer_group)
         finally:
             await admin.close()

@@ -1,8 +1,8 @@
 """Every metric, declared once: what it counts, in which unit, by which labels, and what to do when it moves.
 
-The README's table is rendered from here by `as_markdown`; dashboard and alerts are held to it by tests. Every
-label takes its values from a closed list or is bounded by what its `bound` says, so that no booking, customer
-or stranger can make new series.
+The table in deploy/METRICS.md is rendered from here by `as_markdown`; dashboard and alerts are held to it by
+tests. Every label takes its values from a closed list or is bounded by what its `bound` says, so that no
+booking, customer or stranger can make new series.
 """
 
 from dataclasses import dataclass

@@ -157,8 +157,8 @@ class Projector:
             fetch_max_wait_ms=_POLL_MS,
         )
         batches.install()
-        await consumer.start()
         try:
+            await consumer.start()
             ends = await self._take_positions(consumer, writer)
             self.progress = replace(self.progress, trouble=None)
             while not self._ended.is_set():
@@ -170,8 +170,8 @@ class Projector:
 
     async def _cluster(self) -> str:
         admin = AIOKafkaAdminClient(**self._config.connection)
-        await admin.start()
         try:
+            await admin.start()
             return str((await admin.describe_cluster())["cluster_id"])
         finally:
             await admin.close()

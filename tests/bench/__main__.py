@@ -1,7 +1,7 @@
 """The benchmark: `uv run python -m tests.bench [SCENARIO ...] [--quick] [--write]`.
 
 Prints figures in tables, beside a baseline where there is one. Nothing is asserted: what a busy machine
-measures says little. `--write` puts the tables into the README, for a quiet machine.
+measures says little. `--write` puts the tables into RESULTS.md, for a quiet machine.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ SCENARIOS: Mapping[str, Callable[[Bench], Awaitable[list[Table]]]] = {
 }
 
 
-README = Path(__file__).parents[2] / "README.md"
+RESULTS = Path(__file__).parent / "RESULTS.md"
 _BEGIN, _END = "<!-- bench:begin -->\n", "<!-- bench:end -->"
 
 
@@ -52,7 +52,7 @@ def main() -> None:
     parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help=", ".join(SCENARIOS))
     parser.add_argument("--quick", action="store_true", help="small sizes, one run: to try the benchmark")
     parser.add_argument(
-        "--write", action="store_true", help="put the tables of all scenarios into the README"
+        "--write", action="store_true", help="put the tables of all scenarios into RESULTS.md"
     )
     asked = parser.parse_args()
     chosen = asked.scenarios or list(SCENARIOS)
@@ -68,7 +68,7 @@ def main() -> None:
     ):
         tables = uvloop.run(_run(Bench(servers, Path(folder), asked.quick), chosen))
     if asked.write:
-        README.write_text(_with(tables, README.read_text(encoding="utf-8")), encoding="utf-8")
+        RESULTS.write_text(_with(tables, RESULTS.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 async def _run(bench: Bench, chosen: list[str]) -> list[Table]:
@@ -85,11 +85,11 @@ async def _run(bench: Bench, chosen: list[str]) -> list[Table]:
 
 
 def _with(tables: list[Table], text: str) -> str:
-    """The README's text with the tables between its two marks."""
+    """The document's text with the tables between its two marks."""
     before, found_begin, rest = text.partition(_BEGIN)
     _, found_end, after = rest.partition(_END)
     if not (found_begin and found_end):
-        raise SystemExit(f"README.md has no {_BEGIN.strip()} ... {_END} to write the figures into")
+        raise SystemExit(f"RESULTS.md has no {_BEGIN.strip()} ... {_END} to write the figures into")
     shown = "\n".join(table.markdown() for table in tables)
     return f"{before}{_BEGIN}{machine()}\n\n{shown}{_END}{after}"
 

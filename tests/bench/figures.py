@@ -1,4 +1,4 @@
-"""Figures in tables, for the terminal and for the README."""
+"""Figures in tables, for the terminal and for RESULTS.md."""
 
 from __future__ import annotations
 

@@ -45,11 +45,11 @@ RUN = {
     "curl localhost:6066/metrics",
     "servicetitan-stream booking BK-1",
     "servicetitan-stream dead-letters list",
+    "servicetitan-stream check",
 }
 BENCH = "uv run python -m tests.bench"
 WALKS = "uv run python -m tests.model --walks 1000"
 BUSINESS = (
-    "servicetitan-stream business",
     "servicetitan-stream business > business.toml",
     "BUSINESS_FILE=business.toml servicetitan-stream business",
 )
@@ -217,6 +217,13 @@ async def test_all_of_it_by_hand(tmp_path: Path, environ_of: Mapping[str, str]) 
             await until_active(booking_id, here)
         status, output = await run("servicetitan-stream", "dead-letters", "list", environ=here)
         assert status == 0, output
+        status, output = await run("servicetitan-stream", "check", "--json", environ=here)
+        assert (status, json.loads(output)["well"]) == (0, True), output
+        away = here | {"KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{free_port()}"}
+        status, output = await run("servicetitan-stream", "check", "--wait", "1", environ=away)
+        missing = [line for line in output.splitlines() if line.startswith("MISSING")]
+        assert (status, len(missing)) == (1, 1), output
+        assert "Kafka and topics" in missing[0]
         status, output = await run("curl", "--silent", f"localhost:{web}/metrics")
         assert "servicetitan_stream_info" in output, output
     finally:

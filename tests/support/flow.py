@@ -284,10 +284,10 @@ class Flow:
             fetch_max_wait_ms=50,
         )
         async with AsyncExitStack() as stack:
-            await self._producer.start()
             stack.push_async_callback(self._producer.stop)
-            await reader.start()
+            await self._producer.start()
             stack.push_async_callback(reader.stop)
+            await reader.start()
             reader.assign(
                 [TopicPartition(topic.name, n) for topic in self.topics for n in range(topic.partitions)]
             )

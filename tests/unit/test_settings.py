@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from app.setting_types import Mode
 from app.settings import Settings, SettingsWrong, as_markdown, load
-from tests.readme import README, with_tables
+from tests.readme import TABLES, with_tables
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - nothing is bound here
 LIVE = {
@@ -346,9 +347,10 @@ def test_every_setting_has_a_row_with_meaning_and_bounds() -> None:
     assert all(re.fullmatch(r"\| `[A-Z_]+` \| .+ \| .+\.( .+\.)? \| .+ \|", row) for row in rows)
 
 
-def test_the_readme_holds_the_table() -> None:
-    text = README.read_text(encoding="utf-8")
-    assert with_tables(text) == text, "run: python -m tests.readme"
+@pytest.mark.parametrize("document", TABLES, ids=lambda document: document.name)
+def test_documents_hold_the_tables_that_code_knows(document: Path) -> None:
+    text = document.read_text(encoding="utf-8")
+    assert with_tables(text, TABLES[document]) == text, "run: python -m tests.readme"
 
 
 CONTRACT = """
