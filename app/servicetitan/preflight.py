@@ -3,11 +3,13 @@
 It goes round pace and breaker: a person asks once, and wants ServiceTitan's own words.
 """
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 
 from pydantic import ValidationError
 from yarl import URL
@@ -46,6 +48,10 @@ _WRITE = (
     "tn.dis.appointmentassignments:w",
 )
 _TAGS = ("tn.stt.tagtypes:r", f"{SETTINGS}/tag-types")
+_SERVER_FAULT = 500
+_TRIES = 5
+"""A fault that passes is not something that is missing: so often is asked before it counts."""
+_BETWEEN_TRIES = 0.5
 _SPAN = re.compile(r"(\d{1,2}):(\d{2})(?::\d{2}(?:\.\d+)?)?")
 
 
@@ -91,6 +97,13 @@ class _Refusal:
     status: int | None
     words: str
 
+    @property
+    def may_pass(self) -> bool:
+        """Whether the same request may be answered a moment later."""
+        return (
+            self.status is None or self.status == HTTPStatus.TOO_MANY_REQUESTS or self.status >= _SERVER_FAULT
+        )
+
     def __str__(self) -> str:
         return self.words if self.status is None else f"{self.status}: {self.words}"
 
@@ -102,7 +115,15 @@ class _Asking:
     token: Token
 
     async def get(self, template: str, **query: str) -> Answer | _Refusal:
-        """One page of a list, of one row unless asked otherwise."""
+        """One page of a list, of one row unless asked otherwise; asked again while ServiceTitan fails."""
+        for _ in range(_TRIES - 1):
+            said = await self._once(template, query)
+            if isinstance(said, Answer) or not said.may_pass:
+                return said
+            await asyncio.sleep(_BETWEEN_TRIES)
+        return await self._once(template, query)
+
+    async def _once(self, template: str, query: Mapping[str, str]) -> Answer | _Refusal:
         path = template.format(tenant=self.config.tenant_id)
         request = Request(
             method="GET",
@@ -155,6 +176,11 @@ async def _names(config: UpstreamConfig) -> AsyncIterator[Finding]:
     async with Upstream(config) as upstream:
         upstream.pace.set_share(1.0)
         found = await upstream.look_at_names()
+        for _ in range(_TRIES - 1):
+            if isinstance(found, Accepted):
+                break
+            await asyncio.sleep(_BETWEEN_TRIES)
+            found = await upstream.look_at_names()
     if not isinstance(found, Accepted):
         yield Finding(what="names", well=False, detail=found.detail)
         return
