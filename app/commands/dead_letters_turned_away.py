@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 import click
 from rich.table import Table
@@ -55,15 +56,16 @@ def close(
 
 
 async def _asked(api: WorkerApi, names: Sequence[str], reason: str | None) -> dict[str, Any]:
-    found = await api.data("GET", f"{PATH}?limit={_MOST}" + (f"&reason={reason}" if reason else ""))
+    asked = f"{PATH}?limit={_MOST}" + (f"&reason={reason}" if reason else "")
     if not names:
-        return found
-    wanted = [one for one in found["letters"] if one["letter"] in names or one["bookingId"] in names]
-    matched = {one["letter"] for one in wanted} | {one["bookingId"] for one in wanted}
-    missing = [name for name in names if name not in matched]
+        return await api.data("GET", asked)
+    # Each by its name: how many others wait does not matter.
+    found = {name: await api.data("GET", f"{asked}&name={quote(name, safe='')}") for name in names}
+    missing = [name for name, one in found.items() if not one["letters"]]
     if missing:
         raise click.ClickException(f"nothing that was turned away is open for {', '.join(missing)}")
-    return {**found, "letters": wanted}
+    letters = {one["letter"]: one for some in found.values() for one in some["letters"]}
+    return {"groups": found[names[0]]["groups"], "letters": list(letters.values())}
 
 
 def _bodies(found: Mapping[str, Any], why: str, *, whole: bool) -> list[dict[str, Any]]:
@@ -76,7 +78,11 @@ def _bodies(found: Mapping[str, Any], why: str, *, whole: bool) -> list[dict[str
     named: dict[str, list[str]] = {}
     for one in found["letters"]:
         named.setdefault(one["reason"], []).append(one["letter"])
-    return [{"reason": reason, "why": why, "letters": letters} for reason, letters in named.items()]
+    return [
+        {"reason": reason, "why": why, "letters": letters[first : first + _MOST]}
+        for reason, letters in named.items()
+        for first in range(0, len(letters), _MOST)
+    ]
 
 
 def _show(found: Mapping[str, Any]) -> None:

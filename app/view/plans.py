@@ -163,6 +163,19 @@ def _read(said: Mapping[str, Any]) -> tuple[Definition, Step] | None:
         return None
 
 
+def tidy(writer: sqlite3.Connection, before: int) -> None:
+    """Leave out plans made before this time (epoch milliseconds), and actions that no plan needs.
+
+    A plan leaves whole, and by the time in its definition, which is the same at every worker: without its
+    actions it would tell that it had done nothing.
+    """
+    writer.execute("DELETE FROM plans WHERE until < ?", (before,))
+    writer.execute(
+        "DELETE FROM actions WHERE at < ? AND (plan IS NULL OR plan NOT IN (SELECT plan FROM plans))",
+        (before,),
+    )
+
+
 # Questions ------------------------------------------------------------------------------------------------
 
 

@@ -15,7 +15,7 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from app import batches
 from app.telemetry.log import get_logger
-from app.view import schema
+from app.view import plans, schema
 from app.view.apply import Applied, apply
 from app.view.config import ViewConfig
 from app.view.schema import Stamp
@@ -261,7 +261,8 @@ class Projector:
         today = min(now, schema.newest_row(writer) or now)
         before = (schema.milliseconds(today - self._config.keep_events),)
         with schema.transaction(writer):
-            for table in ("dead_letters", "turned_away", "actions", "closings", "webhooks", "requests"):
+            plans.tidy(writer, *before)
+            for table in ("dead_letters", "turned_away", "closings", "webhooks", "requests"):
                 writer.execute(f"DELETE FROM {table} WHERE at < ?", before)  # noqa: S608 - names of our own
             writer.execute("DELETE FROM sessions WHERE until < ?", (schema.milliseconds(today),))
             writer.execute("DELETE FROM moves WHERE at < ?", (schema.milliseconds(now - KEPT),))

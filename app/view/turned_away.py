@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from app.booking.reasons import Reason
-from app.view.notes import CLOSES, Place
+from app.view.notes import CLOSES, Place, place
 from app.view.queries import dead_letter
 from app.view.rows import DeadLetter
 from app.view.schema import instant, milliseconds
@@ -72,6 +72,18 @@ def at(reader: sqlite3.Connection, reason: Reason, places: Collection[Place]) ->
     asked = f"{_LETTERS} WHERE t.partition = ? AND t.number = ? AND t.reason = ?"
     rows = (reader.execute(asked, (one.partition, one.offset, reason.value)).fetchone() for one in places)
     return [dead_letter(row) for row in rows if row is not None]
+
+
+def named(reader: sqlite3.Connection, name: str, *, reason: Reason | None, limit: int) -> list[DeadLetter]:
+    """What waits of this booking, or the letter of this name, such as `3-17`; the latest first."""
+    spot = place(name)
+    where = Place(-1, -1) if spot is None else spot
+    rows = reader.execute(
+        f"{_LETTERS} WHERE (t.booking_id = ? OR (t.partition = ? AND t.number = ?)) "
+        "AND t.reason = IFNULL(?, t.reason) ORDER BY t.at DESC LIMIT ?",
+        (name, where.partition, where.offset, None if reason is None else reason.value, limit),
+    )
+    return [dead_letter(row) for row in rows]
 
 
 def letters(

@@ -62,13 +62,17 @@ class TurnedAwayView(ApiView):
     """GET and POST /ops/api/turned-away."""
 
     async def get(self, request: web.Request) -> web.Response:
-        """What waits, of one reason or of all, the latest first."""
+        """What waits, of one reason or of all; by `name` of one booking or letter. The latest first."""
         serving = services(request)
         require_view(serving)
         limit = whole_number(request, "limit", low=1, high=1000, default=100)
         word = request.query.get("reason")
         reason = None if word is None else reason_of(word)
-        letters = await serving.view.ask(turned_away.letters, reason=reason, limit=limit)
+        name = request.query.get("name")
+        if name is None:
+            letters = await serving.view.ask(turned_away.letters, reason=reason, limit=limit)
+        else:
+            letters = await serving.view.ask(turned_away.named, name, reason=reason, limit=limit)
         counted = await groups(serving, reason)
         return success(Reply(200, {"groups": counted, "letters": [_letter(one) for one in letters]}))
 

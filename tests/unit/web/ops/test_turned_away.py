@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import orjson
+from click.testing import CliRunner
 
 from app.booking.identity import NOTHING_SEEN, Progress, mark
 from app.booking.reasons import Reason
+from app.commands.dead_letters import dead_letters
 from tests.support.rows import NOW, Read, a_failed, a_record, digest, with_job
 from tests.unit.web.ops.asking import action, get, post, told_to_the_view
 
@@ -196,3 +199,17 @@ async def test_the_commands_api_closes_by_the_same_path(keyed: Served) -> None:
     _, body, _ = await keyed.ask("GET", path, api=False, headers=read)
     assert body["data"] == {"groups": [], "letters": []}
     assert [action(sent)["data"]["by"] for sent in keyed.sent] == ["bo", "bo"]  # type: ignore[index]  # a note's
+
+
+async def test_one_is_found_by_its_name_however_many_others_wait(served: Served) -> None:
+    """Also by the command, which once looked among the latest 1,000."""
+    turned_away(served, "b-old", None)
+    turned_away(served, *(f"b-{number}" for number in range(1000)))
+    told_to_the_view(served)
+    why = ("--why", "w", "--yes", "--url", served.address)
+    for name, said in (("b-old", "1 closed"), ("0-1", "1 closed"), ("b-old", "nothing that was turned away")):
+        ended = await asyncio.to_thread(
+            CliRunner().invoke, dead_letters, ("discard", "--turned-away", name, *why)
+        )
+        assert said in ended.output, ended.output
+        assert ended.exit_code == (0 if said == "1 closed" else 1)
