@@ -1,16 +1,19 @@
 """What an operator does to a booking: by one path, whether it comes from the API, the page or the CLI."""
 
+from collections.abc import Sequence
+
 from app.booking.events import FieldError, Invalid, validate
 from app.booking.inputs import Action
-from app.booking.record import Record
-from app.view.rows import BookingSeen
-from app.web import events
-from app.web.closing import close_turned_away, still_open
+from app.booking.reasons import Reason
+from app.view import turned_away
+from app.view.rows import BookingSeen, OnItsWay
+from app.web import events, fates
+from app.web.closing import MOST_OF_A_BOOKING, close_turned_away
 from app.web.envelope import Problem
-from app.web.events import Made
+from app.web.ops.failures import DONE, Failure, offered
 from app.web.requests import invalid
 from app.web.services import Services
-from app.web.submission import require_view, send
+from app.web.submission import Asked, came_before, keep_key, require_view, send
 
 
 async def act(
@@ -19,50 +22,66 @@ async def act(
     action: Action,
     *,
     made_id: str,
-    traceparent: str | None = None,
-    again: bool = False,
-) -> Made:
+    asked: Asked | None = None,
+) -> None:
     """Send the action to the worker that owns the booking; returns when Kafka has it.
 
-    `again` says that it was sent before, under this very id: what it acted on may not wait any more.
+    What was done under this very id, and is `asked` for once more, is not judged again: what it acted on
+    does not wait any more.
 
     Raises Problem: 400 for a repair that is wrong, 404 and 409 for what would come to nothing, 503.
     """
     require_view(serving)
     seen = await serving.view.booking(booking_id)
-    waits = seen is not None and acted_on(seen.record, action.event) is not None
-    if not again and action.kind == "discard" and not waits:
-        return await close_turned_away(serving, booking_id, action, made_id)
-    if not again:
-        await _refuse(serving, booking_id, seen, action)
+    record = None if seen is None else seen.record
+    letters = await serving.view.ask(
+        turned_away.letters, booking_id=booking_id, event_id=action.event, limit=MOST_OF_A_BOOKING
+    )
+    letters = [one for one in letters if one.reason in set(Reason)]
+    meant = [one for one in offered(record, letters) if action.event in {None, one.event_id}]
+    if asked is not None and await came_before(serving, asked, made_id):
+        fate = await serving.view.fate(booking_id, fates.digests(made_id))
+        if not (meant and isinstance(fate, OnItsWay)):
+            return
+    in_lane = [one for one in meant if one.in_lane]
+    closes = action.kind == "discard" and not in_lane
+    if not meant and not (closes and letters):
+        raise await _nothing(serving, booking_id, seen)
+    if not closes:
+        # A lane takes what waits in it first; of what it never had any creation does.
+        _refuse(serving, booking_id, in_lane[:1] or meant, action)
+    if asked is not None:
+        await keep_key(serving, asked, made_id)
+    if closes:
+        await close_turned_away(serving, booking_id, action, made_id, letters)
+        return
     made = events.action_signal(
-        booking_id, action, made_id=made_id, now=serving.clock(), traceparent=traceparent
+        booking_id,
+        action,
+        made_id=made_id,
+        now=serving.clock(),
+        traceparent=None if asked is None else asked.traceparent,
     )
     await send(serving, serving.topics.signals, made)
-    return made
 
 
-async def _refuse(serving: Services, booking_id: str, seen: BookingSeen | None, act: Action) -> None:
-    """Raises Problem for what would come to nothing: 404, 409, and 400 for a repair that is wrong."""
+async def _nothing(serving: Services, booking_id: str, seen: BookingSeen | None) -> Problem:
+    """404 where nothing is known of the booking, 409 where nothing of it waits."""
+    if seen is None and not await serving.view.dead_letters(limit=1, booking_id=booking_id):
+        return Problem(404, "there is no such booking")
+    return Problem(409, "nothing of this booking waits for it")
+
+
+def _refuse(serving: Services, booking_id: str, meant: Sequence[Failure], act: Action) -> None:
+    """Raises Problem for what is not offered: 409, and 400 for a repair that is wrong."""
     if act.kind == "repair" and act.data is None:
         raise invalid((FieldError(field="data", message="is needed for a repair"),))
-    if seen is None:
-        # The repair of a creation that was invalid is worked as the creation: it left only a dead letter.
-        await still_open(serving, booking_id)
-        if act.kind != "repair":
-            raise Problem(409, "the booking was never made: it can only be repaired or discarded")
-        _check_repair(serving, "booking.created", act, booking_id)
-        return
-    kind = acted_on(seen.record, act.event)
-    if kind is None:
-        raise Problem(409, "nothing of this booking waits for it")
+    failure = next((one for one in meant if act.kind in one.acts), None)
+    if failure is None:
+        may = " or ".join(DONE[one] for one in meant[0].acts)
+        raise Problem(409, f"{meant[0].type} ({meant[0].reason}) can only be {may}")
     if act.kind == "repair":
-        _check_repair(serving, kind, act, booking_id)
-
-
-def acted_on(record: Record, event: str | None) -> str | None:
-    """The type of the event that would be acted on, None when nothing waits for an operator."""
-    return next((one.type for one in record.waiting if event in {None, one.event_id}), None)
+        _check_repair(serving, failure.type, act, booking_id)
 
 
 def _check_repair(serving: Services, event_type: str, act: Action, booking_id: str) -> None:

@@ -13,7 +13,7 @@ from app.web.guard import CALLER
 from app.web.pages import BOOKING_ID, ApiView
 from app.web.requests import LONGEST_WAIT, as_model, json_body, number
 from app.web.services import Services, services
-from app.web.submission import NotKnown, came_before, require_view
+from app.web.submission import NotKnown, require_view
 
 api = Blueprint("bookings")
 
@@ -68,14 +68,7 @@ class ActionsView(ApiView):
         came = asked(request, serving)
         made_id = events.event_id(came.key, came.path)
         try:
-            await acting.act(
-                serving,
-                bookingId,
-                action,
-                made_id=made_id,
-                traceparent=came.traceparent,
-                again=await came_before(serving, came, made_id),
-            )
+            await acting.act(serving, bookingId, action, made_id=made_id, asked=came)
         except NotKnown:
             if came.key is not None:
                 raise

@@ -20,7 +20,6 @@ from app.web.services import Services
 from app.web.submission import require_view
 
 MOST_OF_A_BOOKING = 100
-_NOTHING_WAITS = "nothing of this booking waits for it"
 
 
 async def close_group(
@@ -63,17 +62,16 @@ async def close_letters(
     return await _close(serving, reason, places, until=until, why=why, by=by, made_id=str(uuid4()))
 
 
-async def close_turned_away(serving: Services, booking_id: str, action: Action, made_id: str) -> Made:
-    """Close what was turned away of a booking. Raises Problem: 404, 409 when nothing of it waits, 503."""
-    asked = await still_open(serving, booking_id, event=action.event)
+async def close_turned_away(
+    serving: Services, booking_id: str, action: Action, made_id: str, asked: Collection[DeadLetter]
+) -> None:
+    """Close these dead letters of a booking. Raises Problem 503."""
     by_reason = {
         reason: [one for one in asked if one.reason == reason.value]
         for reason in Reason
         if any(one.reason == reason.value for one in asked)
     }
-    if not by_reason:
-        raise Problem(409, _NOTHING_WAITS)
-    made = [
+    for place, (reason, found) in enumerate(by_reason.items()):
         await _close(
             serving,
             reason,
@@ -84,25 +82,6 @@ async def close_turned_away(serving: Services, booking_id: str, action: Action, 
             made_id=str(uuid5(NAMESPACE_URL, f"{made_id}/{reason.value}")) if place else made_id,
             subject=booking_id,
         )
-        for place, (reason, found) in enumerate(by_reason.items())
-    ]
-    return made[0]
-
-
-async def still_open(serving: Services, booking_id: str, *, event: str | None = None) -> list[DeadLetter]:
-    """What was turned away of a booking and waits, or of one event of it.
-
-    Raises Problem: 404 for nothing at all, 409 when nothing waits.
-    """
-    view = serving.view
-    found = await view.ask(
-        turned_away.letters, booking_id=booking_id, event_id=event, limit=MOST_OF_A_BOOKING
-    )
-    if found:
-        return found
-    if await view.booking(booking_id) is None and not await view.dead_letters(limit=1, booking_id=booking_id):
-        raise Problem(404, "there is no such booking")
-    raise Problem(409, _NOTHING_WAITS)
 
 
 async def _close(

@@ -79,22 +79,21 @@ def _arrived(sending: asyncio.Task[object]) -> None:
         _log.warning("a record was not sent", why=type(sending.exception()).__name__)
 
 
-async def came_before(services: Services, asked: Asked, event_id: str) -> bool:
-    """Whether this very request came before, by its key. Raises Problem 409 when it came with another body.
-
-    All workers know it from Kafka, so that the answer is the same at each, and after a restart.
-    """
-    if asked.key is None:
-        return False
-    if await _is_ours(services, asked, event_id):
-        return True
+async def keep_key(services: Services, asked: Asked, event_id: str) -> None:
+    """Tell all workers with which body the request's key came; it is kept before anything is done by it."""
+    if asked.key is None or await came_before(services, asked, event_id):
+        return
     signal = encode_request_made(event_id, body=asked.body, now=services.clock())
     made = Made(key=event_id.encode(), value=signal, event_id=event_id, digest="")
     await send(services, services.topics.signals, made)
-    return False
 
 
-async def _is_ours(services: Services, asked: Asked, event_id: str) -> bool:
+async def came_before(services: Services, asked: Asked, event_id: str) -> bool:
+    """Whether this very request was taken before, by its key. Raises Problem 409 for another body.
+
+    All workers know it from Kafka, so that the answer is the same at each, and after a restart. What was
+    refused is judged anew: a key is no leave to do it the second time.
+    """
     came = None if asked.key is None else await services.view.ask(queries.request_body, event_id)
     if came is not None and came != asked.body:
         raise Problem(409, "this Idempotency-Key came before with another body: nothing was done")
@@ -113,7 +112,7 @@ async def book(services: Services, data: object, asked: Asked, *, place: int = 0
     named = isinstance(data, dict) and isinstance(data.get("bookingId"), str)
     booking_id, booking = _booking(services, data, asked, path)
     made_id = events.event_id(asked.key, path)
-    await came_before(services, asked, made_id)
+    await keep_key(services, asked, made_id)
     known = await services.view.booking(booking_id)
     if known is not None and not known.record.is_open:
         return await _booked_before(services, known, booking, asked)
@@ -255,6 +254,7 @@ async def change(
     if isinstance(fate, OnItsWay):
         if not before:
             refuse_illegal(record, wanted)
+            await keep_key(services, asked, made.event_id)
         try:
             await send(services, services.topics.booking_events, made)
         except NotKnown:
@@ -265,7 +265,7 @@ async def change(
             return _later(record.booking_id, made.event_id, asked)
         fate = await services.view.wait_for(record.booking_id, [made.digest], asked.preference.wait)
         # Another body may have come with this key at the same moment: only the first was worked.
-        await _is_ours(services, asked, made.event_id)
+        await came_before(services, asked, made.event_id)
     match fate:
         case OnItsWay():
             return _later(record.booking_id, made.event_id, asked)

@@ -1,8 +1,9 @@
 """One booking: what happened, what waits, and what a person does about it."""
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Any, cast
 from uuid import uuid4
 
 import orjson
@@ -22,15 +23,16 @@ from app.view.notes import Place, Reveal
 from app.view.rows import BookingSeen, DeadLetter
 from app.view.turned_away import Closed, place_of
 from app.web import acting, fates
+from app.web.closing import MOST_OF_A_BOOKING
 from app.web.envelope import Problem
 from app.web.noting import note
 from app.web.operations import PREFIX
 from app.web.ops import forms, gathering, masks, timeline
-from app.web.ops.failures import Failure, data_of_bytes, data_of_head, failures
-from app.web.ops.failures import turned_away as failed_away
+from app.web.ops.failures import ActKind, Failure, data_of_bytes, data_of_head, offered
 from app.web.ops.lines import attempt
 from app.web.ops.visit import OpsView, Visit, booking_path, go_to, require_no_other_site
 from app.web.pages import BOOKING_ID
+from app.web.submission import NotKnown
 
 api = Blueprint("ops_booking")
 _log = get_logger(__name__)
@@ -61,9 +63,7 @@ class Whole:
     @property
     def failures(self) -> tuple[Failure, ...]:
         """What waits for a person."""
-        left = (failed_away(letter, never_made=self.record is None) for letter in self.waiting)
-        in_lane = () if self.record is None else failures(self.record)
-        return (*in_lane, *(one for one in left if one is not None))
+        return offered(self.record, self.waiting)
 
     @property
     def reason(self) -> Reason:
@@ -90,7 +90,7 @@ async def whole(visit: Visit, booking_id: str) -> Whole:
         booking_id=booking_id,
         seen=seen,
         letters=letters,
-        waiting=await view.ask(turned_away.letters, booking_id=booking_id, limit=_LETTERS),
+        waiting=await view.ask(turned_away.letters, booking_id=booking_id, limit=MOST_OF_A_BOOKING),
         closed=await view.ask(turned_away.closed, [one for one in letters if one.digest not in known]),
     )
 
@@ -202,21 +202,24 @@ class ActView(OpsView):
         kind = visit.field("action")
         if kind not in {"retry", "discard"}:
             raise Problem(400, "A booking can be tried now, repaired or discarded.")
-        return await _act(visit, bookingId, cast("Literal['retry', 'discard']", kind))
+        return await _act(visit, bookingId, cast("ActKind", kind))
 
 
 async def _act(
     visit: Visit,
     booking_id: str,
-    kind: Literal["retry", "repair", "discard"],
+    kind: ActKind,
     data: dict[str, Any] | None = None,
 ) -> web.Response:
     why = visit.field("why")[:_LONGEST_WHY]
     if not why:
         raise Problem(400, "Say why: it stands in the booking's timeline.")
     action = Action(kind=kind, by=visit.who.name, why=why, event=visit.field("event") or None, data=data)
-    made = await acting.act(visit.serving, booking_id, action, made_id=str(uuid4()))
-    return go_to(f"{booking_path(booking_id)}?event={made.event_id}")
+    made_id = str(uuid4())
+    # Sent again it would be another act: the page shows what becomes of this one, however late it arrives.
+    with contextlib.suppress(NotKnown):
+        await acting.act(visit.serving, booking_id, action, made_id=made_id)
+    return go_to(f"{booking_path(booking_id)}?event={made_id}")
 
 
 @api.route(f"/ops/bookings/{BOOKING_ID}/repair", name="ops_repair")

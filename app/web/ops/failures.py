@@ -1,9 +1,9 @@
 """What of one booking failed for good, and what it was: for its page and for its repair. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import orjson
 
@@ -13,6 +13,10 @@ from app.booking.record import Head, Record
 from app.telemetry.masking import masked_text
 from app.view.rows import DeadLetter
 from app.web.ops.lines import what
+
+ActKind: TypeAlias = Literal["retry", "repair", "discard"]
+DONE: Mapping[ActKind, str] = {"retry": "tried again", "repair": "repaired", "discard": "discarded"}
+"""An act in the past tense."""
 
 _SAYS_THE_SAME = frozenset({Reason.AREA_NOT_SUPPORTED, Reason.PHONE_REFUSED, Reason.INVALID})
 
@@ -52,6 +56,23 @@ class Failure:
     def may_retry(self) -> bool:
         """Whether a lane has it."""
         return self.in_lane
+
+    @property
+    def acts(self) -> tuple[ActKind, ...]:
+        """What an operator may do about it: page, command and API offer and take the same."""
+        may: tuple[tuple[ActKind, bool], ...] = (
+            ("retry", self.may_retry),
+            ("repair", self.may_repair),
+            ("discard", True),
+        )
+        return tuple(kind for kind, is_so in may if is_so)
+
+
+def offered(record: Record | None, waiting: Iterable[DeadLetter]) -> tuple[Failure, ...]:
+    """What of a booking may be acted on: in its lane first, then what no lane has and nobody dealt with."""
+    in_lane = () if record is None else failures(record)
+    left = (turned_away(letter, never_made=record is None) for letter in waiting)
+    return (*in_lane, *(one for one in left if one is not None))
 
 
 def failures(record: Record) -> tuple[Failure, ...]:

@@ -14,7 +14,7 @@ from app.booking.identity import NOTHING_SEEN, Identity, Progress, mark
 from app.booking.reasons import Reason
 from app.booking.record import Entry, Lane, Phase, State, Waits, encode_head
 from app.booking.status import Status
-from app.web.events import HTTP_SOURCE
+from app.web.events import HTTP_SOURCE, booking_event
 from tests.support.rows import NOW, Read, a_failed, a_head, a_record, digest, held, trouble, with_job
 from tests.support.web import PREFIX, Sent, Served, serving
 from tests.unit.web.test_booking_a_visit import BOOKING, event_of, identity
@@ -403,7 +403,8 @@ async def test_nothing_is_done_where_nothing_waits(served: Served) -> None:
 
 async def test_a_creation_that_was_invalid_can_be_repaired(served: Served) -> None:
     headers = (("x-reason", b"invalid"),)
-    served.view.read(Read(topic="dead", key=b"b-9", value=b"{}", headers=headers))
+    made = booking_event("booking.created", "b-9", {"zip": "1"}, made_id="e", now=NOW, traceparent=None)
+    served.view.read(Read(topic="dead", key=b"b-9", value=made.value, headers=headers))
     assert (await act(served, "b-9", action="retry", why="x"))[0] == 409
     assert (await act(served, "b-9", action="repair", why="x", data={"zip": "1"}))[0] == 400
     assert (await act(served, "b-9", action="repair", why="x", data=BOOKING))[0] == 202

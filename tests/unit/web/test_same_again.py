@@ -148,3 +148,39 @@ async def test_a_cancellation_needs_no_reason_and_takes_any(served: Served, body
     served.view.put(with_job("b-1", 1001))
     found, _, _ = await served.ask("DELETE", "/jobs/1001", json=body, headers={"Prefer": "respond-async"})
     assert found == 202
+
+
+async def test_what_was_refused_is_refused_when_it_is_sent_again(served: Served) -> None:
+    """A key is remembered of what was done, so that a refusal is no leave to do it the second time."""
+    known_everywhere(served)
+    served.view.put(with_job("b-1", 1001, job={"status": Status.COMPLETED}), held("b-2"))
+    repair = {"action": "repair", "why": "w", "data": {"zip": "nowhere"}}
+    for method, path, body, expected in (
+        ("PATCH", "/jobs/1001/status", {"status": "dispatched"}, 409),
+        ("DELETE", "/jobs/1001", None, 409),
+        ("POST", "/bookings/b-1/actions", {"action": "retry", "why": "w"}, 409),
+        ("POST", "/bookings/b-1/actions", {"action": "discard", "why": "w"}, 409),
+        ("POST", "/bookings/b-2/actions", repair, 400),
+    ):
+        answers = [(await served.ask(method, path, json=body, headers=AT_ONCE))[0] for _ in range(2)]
+        assert (answers, served.sent) == ([expected, expected], []), path
+
+
+async def test_a_closing_that_is_sent_again_sends_nothing_to_a_lane_that_is_not_there(served: Served) -> None:
+    known_everywhere(served)
+    headers = (("x-reason", b"unknown-booking"),)
+    event = {
+        "specversion": "1.0",
+        "id": "theirs-1",
+        "source": "/booking-system",
+        "type": "booking.cancelled",
+        "subject": "b-9",
+        "time": "2026-03-02T09:00:00Z",
+    }
+    served.view.read(Read(topic="dead", key=b"b-9", value=orjson.dumps(event), headers=headers))
+    body = {"action": "discard", "why": "no customer"}
+    first = await served.ask("POST", "/bookings/b-9/actions", json=body, headers=KEY)
+    sent = len(served.sent)
+    again = await served.ask("POST", "/bookings/b-9/actions", json=body, headers=KEY)
+    assert (first[:2], len(served.sent)) == (again[:2], sent)
+    assert first[0] == 202
