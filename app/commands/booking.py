@@ -27,6 +27,7 @@ from app.stream.topology import topics
 from app.web import answers
 
 _SECONDS = 10.0
+_SAID = ("firstName", "lastName", "phone", "email", "address", "city", "state", "zip")
 _EXAMPLES = """\b
 Examples:
   servicetitan-stream booking BK-1001
@@ -103,8 +104,10 @@ def _facts(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     booked, job, problem, lane = (found[name] for name in ("booking", "job", "problem", "lane"))
     yield "booking", found["bookingId"]
     yield "state", f"{found['state']}, wants {found['wants']}"
-    yield "customer", f"{booked['firstName']} {booked['lastName']}, {booked['phone']}, {booked['email']}"
-    yield "address", f"{booked['address']}, {booked['city']} {booked['state']} {booked['zip']}"
+    # Of an invalid creation any field may be missing.
+    said = {name: booked.get(name, "-") for name in _SAID}
+    yield "customer", "{firstName} {lastName}, {phone}, {email}".format_map(said)
+    yield "address", "{address}, {city} {state} {zip}".format_map(said)
     if job is not None:
         yield "job", f"{job['id']} ({job['jobNumber']}), {job['status']}, {job['businessUnit']}"
         yield (

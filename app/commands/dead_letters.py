@@ -103,18 +103,41 @@ def list_(*, reason: str | None, limit: int, as_json: bool, url: str | None, key
 @connected
 def show(*, booking_id: str, as_json: bool, url: str | None, key: str | None) -> int:
     """Show why one booking waits."""
-    found = asyncio.run(worker_at(url, key).data("GET", booking_path(booking_id)))
+    found = asyncio.run(_shown(worker_at(url, key, may_act=False), booking_id))
     if as_json:
         return print_json(found)
-    click.echo(f"{found['bookingId']} is {found['state']}, wants {found['wants']}")
-    problem = found["problem"]
-    if problem is not None:
-        click.echo(f"{problem['reason']} after {problem['attempts']} attempts: {problem['detail']}")
+    known = found["state"] is not None
+    is_so = f"is {found['state']}, wants {found['wants']}" if known else "was never made"
+    click.echo(f"{booking_id} {is_so}")
+    for one in found["failures"]:
+        away = "" if one["inLane"] else ", turned away"
+        click.echo(f"{one['type']} {one['event']}{away}")
+        click.echo(f"  {one['reason']} after {one['attempts']} attempts: {one['detail']}")
+        click.echo(f"  it may be given: {', '.join(_commands(one))}")
+    if not known:
+        return ExitStatus.DONE
     for one in found["lane"]["behind"]:
         click.echo(f"behind it: {one['type']} {one['event']}")
     for entry in reversed(found["timeline"]):
         click.echo(f"{entry['at']}  {entry['asked']}  {entry['outcome']}  {entry['decision']}")
     return ExitStatus.DONE
+
+
+async def _shown(api: WorkerApi, booking_id: str) -> dict[str, Any]:
+    """What is known of the booking, and what may be done; one that was never made has only the second."""
+    offered = await api.data("GET", _offers(booking_id))
+    return {**(await api.data("GET", booking_path(booking_id)) if offered["state"] else {}), **offered}
+
+
+def _offers(booking_id: str) -> str:
+    """Where a worker tells what may be done about a booking."""
+    return f"/ops/api/bookings/{quote(booking_id, safe='')}"
+
+
+def _commands(failure: Mapping[str, Any]) -> list[str]:
+    """The commands that may be given for it."""
+    away = "" if failure["inLane"] else " --turned-away"
+    return [f"{one}{away}" if one == "discard" else one for one in failure["acts"]]
 
 
 @dead_letters.command()
@@ -242,7 +265,7 @@ def repair(
     if not changes and data is None:
         raise click.UsageError("say what to change: --set FIELD=VALUE, or --data FILE")
     api = worker_at(url, key)
-    repaired = asyncio.run(_repaired(api, booking_id, changes, data))
+    repaired = asyncio.run(_repaired(api, booking_id, event, changes, data))
     if dry_run:
         return print_json(repaired)
     body = {"action": "repair", "why": why, "data": repaired, **({"event": event} if event else {})}
@@ -255,11 +278,12 @@ def repair(
 
 
 async def _repaired(
-    api: WorkerApi, booking_id: str, changes: tuple[str, ...], data: Path | None
+    api: WorkerApi, booking_id: str, event: str | None, changes: tuple[str, ...], data: Path | None
 ) -> dict[str, Any]:
-    """The data that would be sent: of the file, else the booking's own; with the changes."""
+    """The data that would be sent: of the file, else of the event that failed; with the changes."""
     if data is None:
-        found: dict[str, Any] = (await api.data("GET", booking_path(booking_id)))["booking"]
+        of = f"?event={quote(event, safe='')}" if event else ""
+        found: dict[str, Any] = (await api.data("GET", f"{_offers(booking_id)}/repair{of}"))["data"]
     else:
         found = _json_object(data)
     for change in changes:

@@ -10,7 +10,7 @@ from app.view.rows import BookingSeen, OnItsWay
 from app.web import events, fates
 from app.web.closing import MOST_OF_A_BOOKING, close_turned_away
 from app.web.envelope import Problem
-from app.web.ops.failures import DONE, Failure, offered
+from app.web.ops.failures import Failure, meant, offered
 from app.web.requests import invalid
 from app.web.services import Services
 from app.web.submission import Asked, came_before, keep_key, require_view, send
@@ -38,18 +38,16 @@ async def act(
         turned_away.letters, booking_id=booking_id, event_id=action.event, limit=MOST_OF_A_BOOKING
     )
     letters = [one for one in letters if one.reason in set(Reason)]
-    meant = [one for one in offered(record, letters) if action.event in {None, one.event_id}]
+    found = meant(offered(record, letters), action.event)
     if asked is not None and await came_before(serving, asked, made_id):
         fate = await serving.view.fate(booking_id, fates.digests(made_id))
-        if not (meant and isinstance(fate, OnItsWay)):
+        if not (found and isinstance(fate, OnItsWay)):
             return
-    in_lane = [one for one in meant if one.in_lane]
-    closes = action.kind == "discard" and not in_lane
-    if not meant and not (closes and letters):
+    closes = action.kind == "discard" and not any(one.in_lane for one in found)
+    if not found and not (closes and letters):
         raise await _nothing(serving, booking_id, seen)
     if not closes:
-        # A lane takes what waits in it first; of what it never had any creation does.
-        _refuse(serving, booking_id, in_lane[:1] or meant, action)
+        _refuse(serving, booking_id, found, action)
     if asked is not None:
         await keep_key(serving, asked, made_id)
     if closes:
@@ -72,14 +70,13 @@ async def _nothing(serving: Services, booking_id: str, seen: BookingSeen | None)
     return Problem(409, "nothing of this booking waits for it")
 
 
-def _refuse(serving: Services, booking_id: str, meant: Sequence[Failure], act: Action) -> None:
+def _refuse(serving: Services, booking_id: str, found: Sequence[Failure], act: Action) -> None:
     """Raises Problem for what is not offered: 409, and 400 for a repair that is wrong."""
     if act.kind == "repair" and act.data is None:
         raise invalid((FieldError(field="data", message="is needed for a repair"),))
-    failure = next((one for one in meant if act.kind in one.acts), None)
+    failure = next((one for one in found if act.kind in one.acts), None)
     if failure is None:
-        may = " or ".join(DONE[one] for one in meant[0].acts)
-        raise Problem(409, f"{meant[0].type} ({meant[0].reason}) can only be {may}")
+        raise Problem(409, found[0].only)
     if act.kind == "repair":
         _check_repair(serving, failure.type, act, booking_id)
 

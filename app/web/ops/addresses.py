@@ -39,6 +39,8 @@ _API = (
     ("GET", "/ops/api/dead-letters", Access.READ),
     ("GET", "/ops/api/turned-away", Access.READ),
     ("POST", "/ops/api/turned-away", Access.ACT),
+    ("GET", "/ops/api/bookings/{bookingId}", Access.READ),
+    ("GET", "/ops/api/bookings/{bookingId}/repair", Access.ACT),
     ("POST", "/ops/api/plans", Access.ACT),
     ("GET", "/ops/api/plans/{plan}", Access.READ),
     ("POST", "/ops/api/plans/{plan}", Access.ACT),

@@ -13,6 +13,7 @@ from app.booking.reasons import EXPLANATIONS, Reason
 from app.booking.report import instant
 from app.view import plans
 from app.view.plans import MOST_SELECTED, Definition, Step
+from app.view.turned_away import letters as turned_away_letters
 from app.web.envelope import Problem, Reply, success
 from app.web.guard import CALLER
 from app.web.ops import gathering
@@ -133,6 +134,13 @@ async def _reason_of(serving: Services, bookings: tuple[str, ...] | None) -> Rea
         for failed in gathering.reasons_of(seen.record)
     }
     if len(found) != 1:
+        away = [
+            letter
+            for booking_id in bookings or ()
+            for letter in await serving.view.ask(turned_away_letters, booking_id=booking_id, limit=1)
+        ]
+        if away and not found:
+            raise Problem(409, f"no lane has {away[0].booking_id}; discard it with --turned-away")
         why = f"for several reasons: {', '.join(sorted(found))}" if found else "for no reason now"
         raise Problem(409, f"these bookings wait {why}; name one reason")
     return found.pop()

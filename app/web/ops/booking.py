@@ -28,10 +28,11 @@ from app.web.envelope import Problem
 from app.web.noting import note
 from app.web.operations import PREFIX
 from app.web.ops import forms, gathering, masks, timeline
-from app.web.ops.failures import ActKind, Failure, data_of_bytes, data_of_head, offered
+from app.web.ops.failures import ActKind, Failure, data_of_bytes, data_of_head, meant, offered
 from app.web.ops.lines import attempt
 from app.web.ops.visit import OpsView, Visit, booking_path, go_to, require_no_other_site
 from app.web.pages import BOOKING_ID
+from app.web.services import Services
 from app.web.submission import NotKnown
 
 api = Blueprint("ops_booking")
@@ -78,9 +79,9 @@ class Whole:
         return Reason.DISCARDED
 
 
-async def whole(visit: Visit, booking_id: str) -> Whole:
+async def whole(serving: Services, booking_id: str) -> Whole:
     """All that is known of the booking; raises Problem 404."""
-    view = visit.serving.view
+    view = serving.view
     seen = await view.booking(booking_id)
     letters = await view.dead_letters(limit=_LETTERS, booking_id=booking_id)
     if seen is None and not letters:
@@ -110,23 +111,24 @@ class BookingView(OpsView):
     async def post(self, request: web.Request, bookingId: str) -> web.Response:  # noqa: N803 - as in the address
         """The same with personal data: whoever may act may look, and that is written down."""
         visit = self.acting(request)
-        await _written_down(visit, await whole(visit, bookingId), "personal data shown")
+        found = await whole(visit.serving, bookingId)
+        await write_down(visit.serving, found, visit.who.name, "personal data shown")
         return await _page(visit, bookingId, revealed=True)
 
 
 async def _page(visit: Visit, booking_id: str, *, acted: str = "", revealed: bool = False) -> web.Response:
-    found = await whole(visit, booking_id)
+    found = await whole(visit.serving, booking_id)
     return visit.page("booking.html", **await shown(visit, found, acted=acted, revealed=revealed))
 
 
-async def _written_down(visit: Visit, found: Whole, text: str) -> None:
+async def write_down(serving: Services, found: Whole, by: str, text: str) -> None:
     """Nothing personal is shown before Kafka has who looked; raises Problem 503."""
-    _log.info("personal data revealed", booking=found.booking_id, by=visit.who.name)
+    _log.info("personal data revealed", booking=found.booking_id, by=by)
     await note(
-        visit.serving,
+        serving,
         found.reason,
         text=text,
-        by=visit.who.name,
+        by=by,
         made_id=str(uuid4()),
         subject=found.booking_id,
         more={"data": Reveal().data()},
@@ -230,10 +232,10 @@ class RepairView(OpsView):
         """The form, with the data as it is: who repairs has to see it, and that is written down."""
         require_no_other_site(request)
         visit = self.acting(request)
-        found = await whole(visit, bookingId)
-        failure = _failure(found, request.query.get("event", ""))
-        await _written_down(visit, found, "personal data shown for a repair")
-        data = await _data(visit, found, failure)
+        found = await whole(visit.serving, bookingId)
+        failure = repairable(found, request.query.get("event", ""))
+        await write_down(visit.serving, found, visit.who.name, "personal data shown for a repair")
+        data = await data_of(visit.serving, found, failure)
         return _form(
             visit, bookingId, failure, forms.fields(failure.type, data, problem_types=_problems(visit))
         )
@@ -241,8 +243,8 @@ class RepairView(OpsView):
     async def post(self, request: web.Request, bookingId: str) -> web.Response:  # noqa: N803 - as in the address
         """Repair and try; what is wrong is said at its field."""
         visit = self.acting(request)
-        found = await whole(visit, bookingId)
-        failure = _failure(found, visit.field("event"))
+        found = await whole(visit.serving, bookingId)
+        failure = repairable(found, visit.field("event"))
         data = forms.read(failure.type, visit.form)
         why = visit.field("why")
         errors: tuple[FieldError, ...] = ()
@@ -264,16 +266,18 @@ class RepairView(OpsView):
         )
 
 
-def _failure(found: Whole, event: str) -> Failure:
-    failure = next((one for one in found.failures if event in {"", one.event_id}), None)
-    if failure is None:
+def repairable(found: Whole, event: str) -> Failure:
+    """The failure of this event, or the first that a repair could be of. Raises Problem 409."""
+    could = meant(found.failures, event or None)
+    if not could:
         raise Problem(409, "Nothing of this booking waits for a repair any more.")
-    if not failure.may_repair:
-        raise Problem(409, f"There is no form for {failure.type}: it can only be tried again or discarded.")
+    failure = next((one for one in could if one.may_repair), None)
+    if failure is None:
+        raise Problem(409, could[0].only)
     return failure
 
 
-async def _data(visit: Visit, found: Whole, failure: Failure) -> Mapping[str, Any]:
+async def data_of(serving: Services, found: Whole, failure: Failure) -> Mapping[str, Any]:
     """The data of what failed: the booking's own, the event put aside, or the dead letter's."""
     record = found.record
     if record is None:
@@ -281,7 +285,7 @@ async def _data(visit: Visit, found: Whole, failure: Failure) -> Mapping[str, An
         return data_of_bytes(letter.value)
     if not failure.slot:
         return {name: value for name, value in written(record).items() if value is not None}
-    row = await visit.serving.view.head_row(found.booking_id, failure.slot)
+    row = await serving.view.head_row(found.booking_id, failure.slot)
     return {} if row is None else data_of_head(decode_head(row))
 
 

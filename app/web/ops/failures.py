@@ -67,6 +67,11 @@ class Failure:
         )
         return tuple(kind for kind, is_so in may if is_so)
 
+    @property
+    def only(self) -> str:
+        """What may be done, for whoever asked for something else."""
+        return f"{self.type} ({self.reason}) can only be {' or '.join(DONE[one] for one in self.acts)}"
+
 
 def offered(record: Record | None, waiting: Iterable[DeadLetter]) -> tuple[Failure, ...]:
     """What of a booking may be acted on: in its lane first, then what no lane has and nobody dealt with."""
@@ -92,6 +97,12 @@ def failures(record: Record) -> tuple[Failure, ...]:
         )
         for one in record.waiting
     )
+
+
+def meant(failures: Iterable[Failure], event: str | None) -> tuple[Failure, ...]:
+    """Those that an act can be of: in a lane the first, which is what its owner takes."""
+    found = tuple(one for one in failures if event in {None, one.event_id})
+    return tuple(one for one in found if one.in_lane)[:1] or found
 
 
 def turned_away(letter: DeadLetter, *, never_made: bool) -> Failure | None:

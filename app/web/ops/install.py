@@ -9,7 +9,19 @@ from aiohttp import web
 
 from app.view import queries
 from app.view.view import ViewAway
-from app.web.ops import account, api, api_turned_away, booking, groups, live, logs, overview, plans, search
+from app.web.ops import (
+    account,
+    api,
+    api_booking,
+    api_turned_away,
+    booking,
+    groups,
+    live,
+    logs,
+    overview,
+    plans,
+    search,
+)
 from app.web.ops.figures import CALL_SECONDS
 from app.web.ops.redrive import Redrives
 from app.web.ops.session import SignIns
@@ -19,9 +31,20 @@ from app.web.services import Services
 SESSION_SECONDS = 2.0
 """How long a session that was signed out at another worker may still be good here."""
 
-BLUEPRINTS = tuple(
-    page.api for page in (account, overview, search, booking, logs, groups, plans, live, api, api_turned_away)
+PAGES = (
+    account,
+    overview,
+    search,
+    booking,
+    logs,
+    groups,
+    plans,
+    live,
+    api,
+    api_booking,
+    api_turned_away,
 )
+BLUEPRINTS = tuple(page.api for page in PAGES)
 
 
 def install(app: faust.App, server: web.Application, services: Services) -> None:

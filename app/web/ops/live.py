@@ -150,7 +150,7 @@ async def _overview(visit: Visit) -> Fragments:
 
 
 async def _booking(visit: Visit, booking_id: str, acted: str) -> Fragments:
-    found = await booking.whole(visit, booking_id)
+    found = await booking.whole(visit.serving, booking_id)
     context = await booking.shown(visit, found, acted=acted)
     return _render(visit, context, booking="booking_state.html", job="job.html", timeline="timeline.html")
 
