@@ -1,7 +1,10 @@
 """Writes into documents what code knows better: `python -m tests.readme`."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
+
+import yaml
 
 from app import settings
 from app.booking.reasons import EXPLANATIONS
@@ -10,6 +13,7 @@ from tests import imports
 
 ROOT = Path(__file__).parents[1]
 RUNBOOK = ROOT / "deploy" / "RUNBOOK.md"
+ALERTS = ROOT / "deploy" / "prometheus" / "alerts.yml"
 Tables = Mapping[str, Callable[[], str]]
 
 
@@ -21,11 +25,23 @@ def reasons() -> str:
     )
 
 
+def query(expression: str) -> str:
+    """An alert's condition, to paste into Prometheus or Grafana."""
+    return f"```promql\n{expression.strip()}\n```\n"
+
+
+def queries() -> Tables:
+    """The condition of each alert, by the name of its place in the runbook."""
+    groups = yaml.safe_load(ALERTS.read_text(encoding="utf-8"))["groups"]
+    rules = (rule for group in groups for rule in group["rules"])
+    return {f"query of {rule['alert']}": partial(query, rule["expr"]) for rule in rules}
+
+
 TABLES: Mapping[Path, Tables] = {
     ROOT / "deploy" / "SETTINGS.md": {"settings": settings.as_markdown},
     ROOT / "deploy" / "METRICS.md": {"metrics": metric_list.as_markdown},
     ROOT / "tests" / "IMPORTS.md": {"imports": imports.as_mermaid},
-    RUNBOOK: {"reasons": reasons},
+    RUNBOOK: {"reasons": reasons, **queries()},
 }
 """What is generated, by document; a test holds each to its code."""
 

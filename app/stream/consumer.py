@@ -1,7 +1,7 @@
 """Faust's Kafka consumer, with a ledger instead of its bookkeeping, and at rest when its flow is stopped.
 
-Written against faust-streaming 0.15.3 and aiokafka 0.14, whose private names it uses: the kill trials in
-tests/flow have to pass before either is raised.
+Written against faust-streaming 0.15.3 and aiokafka 0.14, whose private names it uses: the kill trials of
+tests/slow have to pass before either is raised.
 """
 
 import asyncio

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from tests.support.flow import Flow
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(sh|python)\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
 # In tables and in running text commands stand between back quotes.
 INLINE = re.findall(r"`((?:servicetitan-stream|curl|uv run) [^`]+)`", README)
@@ -53,6 +54,14 @@ BUSINESS = (
     "servicetitan-stream business > business.toml",
     "BUSINESS_FILE=business.toml servicetitan-stream business",
 )
+ONE_FILE = "uv run pytest tests/unit/booking/test_reason_words.py"
+IN_CI = {
+    "uv run pytest tests/slow",
+    "uv run ruff check .",
+    "uv run ruff format --check .",
+    "uv run mypy",
+}
+CI = "bash .ci/run"
 PROGRAM = "uv run python book.py"
 TABLES = "uv run python -m tests.readme"  # tests/unit holds the tables and the code together
 
@@ -90,6 +99,9 @@ def test_every_command_of_the_readme_is_run_here() -> None:
         *SET_UP,
         *RUN,
         *BUSINESS,
+        *IN_CI,
+        ONE_FILE,
+        CI,
         DEMO,
         BENCH,
         WALKS,
@@ -98,6 +110,18 @@ def test_every_command_of_the_readme_is_run_here() -> None:
         posting(),
         *by_hand(),
     }
+
+
+def test_ci_runs_the_readme_s_checks() -> None:
+    script = (ROOT / shlex.split(CI)[-1]).read_text(encoding="utf-8")
+    sections = set(re.findall(r'^section "[^"]+" (.+?)(?: --durations=\d+)?$', script, flags=re.MULTILINE))
+    assert sections >= IN_CI
+
+
+async def test_one_file_s_tests_run_by_themselves() -> None:
+    status, output = await run(*shlex.split(ONE_FILE))
+
+    assert status == 0, output
 
 
 async def run(*arguments: str, environ: Mapping[str, str] | None = None) -> tuple[int, str]:
