@@ -180,3 +180,10 @@ def test_the_summary_tells_no_more_than_there_is() -> None:
 def test_a_problem_that_the_file_no_longer_has_is_one_of_an_hour() -> None:
     visit = visit_of(booking().model_copy(update={"problem_type": "gone"}), A1)
     assert (visit.end - visit.start).total_seconds() == 3600
+
+
+def test_the_same_file_read_twice_is_one_business() -> None:
+    one, other = load_business(), load_business()
+    assert one is not other
+    assert {one: "read"}[other] == "read"
+    assert hash(one) != hash(one.model_copy(update={"campaign": "another"}))
