@@ -16,7 +16,7 @@ import uvloop
 from app.booking.outcomes import Accepted, Busy
 from app.commands.data_dir import claimed, fitted
 from app.commands.status import ExitStatus
-from app.servicetitan.upstream import Upstream
+from app.servicetitan.upstream import TRIES, Upstream
 from app.setting_types import Mode
 from app.settings import Settings, SettingsWrong, load
 from app.stream.kafka import connection, wait_for_kafka
@@ -110,20 +110,22 @@ def _collect_seldom() -> None:
 async def _refuse_unknown_names(settings: Settings) -> None:
     """Outside simulation nothing is guessed: raises SettingsWrong, a line for each name that is not there.
 
-    While ServiceTitan does not answer nothing can be said of names, and the worker starts: its lanes wait.
+    Of a list that cannot be read nothing can be said, and the worker starts: a name of it is looked for
+    before the first job that needs it is made, and a booking whose name is not there is held.
     """
     if settings.mode is Mode.SIMULATION:
         return
     async with Upstream(upstream_config(settings)) as upstream:
         upstream.pace.set_share(1.0)
         try:
-            found = await asyncio.wait_for(upstream.look_at_names(), NAMES_SECONDS)
+            found = await asyncio.wait_for(upstream.look_at_names(tries=TRIES), NAMES_SECONDS)
         except TimeoutError:
             found = Busy(detail=f"no answer within {NAMES_SECONDS:g} s")
+        wrong = upstream.name_complaints
+    if wrong:
+        raise SettingsWrong("\n".join(wrong))
     if not isinstance(found, Accepted):
         _log.warning("the business's names could not be looked for in ServiceTitan", why=found.detail)
-    elif found.value:
-        raise SettingsWrong("\n".join(found.value))
 
 
 async def _topics(settings: Settings, kafka_seconds: float) -> Found:

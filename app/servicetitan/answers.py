@@ -111,12 +111,13 @@ def unreadable(endpoint: Endpoint[Any], status: int | None, why: str) -> Failed 
 
 def date_of(answer: Answer, now: datetime) -> datetime:
     """The upstream's own time, from the Date header; `now` when there is none to go by."""
-    told = _http_date(answer.headers.get("Date", ""))
+    told = http_date(answer.headers.get("Date", ""))
     return now if told is None or told - now > MOST_AHEAD else told
 
 
 @lru_cache(maxsize=8)  # all answers of a second have the same
-def _http_date(text: str) -> datetime | None:
+def http_date(text: str) -> datetime | None:
+    """The instant of an HTTP header such as Date; None for what is none."""
     try:
         told = parsedate_to_datetime(text)
         return told.replace(tzinfo=UTC) if told.tzinfo is None else told.astimezone(UTC)
@@ -137,7 +138,7 @@ def _retry_after(text: str, now: datetime) -> float | None:
     told = text.strip()
     if told.isascii() and told.isdecimal():
         return float(told)
-    at = _http_date(told)
+    at = http_date(told)
     return None if at is None else (at - now).total_seconds()
 
 

@@ -155,14 +155,14 @@ class Catalogue:
         return found
 
     async def look(self, errand: Errand) -> Outcome[tuple[str, ...]]:
-        """Read anew the lists that the business has names of, and give what is wrong: a line for each."""
-        at = datetime.now(UTC)
-        for kind in dict.fromkeys(used.kind for used in self._business.names()):
-            rows = await self._lists[kind].rows(errand, DOUBT_SECONDS)
-            if not isinstance(rows, Accepted):
-                return rows
-            at = rows.at
-        return Accepted(value=self.complaints, at=at)
+        """Read anew the lists that the business has names of, and give what is wrong: a line for each.
+
+        All are read, whatever becomes of one; the first that could not be is what it came to.
+        """
+        kinds = dict.fromkeys(used.kind for used in self._business.names())
+        read = [await self._lists[kind].rows(errand, DOUBT_SECONDS) for kind in kinds]
+        failed = next((rows for rows in read if not isinstance(rows, Accepted)), None)
+        return failed or Accepted(value=self.complaints, at=datetime.now(UTC))
 
     @property
     def complaints(self) -> tuple[str, ...]:

@@ -8,8 +8,8 @@ import re
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from typing import TypeVar
 
 from pydantic import ValidationError
 from yarl import URL
@@ -17,13 +17,16 @@ from yarl import URL
 from app.booking.business import Business
 from app.booking.outcomes import Accepted
 from app.booking.visits import window
-from app.servicetitan.answers import problem_of
+from app.servicetitan.answers import http_date, problem_of
+from app.servicetitan.catalogue import MOST_PAGES
 from app.servicetitan.config import UpstreamConfig
 from app.servicetitan.endpoints import CRM, DISPATCH, JPM, MARKETING, SETTINGS
 from app.servicetitan.http import Answer, Connections, Request
 from app.servicetitan.token import NoToken, Token, Tokens
-from app.servicetitan.upstream import Upstream
-from app.servicetitan.wire import PAGE_SIZE, ArrivalWindow, JobType, Named, Page, page_of
+from app.servicetitan.upstream import BETWEEN_TRIES, TRIES, Upstream
+from app.servicetitan.wire import PAGE_SIZE, ArrivalWindow, JobType, Named, Read, page_of
+
+Row = TypeVar("Row", bound=Read)
 
 CLOCKS_APART = timedelta(seconds=60)
 """How far this machine's clock may be from ServiceTitan's."""
@@ -49,9 +52,6 @@ _WRITE = (
 )
 _TAGS = ("tn.stt.tagtypes:r", f"{SETTINGS}/tag-types")
 _SERVER_FAULT = 500
-_TRIES = 5
-"""A fault that passes is not something that is missing: so often is asked before it counts."""
-_BETWEEN_TRIES = 0.5
 _SPAN = re.compile(r"(\d{1,2}):(\d{2})(?::\d{2}(?:\.\d+)?)?")
 
 
@@ -116,12 +116,28 @@ class _Asking:
 
     async def get(self, template: str, **query: str) -> Answer | _Refusal:
         """One page of a list, of one row unless asked otherwise; asked again while ServiceTitan fails."""
-        for _ in range(_TRIES - 1):
+        for _ in range(TRIES - 1):
             said = await self._once(template, query)
             if isinstance(said, Answer) or not said.may_pass:
                 return said
-            await asyncio.sleep(_BETWEEN_TRIES)
+            await asyncio.sleep(BETWEEN_TRIES)
         return await self._once(template, query)
+
+    async def rows(self, template: str, row: type[Row]) -> list[Row] | _Refusal:
+        """Every row of a list, of at most `MOST_PAGES` pages."""
+        found: list[Row] = []
+        for number in range(1, MOST_PAGES + 1):
+            said = await self.get(template, page=str(number), pageSize=str(PAGE_SIZE))
+            if not isinstance(said, Answer):
+                return said
+            try:
+                page = page_of(row)(said.body)
+            except ValidationError:
+                return _Refusal(said.status, f"the list cannot be read: {template}")
+            found.extend(page.data)
+            if not page.has_more:
+                break
+        return found
 
     async def _once(self, template: str, query: Mapping[str, str]) -> Answer | _Refusal:
         path = template.format(tenant=self.config.tenant_id)
@@ -144,11 +160,10 @@ def _nothing() -> None:
 
 
 def _clock(answer: Answer) -> Finding:
-    try:
-        there = parsedate_to_datetime(answer.headers.get("Date", ""))
-    except ValueError:
+    there = http_date(answer.headers.get("Date", ""))
+    if there is None:
         return Finding(what="clock", well=False, detail="ServiceTitan's answer has no Date to compare with")
-    apart = datetime.now(UTC) - there.astimezone(UTC)
+    apart = datetime.now(UTC) - there
     side = "ahead of" if apart > timedelta(0) else "behind"
     text = f"{abs(apart.total_seconds()):.0f} s {side} ServiceTitan's"
     well = abs(apart) <= CLOCKS_APART
@@ -161,48 +176,39 @@ async def _scopes(asking: _Asking, token: Token, business: Business) -> AsyncIte
         said = await asking.get(path)
         well = isinstance(said, Answer)
         yield Finding(what=f"scope {scope}", well=well, detail="reads" if well else str(said))
-    told = set(token.scope.split())
     for scope in _WRITE:
-        if not told:
+        well = not token.scopes or scope in token.scopes
+        if not token.scopes:
             detail = "cannot be told: the token does not say its scopes"
         else:
-            detail = (
-                "in the token" if scope in told else "not in the token: add it to the app, have it approved"
-            )
-        yield Finding(what=f"scope {scope}", well=not told or scope in told, detail=detail)
+            detail = "in the token" if well else "not in the token: add it to the app, have it approved"
+        yield Finding(what=f"scope {scope}", well=well, detail=detail)
 
 
 async def _names(config: UpstreamConfig) -> AsyncIterator[Finding]:
     async with Upstream(config) as upstream:
         upstream.pace.set_share(1.0)
-        found = await upstream.look_at_names()
-        for _ in range(_TRIES - 1):
-            if isinstance(found, Accepted):
-                break
-            await asyncio.sleep(_BETWEEN_TRIES)
-            found = await upstream.look_at_names()
+        found = await upstream.look_at_names(tries=TRIES)
+        wrong = upstream.name_complaints
+    for line in wrong:
+        yield Finding(what="names", well=False, detail=line)
     if not isinstance(found, Accepted):
         yield Finding(what="names", well=False, detail=found.detail)
-        return
-    for line in found.value:
-        yield Finding(what="names", well=False, detail=line)
-    if not found.value:
+    elif not wrong:
         number = len({(used.kind, used.name) for used in config.business.names()})
         yield Finding(what="names", well=True, detail=f"all {number} of the business file are there")
 
 
 async def _job_types(asking: _Asking, business: Business) -> Finding:
     what = "job types and business units"
-    types = await asking.get(f"{JPM}/job-types", pageSize=str(PAGE_SIZE))
-    units = await asking.get(f"{SETTINGS}/business-units", pageSize=str(PAGE_SIZE))
-    if not isinstance(types, Answer) or not isinstance(units, Answer):
-        return Finding(what=what, well=False, detail=str(units if isinstance(types, Answer) else types))
-    try:
-        kinds: Page[JobType] = page_of(JobType)(types.body)
-        unit_ids = {row.name: row.id for row in page_of(Named)(units.body).data}
-    except ValidationError:
-        return Finding(what=what, well=False, detail="the lists cannot be read")
-    bound = {row.name: row.business_unit_ids for row in kinds.data if row.business_unit_ids}
+    types = await asking.rows(f"{JPM}/job-types", JobType)
+    if isinstance(types, _Refusal):
+        return Finding(what=what, well=False, detail=str(types))
+    units = await asking.rows(f"{SETTINGS}/business-units", Named)
+    if isinstance(units, _Refusal):
+        return Finding(what=what, well=False, detail=str(units))
+    unit_ids = {row.name.strip(): row.id for row in units}
+    bound = {row.name.strip(): row.business_unit_ids for row in types if row.business_unit_ids}
     wrong = [
         f"'{kind}' is not of '{unit}'"
         for kind, unit in dict.fromkeys(_pairs(business))
@@ -226,13 +232,9 @@ def _pairs(business: Business) -> Iterator[tuple[str, str]]:
 async def _slots(asking: _Asking, business: Business) -> Finding:
     if not business.slots:
         return Finding(what="slots", well=True, detail="the business file names none")
-    said = await asking.get(f"{DISPATCH}/arrival-windows", pageSize=str(PAGE_SIZE))
-    if not isinstance(said, Answer):
-        return Finding(what="slots", well=False, detail=str(said))
-    try:
-        rows = page_of(ArrivalWindow)(said.body).data
-    except ValidationError:
-        return Finding(what="slots", well=False, detail="the arrival windows cannot be read")
+    rows = await asking.rows(f"{DISPATCH}/arrival-windows", ArrivalWindow)
+    if isinstance(rows, _Refusal):
+        return Finding(what="slots", well=False, detail=str(rows))
     there = {(_span(row.start), _span(row.duration)) for row in rows if row.active is not False}
     wrong = [slot for slot in business.slots if _length(slot) not in there]
     if not wrong:

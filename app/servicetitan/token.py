@@ -31,8 +31,8 @@ class Token:
     text: str = field(repr=False)
     expires_in: int
     until: float
-    scope: str = ""
-    """What it may be used for, joined by blanks; empty when that was not told."""
+    scopes: frozenset[str] = frozenset()
+    """What it may be used for; empty when that was not told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +118,7 @@ class Tokens:
                 detail="no token: the answer cannot be read", denied=False, http_status=sent.status
             )
         life = min(said.expires_in, LONGEST_LIFE)
-        self._token = Token(text=said.access_token, expires_in=life, until=started + life, scope=said.scope)
+        self._token = Token(text=said.access_token, expires_in=life, until=started + life, scopes=said.scopes)
         self._refresh_at = self._token.until - min(REFRESH_BEFORE, life / 10)
         return self._token
 

@@ -1,11 +1,12 @@
 """ServiceTitan as one worker has it: every part of the client, put together."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
 from typing import Self
 
-from app.booking.outcomes import Accepted, Busy, Outcome
+from app.booking.outcomes import Accepted, Busy, Outcome, Refused
 from app.servicetitan.caller import Caller, CallMade, Errand, Observe, nobody_observes
 from app.servicetitan.catalogue import Catalogue
 from app.servicetitan.config import UpstreamConfig
@@ -17,6 +18,10 @@ from app.servicetitan.pace import Pace, Priority
 from app.servicetitan.people import People
 from app.servicetitan.token import NoToken, Token, Tokens
 from app.servicetitan.watch import Watch
+
+TRIES = 5
+"""A fault that passes is nothing that is missing: so often is asked, `BETWEEN_TRIES` seconds apart."""
+BETWEEN_TRIES = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,11 +115,20 @@ class Upstream:
         """What is wrong with the business's names, as their lists were read last; a line for each."""
         return self._catalogue.complaints
 
-    async def look_at_names(self) -> Outcome[tuple[str, ...]]:
+    async def look_at_names(self, *, tries: int = 1) -> Outcome[tuple[str, ...]]:
         """Read the lists that the business has names of, last in the queue; what is wrong, a line for each.
 
-        While the breaker is open that is Busy, without a call.
+        While the breaker is open that is Busy, without a call. Of a list that cannot be read nothing is
+        known; `name_complaints` tells of the others all the same.
         """
+        for _ in range(tries - 1):
+            found = await self._look_once()
+            if isinstance(found, Accepted | Refused):
+                return found
+            await asyncio.sleep(BETWEEN_TRIES)
+        return await self._look_once()
+
+    async def _look_once(self) -> Outcome[tuple[str, ...]]:
         if self.gate.is_open:
             return Busy(detail=self.gate.snapshot().why)
         errand = Errand(priority=Priority.LOW, since=self._clock(), lane="names")

@@ -5,10 +5,12 @@ answer unreadable: the vendor adds some without notice, and nulls stand where th
 of a list that really cannot be read is left out, and the page says how many were. Pure.
 """
 
+from base64 import urlsafe_b64decode
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, Self, TypeVar
 
+import orjson
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
@@ -77,11 +79,18 @@ def _pairs(value: object) -> tuple[tuple[str, str], ...]:
     return tuple((key, text) for key, text in pairs if isinstance(key, str) and isinstance(text, str))
 
 
+def _scopes(value: object) -> frozenset[str]:
+    """Scopes, joined by blanks as an answer tells them, or a list as a JWT has it."""
+    words = value.split() if isinstance(value, str) else value if isinstance(value, list) else []
+    return frozenset(word for word in words if isinstance(word, str))
+
+
 MaybeId = Annotated[int | None, _if_readable(_an_id)]
 MaybeText = Annotated[str | None, _if_readable(_a_text)]
 MaybeInstant = Annotated[datetime | None, _if_readable(parse_instant)]
 Flag = Annotated[bool | None, _if_readable(lambda value: value if isinstance(value, bool) else None)]
 Pairs = Annotated[tuple[tuple[str, str], ...], BeforeValidator(_pairs)]
+Scopes = Annotated[frozenset[str], BeforeValidator(_scopes)]
 
 
 class Read(BaseModel):
@@ -265,19 +274,35 @@ class CreatedCustomer(Customer):
 
 
 class TokenAnswer(BaseModel):
-    """The answer of `POST /connect/token`; `expires_in` in seconds, `scope` joined by spaces.
+    """The answer of `POST /connect/token`; `expires_in` in seconds.
 
     A token is what fits into a header: printable ASCII, within what servers take of one.
     """
 
     access_token: str = Field(pattern=r"^[!-~]{1,8000}$")
     expires_in: int = Field(gt=0)
-    scope: str = ""
+    scope: Scopes = frozenset()
+
+    @property
+    def scopes(self) -> frozenset[str]:
+        """What the token may be used for, by the answer, else by the token's own claim; empty if not told."""
+        return self.scope or _claimed(self.access_token)
 
     @classmethod
     def read(cls, body: bytes) -> Self:
         """The answer of a JSON text. Raises pydantic's ValidationError."""
         return cls.model_validate_json(body)
+
+
+def _claimed(token: str) -> frozenset[str]:
+    """The scopes that a JWT claims, unchecked: they are told to people, and nothing is decided by them."""
+    _, _, rest = token.partition(".")
+    payload = rest.partition(".")[0]
+    try:
+        said = orjson.loads(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    except ValueError:
+        return frozenset()
+    return _scopes(said.get("scope")) if isinstance(said, dict) else frozenset()
 
 
 def ours(external_data: Pairs, key: str) -> str | None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
 from app.business_file import load_business
 from app.servicetitan.config import UpstreamConfig
-from app.servicetitan.preflight import preflight
+from app.servicetitan.preflight import CLOCKS_APART, preflight
+from app.simulator import limits
 from app.simulator.faults import FaultKind, FaultRequest
+from app.simulator.state.catalogue import SET_UP_ON
+from app.simulator.state.records import JobTypeRow
+from app.simulator.wire.jpm import Priority
 from tests.client.conftest import GUID
 
 if TYPE_CHECKING:
@@ -76,3 +80,68 @@ async def test_what_is_refused_is_told_in_servicetitans_words(
     simulator.state.faults.add(FaultRequest(path=path, kind=kind), 0.0)
     found = await missing(simulator)
     assert detail in found[what]
+
+
+async def test_each_scope_is_read_with_or_found_in_the_token(
+    simulator: RunningSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "SCOPES", tuple(one for one in limits.SCOPES if one != "tn.jpm.jobs:w"))
+    simulator.state.faults.add(FaultRequest(path="*/job-cancel-reasons", kind=FaultKind.FORBIDDEN), 0.0)
+
+    found = await missing(simulator)
+
+    assert found.keys() == {"scope tn.jpm.jobs:w", "scope tn.jpm.jobcancelreasons:r", "names"}
+    assert found["scope tn.jpm.jobs:w"] == "not in the token: add it to the app, have it approved"
+
+
+async def test_a_token_that_does_not_say_its_scopes_leaves_them_to_the_first_write(
+    simulator: RunningSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "SCOPES", ())
+    found = {one.what: one async for one in preflight(config(simulator))}
+    told = found["scope tn.jpm.jobs:w"]
+    assert (told.well, told.detail) == (True, "cannot be told: the token does not say its scopes")
+
+
+@pytest.mark.parametrize(("side", "side_told"), [(-1, "ahead of"), (1, "behind")])
+@pytest.mark.parametrize("well", [True, False])
+async def test_a_clock_that_differs_is_told(
+    simulator: RunningSimulator, monkeypatch: pytest.MonkeyPatch, *, side: int, side_told: str, well: bool
+) -> None:
+    apart = CLOCKS_APART / 2 if well else CLOCKS_APART * 2
+    monkeypatch.setattr(simulator.state.world, "now", lambda: datetime.now(UTC) + side * apart)
+
+    (clock,) = [one async for one in preflight(config(simulator)) if one.what == "clock"]
+
+    assert clock.well is well
+    assert f" s {side_told} ServiceTitan's" in clock.detail
+    assert clock.detail.endswith(": set this machine's clock") is not well
+
+
+async def test_lists_are_read_to_their_end(simulator: RunningSimulator) -> None:
+    types = simulator.state.world.catalogue.job_types
+    for row_id in range(90_001, 90_602):
+        types.add(
+            JobTypeRow(
+                id=row_id,
+                name=f"Type {row_id}",
+                minutes=60,
+                priority=Priority.NORMAL,
+                created_on=SET_UP_ON,
+                modified_on=SET_UP_ON,
+            ),
+            SET_UP_ON,
+        )
+    last = types.rows[90_601]
+    types.rows[206].name, last.name, last.business_unit_ids = "Another", "Noisy Door", (101,)
+
+    found = await missing(simulator)
+
+    assert found.keys() == {"job types and business units"}
+
+
+async def test_a_list_that_cannot_be_read_hides_no_name_of_another(simulator: RunningSimulator) -> None:
+    simulator.state.world.catalogue.campaigns.rows[301].name = "Web"
+    simulator.state.faults.add(FaultRequest(path="*/job-types", kind=FaultKind.FORBIDDEN), 0.0)
+    told = [one.detail async for one in preflight(config(simulator)) if one.what == "names"]
+    assert [line.partition(": ")[0] for line in told] == ["BUSINESS_FILE campaign", "Access denied; id"]

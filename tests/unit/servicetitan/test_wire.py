@@ -1,6 +1,7 @@
 """What is read of ServiceTitan's answers, whatever else stands in them."""
 
 import json
+from base64 import urlsafe_b64encode
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -92,3 +93,31 @@ def test_instants_are_written_in_utc_without_idle_digits() -> None:
     zone = timezone(timedelta(hours=2))
     assert wire.print_instant(datetime(2024, 3, 21, 12, tzinfo=zone)) == "2024-03-21T10:00:00Z"
     assert wire.print_instant(datetime(2024, 3, 21, 1, 2, 3, 220000, UTC)) == "2024-03-21T01:02:03.22Z"
+
+
+def jwt(claims: object) -> str:
+    """A token as ServiceTitan's are; a reader does not look at head and signature."""
+    return f"e30.{urlsafe_b64encode(body(claims)).rstrip(b'=').decode()}.c2lnbmVk"
+
+
+@pytest.mark.parametrize(
+    ("token", "told", "scopes"),
+    [
+        ("opaque", {"scope": "a:r a:w"}, {"a:r", "a:w"}),
+        (jwt({"scope": ["b:r", "b:w"]}), {}, {"b:r", "b:w"}),
+        (jwt({"scope": ["b:r"]}), {"scope": None}, {"b:r"}),
+        (jwt({"scope": "b:r b:w"}), {"scope": ""}, {"b:r", "b:w"}),
+        (jwt({"scope": ["b:r"]}), {"scope": ["a:r", 5]}, {"a:r"}),
+        (jwt({"scope": 5}), {}, set()),
+        (jwt(["scope"]), {"scope": {"a": "r"}}, set()),
+        ("opaque", {}, set()),
+        ("a.b.c", {}, set()),
+        ("a.!!!.c", {}, set()),
+        (f"a.{urlsafe_b64encode(b'[' * 900).decode()}.c", {}, set()),
+    ],
+)
+def test_scopes_are_told_by_the_answer_or_by_the_token_itself(
+    token: str, told: dict[str, object], scopes: set[str]
+) -> None:
+    answer = wire.TokenAnswer.read(body({"access_token": token, "expires_in": 900, **told}))
+    assert answer.scopes == scopes
