@@ -10,12 +10,13 @@ import click
 import orjson
 
 from app.commands.status import ExitStatus
-from app.servicetitan.preflight import Finding, preflight
+from app.servicetitan.preflight import SCOPES, TAGS_SCOPE, Finding, preflight
 from app.setting_types import Mode
 from app.settings import Settings, load
 from app.stream.kafka import KafkaAway, connection, wait_for_kafka
 from app.stream.provision import ensure
 from app.stream.topology import TopicsWrong, topics
+from app.telemetry.log import printable
 from app.worker.upstream_config import upstream_config
 
 _EXAMPLES = """\b
@@ -23,9 +24,13 @@ Examples:
   servicetitan-stream check
   BUSINESS_FILE=business.toml servicetitan-stream check --json
 """
+_SCOPES = "\n".join(
+    ("\b", "Scopes that the app needs in ServiceTitan:", *(f"  {one}" for one in sorted(SCOPES)))
+)
+_TAGS = f"\b\nand where the business file names tags:\n  {TAGS_SCOPE}"
 
 
-@click.command(epilog=_EXAMPLES)
+@click.command(epilog=f"{_SCOPES}\n\n{_TAGS}\n\n{_EXAMPLES}")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object for scripts.")
 @click.option(
     "--wait",
@@ -48,7 +53,9 @@ def check(*, as_json: bool, wait: float) -> int:
     else:
         width = max(len(one.what) for one in found)
         for one in found:
-            click.echo(f"{'ok' if one.well else 'MISSING':<7}  {one.what:<{width}}  {one.detail}")
+            # A detail may be a stranger's words.
+            detail = printable(" ".join(one.detail.split()))
+            click.echo(f"{'ok' if one.well else 'MISSING':<7}  {one.what:<{width}}  {detail}")
     return ExitStatus.DONE if well else ExitStatus.NOT_DONE
 
 
@@ -60,10 +67,17 @@ async def _findings(settings: Settings, wait: float) -> AsyncIterator[Finding]:
     # What would be guessed in simulation is missing where it counts.
     async for one in preflight(replace(upstream_config(settings), guess_names=False)):
         yield one
-    signed = bool(settings.webhook_secrets)
-    detail = "set" if signed else "WEBHOOK_SECRETS is not set: outside simulation no webhook is taken"
-    yield Finding(what="webhook secret", well=signed or settings.mode is Mode.SIMULATION, detail=detail)
+    yield _webhook_secret(settings)
     yield await _kafka(settings, wait)
+
+
+def _webhook_secret(settings: Settings) -> Finding:
+    what = "webhook secret"
+    if settings.webhook_secrets:
+        return Finding(what=what, well=True, detail="set")
+    if settings.mode is Mode.SIMULATION:
+        return Finding(what=what, well=True, detail="not needed in simulation")
+    return Finding(what=what, well=False, detail="no webhook is taken until WEBHOOK_SECRETS is set")
 
 
 async def _kafka(settings: Settings, wait: float) -> Finding:

@@ -51,6 +51,9 @@ _WRITE = (
     "tn.dis.appointmentassignments:w",
 )
 _TAGS = ("tn.stt.tagtypes:r", f"{SETTINGS}/tag-types")
+SCOPES = (*_READ, *_WRITE)
+"""Every scope that the app needs; `TAGS_SCOPE` as well where the business file names tags."""
+TAGS_SCOPE = _TAGS[0]
 _SERVER_FAULT = 500
 _SPAN = re.compile(r"(\d{1,2}):(\d{2})(?::\d{2}(?:\.\d+)?)?")
 
