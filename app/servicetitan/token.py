@@ -37,7 +37,10 @@ class Token:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoToken:
-    """Why there is no token. `denied` when our credentials were not taken; `wait` when told how long."""
+    """Why there is no token, or none that lets us in.
+
+    `denied` when our credentials were not taken; `wait` when told how long.
+    """
 
     detail: str
     denied: bool

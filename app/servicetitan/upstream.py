@@ -16,7 +16,8 @@ from app.servicetitan.http import Connections
 from app.servicetitan.jobs import Jobs
 from app.servicetitan.pace import Pace, Priority
 from app.servicetitan.people import People
-from app.servicetitan.token import NoToken, Token, Tokens
+from app.servicetitan.single_flight import SingleFlight
+from app.servicetitan.token import TEST_AGAIN, NoToken, Token, Tokens
 from app.servicetitan.watch import Watch
 
 TRIES = 5
@@ -50,6 +51,8 @@ class Upstream:
         self._clock = clock
         self._told = observe
         self._last_call: CallMade | None = None
+        self._read: tuple[float, HealthSeen] | None = None
+        self._reading: SingleFlight[HealthSeen] = SingleFlight()
         self._connections = Connections(config)
         self._tokens = Tokens(config, self._connections, clock=clock)
         self.pace = Pace(
@@ -135,15 +138,23 @@ class Upstream:
         return await self._catalogue.look(errand)
 
     async def auth_test(self) -> Token | NoToken:
-        """Ask for a token, for a person who wants to know whether the credentials are taken.
+        """Ask for a token and one cheap read, for a person who wants to know whether we are let in.
 
-        The answer is remembered for `TEST_AGAIN` seconds: the token endpoint's allowance is for the calls.
+        A token says nothing of the app key and the tenant, which the read does. Both answers are remembered
+        for `TEST_AGAIN` seconds: ServiceTitan's allowances are for the calls.
         """
-        return await self._tokens.tested()
+        token = await self._tokens.tested()
+        if isinstance(token, NoToken):
+            return token
+        if self._read is None or self._clock() - self._read[0] >= TEST_AGAIN:
+            self._read = self._clock(), await self._reading.result(self.check_health)
+        read = self._read[1]
+        return token if read.well else NoToken(detail=read.detail, denied=False)
 
     async def close(self) -> None:
         """Stop what is under way in the background and close every connection."""
         await self.desk.close()
+        await self._reading.close()
         await self._catalogue.close()
         await self._tokens.close()
         await self._connections.close()

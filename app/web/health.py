@@ -105,7 +105,7 @@ class AuthTestView(ApiView):
     """GET /auth/test."""
 
     async def get(self, request: web.Request) -> web.Response:
-        """Ask for a token; 502 when there is none."""
+        """Ask for a token and the cheapest read; 502 with ServiceTitan's own words when either is refused."""
         serving = services(request)
         token = await serving.auth_test()
         if isinstance(token, NoToken):

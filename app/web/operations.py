@@ -114,7 +114,7 @@ OPERATIONS: tuple[Operation, ...] = (
         method="GET",
         path=f"{PREFIX}/auth/test",
         access=Access.READ,
-        summary="Ask ServiceTitan for a token",
+        summary="Ask ServiceTitan for a token and one cheap read",
         answers={200: models.AuthTest},
         errors=(502,),
     ),

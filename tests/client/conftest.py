@@ -44,6 +44,25 @@ def calls() -> list[CallMade]:
     return []
 
 
+def config_of(simulator: RunningSimulator, **changes: object) -> UpstreamConfig:
+    """What a client of this simulator is set to."""
+    values: dict[str, object] = {
+        "api_url": simulator.url,
+        "auth_url": simulator.url,
+        "client_id": "cid.test",
+        "client_secret": "cs1.test",
+        "app_key": "ak1.test",
+        "tenant_id": "1000001",
+        "application_guid": GUID,
+        "business": load_business(),
+        "calls_per_second": 1000.0,
+        "timeout_seconds": 20.0,
+        "first_pause": 0.05,
+        "longest_pause": 0.2,
+    }
+    return UpstreamConfig(**(values | changes))  # type: ignore[arg-type]  # the tests' own values
+
+
 @pytest.fixture
 async def make_upstream(simulator: RunningSimulator, calls: list[CallMade]) -> AsyncIterator[MakeUpstream]:
     """Makes a client of the simulator; settings may be changed. `observe` is told of each call as it ends."""
@@ -52,22 +71,8 @@ async def make_upstream(simulator: RunningSimulator, calls: list[CallMade]) -> A
     def make(
         *, clock: Callable[[], float] = monotonic, observe: Observe = calls.append, **changes: object
     ) -> Upstream:
-        values: dict[str, object] = {
-            "api_url": simulator.url,
-            "auth_url": simulator.url,
-            "client_id": "cid.test",
-            "client_secret": "cs1.test",
-            "app_key": "ak1.test",
-            "tenant_id": "1000001",
-            "application_guid": GUID,
-            "business": load_business(),
-            "calls_per_second": 1000.0,
-            "timeout_seconds": 20.0,
-            "first_pause": 0.05,
-            "longest_pause": 0.2,
-        }
         upstream = Upstream(
-            UpstreamConfig(**(values | changes)),  # type: ignore[arg-type]  # the tests' own values
+            config_of(simulator, **changes),
             observe=observe,
             clock=clock,
         )

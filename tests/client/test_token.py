@@ -1,17 +1,19 @@
 """One token for all, fetched as seldom as can be."""
 
 import asyncio
+import time
 
 import pytest
 
 from app.booking.asks import FindJob
 from app.servicetitan.breaker import State, Trouble
 from app.servicetitan.caller import CallMade
-from app.servicetitan.token import LONGEST_LIFE, TEST_AGAIN, NoToken, Token
+from app.servicetitan.http import Connections
+from app.servicetitan.token import LONGEST_LIFE, TEST_AGAIN, NoToken, Token, Tokens
 from app.servicetitan.upstream import Upstream
 from app.simulator.faults import FaultKind, FaultRequest
 from app.simulator.server import RunningSimulator
-from tests.client.conftest import MakeUpstream
+from tests.client.conftest import MakeUpstream, config_of
 from tests.client.orders import asker, value_of
 
 TOKEN_ROUTE = "POST /connect/token"
@@ -42,14 +44,14 @@ async def test_a_revoked_token_is_fetched_again_once(
 
 
 async def test_the_age_of_the_token_is_told(make_upstream: MakeUpstream) -> None:
-    now = [1000.0]
-    upstream = make_upstream(clock=lambda: now[0])
-    ages = [upstream.token_age]
+    ahead = [0.0]
+    upstream = make_upstream(clock=lambda: time.monotonic() + ahead[0])
+    assert upstream.token_age is None
     await upstream.auth_test()
-    for seconds in (60.0, 840.0):
-        now[0] += seconds
-        ages.append(upstream.token_age)
-    assert ages == [None, (60.0, 840.0), None]
+    ahead[0] = 60.0
+    assert upstream.token_age == pytest.approx((60.0, 840.0), abs=30.0)
+    ahead[0] = 900.0
+    assert upstream.token_age is None
 
 
 async def test_a_token_is_refreshed_before_its_end_and_nobody_waits(
@@ -122,6 +124,27 @@ async def test_a_person_may_test_the_credentials(make_upstream: MakeUpstream) ->
     assert bad == NoToken(detail="no token: invalid_client", denied=True, http_status=400)
 
 
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"app_key": "invalid_key"}, "Invalid application key; id: The ST-App-Key is not valid."),
+        ({"tenant_id": "invalid_tenant"}, "Invalid tenant; id: The tenant is not valid."),
+    ],
+)
+async def test_a_person_is_told_in_servicetitans_words_what_a_token_does_not_show(
+    make_upstream: MakeUpstream, calls: list[CallMade], wrong: dict[str, str], words: str
+) -> None:
+    upstream = make_upstream(first_pause=1000.0, longest_pause=1000.0, **wrong)
+    said = await upstream.auth_test()
+    assert isinstance(said, NoToken)
+    assert said.detail.endswith(f"401 with a fresh token: {words}")
+    # Asked again, also once the breaker is open, nothing more is called and the same is told.
+    made = len(calls)
+    assert await upstream.auth_test() == said
+    assert (await upstream.check_health()).detail == said.detail
+    assert len(calls) == made
+
+
 async def test_health_is_a_token_and_one_cheap_read(
     upstream: Upstream, simulator: RunningSimulator, calls: list[CallMade]
 ) -> None:
@@ -147,11 +170,11 @@ async def test_health_makes_no_call_while_the_gate_is_shut(
 async def test_health_that_is_given_up_while_it_probes_lets_another_probe(
     upstream: Upstream, simulator: RunningSimulator
 ) -> None:
-    simulator.state.faults.add(FaultRequest(kind=FaultKind.SLOW, seconds=60, count=1), 0.0)
+    slow = simulator.state.faults.add(FaultRequest(kind=FaultKind.SLOW, seconds=60, count=1), 0.0)
     upstream.gate.breaker.no_token(Trouble.OUTAGE, 0.0, "down")
     asking = asyncio.create_task(upstream.check_health())
     async with asyncio.timeout(20):
-        while upstream.pace.snapshot().in_flight == 0:
+        while not slow.is_spent(0.0):
             await asyncio.sleep(0.01)
     assert upstream.gate.snapshot().state is State.HALF_OPEN
     asking.cancel()
@@ -160,18 +183,18 @@ async def test_health_that_is_given_up_while_it_probes_lets_another_probe(
         await find(upstream)
 
 
-async def test_who_tests_the_credentials_cannot_burn_the_token_endpoints_allowance(
-    make_upstream: MakeUpstream, simulator: RunningSimulator
+async def test_who_tests_the_credentials_cannot_burn_the_allowances(
+    make_upstream: MakeUpstream, simulator: RunningSimulator, calls: list[CallMade]
 ) -> None:
-    now = [1000.0]
-    upstream = make_upstream(clock=lambda: now[0])
+    ahead = [0.0]
+    upstream = make_upstream(clock=lambda: time.monotonic() + ahead[0])
     for _ in range(2):
         tested = await asyncio.gather(*(upstream.auth_test() for _ in range(150)))
         assert all(isinstance(token, Token) for token in tested)
-    assert fetches(simulator) == 1
-    now[0] += TEST_AGAIN
+    assert (fetches(simulator), len(calls)) == (1, 1)
+    ahead[0] = TEST_AGAIN
     await upstream.auth_test()
-    assert fetches(simulator) == 2
+    assert (fetches(simulator), len(calls)) == (2, 2)
 
 
 async def test_a_wrong_secret_is_not_asked_about_again_and_again_either(
@@ -212,13 +235,15 @@ class TokenServer:
     ],
 )
 async def test_a_token_that_cannot_be_used_is_none(
-    make_upstream: MakeUpstream, token: str, life: str, *, works: bool
+    simulator: RunningSimulator, token: str, life: str, *, works: bool
 ) -> None:
     server = TokenServer(f'{{"access_token": "{token}", "expires_in": {life}}}'.encode())
     async with await asyncio.start_server(server.serve, "127.0.0.1", 0) as listening:
         port = listening.sockets[0].getsockname()[1]
-        upstream = make_upstream(auth_url=f"http://127.0.0.1:{port}")
-        said = await upstream.auth_test()
+        config = config_of(simulator, auth_url=f"http://127.0.0.1:{port}")
+        connections = Connections(config)
+        said = await Tokens(config, connections).get()
+        await connections.close()
     assert isinstance(said, Token) == works
     if isinstance(said, Token):
         assert said.expires_in == LONGEST_LIFE
