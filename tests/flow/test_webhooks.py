@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from datetime import datetime
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -145,7 +146,9 @@ async def test_a_sweep_does_not_take_back_what_a_webhook_told_better(
         # A job in progress would not be moved.
         await flow.send("rescheduled", "b-1")
         await flow.until(lambda: "appointment.rescheduled" in flow.effects("b-1"))
-        assert statuses(flow, "b-1")[:2] == ["scheduled", "dispatched"]
+        # The first sweep may have read who comes, of the dispatch that it was too early for.
+        announced = [status for status, _ in groupby(statuses(flow, "b-1"))]
+        assert announced[:2] == ["scheduled", "dispatched"]
 
 
 async def test_a_visit_that_the_office_moved_is_announced_where_it_stands(
