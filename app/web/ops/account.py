@@ -1,5 +1,6 @@
 """Signing in and out, the page's files, and its help."""
 
+import hashlib
 import mimetypes
 import re
 from uuid import uuid4
@@ -111,11 +112,18 @@ class HelpView(OpsView):
 class StaticView(ApiView):
     """GET /ops/static/{name}."""
 
-    async def get(self, request: web.Request, name: str) -> web.Response:  # noqa: ARG002 - Faust's signature
-        """A file of the page; its address changes with it, so that it may be kept."""
+    async def get(self, request: web.Request, name: str) -> web.Response:
+        """A file of the page, 304 when the browser has it; its address changes with it, so it may be kept."""
         file = _FILES.get(name)
         if file is None:
             raise Problem(404, "there is no such file")
         kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
-        keep = {"Cache-Control": "public, max-age=86400"}
-        return web.Response(body=file.read_bytes(), content_type=kind, charset="utf-8", headers=keep)
+        body = file.read_bytes()
+        answer = web.Response(content_type=kind, charset="utf-8")
+        answer.headers["Cache-Control"] = "public, max-age=86400"
+        answer.etag = digest = hashlib.sha256(body).hexdigest()
+        if any(tag.value == digest for tag in request.if_none_match or ()):
+            answer.set_status(304)
+        else:
+            answer.body = body
+        return answer

@@ -49,6 +49,11 @@ async def test_files_are_kept_under_an_address_that_changes_with_them(served: Se
     answer, body = await get(served, "/ops/static/style.css")
     assert answer.headers["Cache-Control"] == "public, max-age=86400"
     assert f"/ops/static/style.css?{hashlib.sha256(body.encode()).hexdigest()[:12]}" in text
+    tag = answer.headers["ETag"]
+    for same in (tag, f'"another", W/{tag}'):
+        again, nothing = await get(served, "/ops/static/style.css", **{"If-None-Match": same})
+        assert (again.status, nothing, again.headers["ETag"]) == (304, "", tag)
+    assert (await get(served, "/ops/static/style.css", **{"If-None-Match": '"another"'}))[1] == body
     for path in ("/ops/static/VENDORED.md", "/ops/static/..%2Foperations.py", "/ops/static/none.js"):
         assert (await get(served, path))[0].status == 404
 
