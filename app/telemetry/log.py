@@ -5,6 +5,7 @@ A module says `_log = get_logger(__name__)` and logs an event with its facts:
 Everything is rendered in one place, the handler: what goes wrong there never reaches the caller.
 """
 
+import json
 import logging
 import os
 import sys
@@ -15,14 +16,12 @@ from typing import Any, Literal, TextIO
 
 import orjson
 import structlog
-from pydantic import ValidationError
 from structlog.stdlib import ExtraAdder, ProcessorFormatter
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from app.telemetry.masking import masked, masked_text
 
 _NOISY_SECONDS = 10.0
-_MOST_CAUSES = 10
 _OF_MANY_LINES = frozenset({"exception", "stack"})
 _LIBRARIES = (
     "aiokafka",
@@ -128,7 +127,7 @@ class _Formatter(ProcessorFormatter):
         try:
             return super().format(record)
         except Exception as wrong:  # noqa: BLE001 - logging must never raise
-            return orjson.dumps(
+            return _line(
                 {
                     "event": "a log line could not be rendered",
                     "logger": record.name,
@@ -137,7 +136,7 @@ class _Formatter(ProcessorFormatter):
                     "template": masked_text(record.msg) if isinstance(record.msg, str) else None,
                     "at": f"{record.pathname}:{record.lineno}",
                 }
-            ).decode()
+            )
 
 
 def _mask(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
@@ -152,7 +151,15 @@ def _json(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
         "level": event.pop("level", None),
         "event": event.pop("event", None),
     }
-    return orjson.dumps({**first, **event}).decode()
+    return _line({**first, **event})
+
+
+def _line(facts: Mapping[str, object]) -> str:
+    """As JSON, which leaves DEL, C1 and direction marks as they are: they stand as its escapes too."""
+    line = orjson.dumps(facts).decode()
+    if line.isprintable():
+        return line
+    return "".join(one if one.isprintable() else json.dumps(one)[1:-1] for one in line)
 
 
 def _renderer(log_format: Literal["json", "console"], *, colours: bool) -> Processor:
@@ -183,20 +190,12 @@ def printable(text: str, *, keep: str = "") -> str:
 
 
 def _exception(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """The traceback of what was raised; of data that broke a model the fields and kinds, not the values."""
+    """The traceback of what was raised."""
     raised = event.pop("exc_info", None)
     if raised is True or isinstance(raised, tuple):
         raised = raised[1] if isinstance(raised, tuple) else sys.exc_info()[1]
-    if not isinstance(raised, BaseException):
-        return event
-    text = "".join(traceback.format_exception(raised))
-    cause: BaseException | None = raised
-    for _ in range(_MOST_CAUSES):
-        if isinstance(cause, ValidationError):
-            wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['type']}" for e in cause.errors()[:10])
-            text = text.replace(str(cause), f"{cause.error_count()} errors in {cause.title}: {wrong}")
-        cause = None if cause is None else cause.__cause__ or cause.__context__
-    event["exception"] = text.rstrip()
+    if isinstance(raised, BaseException):
+        event["exception"] = "".join(traceback.format_exception(raised)).rstrip()
     return event
 
 

@@ -24,22 +24,31 @@ _KEYED = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 
+# What pydantic refused, as its errors show it on one line: cut to some fifty characters.
+_REFUSED = re.compile(r"input_value=(?:[^\n]{0,300}(?=, input_type=)|[^\n]{0,300})")
+# The repr of this one error holds all of what could not be read.
+_UNDECODED = re.compile(
+    r"(?P<error>Unicode(?:De|En)codeError\('[\w-]{1,40}', ).*?(?=, \d{1,9}, \d{1,9}, ['\"]|\Z)", re.DOTALL
+)
+
 
 def masked(value: object) -> Any:  # noqa: ANN401 - any JSON value
     """The value as plain dicts, lists, texts and numbers, with personal data and secrets masked at any depth.
 
     A model's fields are masked by their marks (`Personal`), a mapping's entries by their keys, and in a text
-    e-mail addresses and `"phone": "..."` as in JSON or a repr. What is nested too deeply is cut off.
+    e-mail addresses, `"phone": "..."` as in JSON or a repr, and values that an error shows. What is nested
+    too deeply is cut off.
     """
     return _walk(value, _DEPTH, person=False)
 
 
 def masked_text(text: str) -> str:
     """A text without what looks like personal data, and without half characters."""
-    if text.isascii() and not ("@" in text or '"' in text or "'" in text):
-        # Neither of the two patterns below can be in it; most texts of a log are such.
+    if text.isascii() and not ("@" in text or '"' in text or "'" in text or "input_value=" in text):
+        # None of the patterns below can be in it; most texts of a log are such.
         return text
     whole = text.encode(errors="backslashreplace").decode()
+    whole = _UNDECODED.sub(rf"\g<error>{HIDDEN}", _REFUSED.sub(f"input_value={HIDDEN}", whole))
     return _EMAIL.sub(lambda found: mask_email(found[0]), _KEYED.sub(_mask_keyed, whole))
 
 

@@ -200,6 +200,19 @@ def test_a_terminal_is_told_nothing_by_what_is_logged() -> None:
 BROKEN_ROW = b'{"booking_id": 7, "lane": {"turn": "Ada Lovelace, 602 555 0123"}}'
 
 
+def test_a_json_line_is_told_as_ascii_where_a_terminal_would_obey(out: io.StringIO) -> None:
+    hear_alone()
+    strange = "b-1\x1b[2J\x7f\x9b31m\u202e\u2066\U000e0001 \u00e9"
+    template = f"%d {strange}"
+    get_logger("app.x").info(f"moved {strange}", booking=strange, many=[{strange: strange}])
+    logging.getLogger("faust.x").warning(template, "no number")
+    assert all(one.isprintable() for line in out.getvalue().splitlines() for one in line)
+    assert "\u00e9" in out.getvalue()
+    told, broken = lines(out)
+    assert (told["booking"], told["many"]) == (strange, [{strange: strange}])
+    assert broken["template"] == template
+
+
 def test_a_row_that_breaks_a_model_is_told_by_its_fields_and_not_by_its_values(out: io.StringIO) -> None:
     try:
         try:
@@ -211,7 +224,31 @@ def test_a_row_that_breaks_a_model_is_told_by_its_fields_and_not_by_its_values(o
 
     (line,) = lines(out)
     told = str(line["exception"])
-    assert "lane.turn: int_parsing" in told
+    assert "type=int_parsing" in told.partition("lane.turn")[2].partition("]")[0]
     assert "RuntimeError: a row of ours" in told
     assert "Lovelace" not in told
     assert "0123" not in told
+
+
+def _refused(row: bytes) -> ValidationError:
+    with pytest.raises(ValidationError) as raised:
+        decode(row)
+    return raised.value
+
+
+def test_what_an_error_refused_is_told_nowhere(out: io.StringIO) -> None:
+    """Given as a fact or an argument, in a group, or cut: what it says of the fields stays."""
+    wrong = _refused(BROKEN_ROW)
+    log = get_logger("app.test")
+    log.warning("a fact", because=repr(wrong))
+    log.warning("itself", because=wrong, many=[wrong])
+    log.warning("within", because=repr([str(wrong)]), cut=str(wrong)[: str(wrong).index("Lovelace") + 2])
+    logging.getLogger("faust.x").error("an argument: %r, %s", wrong, ExceptionGroup("many", [wrong]))
+    log.error("a group", exc_info=ExceptionGroup("many", [ExceptionGroup("more", [wrong])]))
+    log.warning("a number", because="bad [type=int_type, input_value=6025550123, input_type=int]")
+    log.warning("sly", because=_refused(b'{"booking_id": ["Ada", "input_type=", "Lovelace"]}'))
+    log.warning("bytes", because=repr(UnicodeDecodeError("utf-8", b"Ada \xff Lovelace", 4, 5, "no")))
+    told = out.getvalue()
+    assert [word for word in ("Ada", "Love", "602 555", "6025550123") if word in told] == []
+    assert told.count("type=int_parsing") >= 6
+    assert "'utf-8', ***, 4, 5, 'no'" in told
