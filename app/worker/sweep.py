@@ -12,7 +12,7 @@ from app.booking.inputs import CLOCKS_DIFFER, Observed
 from app.booking.record import State
 from app.booking.signals import is_news
 from app.booking.status import Status
-from app.servicetitan.watch import Away, Glimpse, Unshown, Watch
+from app.servicetitan.watch import AssignmentGlimpse, Away, Glimpse, Unshown, Watch
 from app.telemetry import log
 from app.view.view import View
 
@@ -120,18 +120,28 @@ class Sweep:
             self._since["visits"] = max(since, seen.modified_on)
 
     async def _compare_technicians(self, since: datetime, watch: Watch) -> None:
-        """Whom the office put on the visits of jobs of ours, and whom it took off them."""
-        async for assigned in watch.assignments_since(since - OVERLAP):
+        """Whom the office put on the visits of jobs of ours, and whom it took off them.
+
+        Somebody who was taken off and put on again has a row of each: who is on a visit by one of them comes.
+        """
+        visits: dict[tuple[int, int], dict[int, AssignmentGlimpse]] = {}
+        async for shown in watch.assignments_since(since - OVERLAP):
+            of_visit = visits.setdefault((shown.job_id, shown.appointment_id), {})
+            before = of_visit.get(shown.technician.id)
+            if before is None or not before.technician.assigned:
+                of_visit[shown.technician.id] = shown
+        for (job_id, appointment_id), of_visit in visits.items():
+            modified_on = max(each.modified_on for each in of_visit.values())
             await self._tell(
                 Observed(
-                    job_id=assigned.job_id,
-                    at=self._no_later(assigned.modified_on),
+                    job_id=job_id,
+                    at=self._no_later(modified_on),
                     seen_by="sweep",
-                    appointment_id=assigned.appointment_id,
-                    technicians=(assigned.technician,),
+                    appointment_id=appointment_id,
+                    technicians=tuple(each.technician for each in of_visit.values()),
                 )
             )
-            self._since["technicians"] = max(since, assigned.modified_on)
+            self._since["technicians"] = max(self._since["technicians"], modified_on)
 
     async def _tell(self, observed: Observed) -> None:
         seen = await self._view.booking_of_job(observed.job_id)

@@ -16,7 +16,7 @@ from app.simulator.control import Outage, outage
 from app.simulator.faults import FaultKind, FaultRequest
 from app.simulator.life import Act, play
 from app.simulator.state.records import Refusal
-from app.simulator.state.visits import unassign_technicians
+from app.simulator.state.visits import assign_technicians, unassign_technicians
 from app.worker.sweep import Sweep
 from tests.support.rows import a_job, held, with_job
 from tests.support.simulated import add_customer, add_job
@@ -141,6 +141,28 @@ async def test_who_is_taken_off_a_visit_is_reported(
     await told.sweep.look(upstream.watch)
     ((_, seen),) = told.reported
     assert [one.assigned for one in seen.technicians] == [False]
+
+
+async def test_who_was_taken_off_and_put_on_again_comes(
+    simulator: RunningSimulator, upstream: Upstream, view: FedView
+) -> None:
+    """Each turn is a row of its own, and the list shows them all."""
+    world, job = simulator.state.world, job_of(simulator, "b-1")
+    visit = world.appointments_of(job)[0]
+    ours = known_visit(world, job, "b-1")
+    for change in (assign_technicians, unassign_technicians, assign_technicians):
+        assert not isinstance(change(world, visit, (501,)), Refusal)
+    assert not isinstance(assign_technicians(world, visit, (502,)), Refusal)
+    names = {row.id: row.name for row in world.catalogue.technicians.rows.values()}
+    there: tuple[int, ...]
+    for there, news in (((), [(501, True), (502, True)]), ((501, 502), [])):
+        assert ours.job is not None
+        technicians = tuple(Technician(id=one, name=names[one]) for one in there)
+        view.put(replace(ours, job=replace(ours.job, technicians=technicians)))
+        told = Told(view)
+        await told.sweep.look(upstream.watch)
+        shown = [(one.id, one.assigned) for _, seen in told.reported for one in seen.technicians]
+        assert sorted(shown) == news
 
 
 async def test_what_we_know_better_is_not_reported(

@@ -1,13 +1,25 @@
 """The order of effects, seen one by one; the model in tests/model shows that it is the right one."""
 
+import pytest
+
 from app.booking.asks import CreateJob, FindJob
+from app.booking.events import BookingEvent
 from app.booking.inputs import Fired, Intent
 from app.booking.outcomes import Failed, Refused, Unsure
 from app.booking.protocol import Call, Intend, Keep, Look, Publish, Read, Save, intent_for, needs_settling
 from app.booking.reasons import Reason
 from app.booking.record import Announce, Phase, RequestCustomer, SendDeadLetter, Unsettled
-from tests.support.bookings import NOW, accepted, cancelled, event, facts, job_seen, rescheduled
-from tests.support.lane import Lane, booked, creating
+from tests.support.bookings import (
+    NOW,
+    accepted,
+    cancelled,
+    event,
+    facts,
+    job_seen,
+    rescheduled,
+    status_changed,
+)
+from tests.support.lane import Lane, booked, creating, in_status
 
 FAILED = Failed(detail="connection refused")
 UNSURE = Unsure(detail="time-out")
@@ -139,6 +151,28 @@ def test_a_call_may_have_been_sent_before_once_one_was_not_answered() -> None:
     again += calls(lane.event(rescheduled(2)))
 
     assert again == [("e1", False), ("e1", False), ("e1", True), ("e1", True), ("e2", False)]
+
+
+@pytest.mark.parametrize(
+    ("before", "event"),
+    [
+        ("scheduled", rescheduled(2)),
+        ("scheduled", status_changed("dispatched", 2, technicianIds=[501])),
+        ("scheduled", status_changed("dispatched", 2)),
+        ("scheduled", status_changed("in_progress", 2)),
+        ("dispatched", status_changed("completed", 2)),
+        ("scheduled", cancelled(2)),
+        ("cancelled", status_changed("scheduled", 2)),
+    ],
+)
+def test_what_a_dead_process_may_have_sent_is_looked_at_by_the_next_one(
+    before: str, event: BookingEvent
+) -> None:
+    lane = in_status(before)
+    first = calls(lane.event(event))
+    assert first == [("e2", False)]
+
+    assert calls(lane.died_at_call().event(event)) == [("e2", True)]
 
 
 def test_what_an_operator_redrives_by_a_plan_is_not_live() -> None:
