@@ -2,12 +2,12 @@
 
 import sqlite3
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from app.booking.record import Entry, Record, decode
 from app.view.queries import actions
 from app.view.rows import ActionSeen
-from app.view.schema import instant
+from app.view.schema import instant, milliseconds
 
 MOST_LOOKED_AT = 20_000
 """Of waiting lanes: enough to tell, and no more than a moment's work."""
@@ -53,6 +53,24 @@ def glance(reader: sqlite3.Connection) -> Glance:
         attention=attention,
         last_failure=None if failure is None else instant(failure),
     )
+
+
+LATE = timedelta(minutes=1)
+
+
+def late(reader: sqlite3.Connection, now: datetime) -> int:
+    """How many bookings' next step was due more than a minute ago, counted up to 20,000."""
+    before = milliseconds(now - LATE)
+    (due,) = reader.execute(
+        "SELECT COUNT(*) FROM (SELECT 1 FROM bookings WHERE due IS NOT NULL AND due < ? LIMIT ?)",
+        (before, MOST_LOOKED_AT),
+    ).fetchone()
+    (stuck,) = reader.execute(
+        "SELECT COUNT(*) FROM (SELECT changed FROM bookings WHERE phase = 'working' LIMIT ?) "
+        "WHERE changed < ?",
+        (MOST_LOOKED_AT, before),
+    ).fetchone()
+    return int(due + stuck)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

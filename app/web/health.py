@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from math import ceil
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal
 
 from aiohttp import web
 from faust.web import Blueprint
@@ -20,7 +20,6 @@ api = Blueprint("health")
 probes = Blueprint("probes")
 
 _SHOWN_OF_A_TOKEN = 8
-_Kafka: TypeAlias = Literal["up", "behind", "down"]
 
 
 @api.route("/health", name="health")
@@ -38,7 +37,7 @@ class HealthView(ApiView):
 async def _health(serving: Services) -> dict[str, Any]:
     stream, upstream, progress = serving.stream(), serving.upstream(), serving.view.progress
     counts = await _counts(serving)
-    kafka = _kafka(serving, stream)
+    kafka = serving.kafka
     return {
         "status": _status(stream, upstream, kafka),
         "version": serving.version,
@@ -76,16 +75,8 @@ def _seconds_to_catch_up(stream: StreamFacts) -> int | None:
     return None if stream.per_second == 0 else ceil(stream.lag / stream.per_second)
 
 
-def _kafka(serving: Services, stream: StreamFacts) -> _Kafka:
-    """Down when it answers neither the view nor the group: at a start or a rebalance only one is silent."""
-    view = serving.view
-    if view.progress.trouble is not None or (view.unanswered and not stream.group_answers):
-        return "down"
-    return "behind" if view.far_behind else "up"
-
-
 def _status(
-    stream: StreamFacts, upstream: UpstreamFacts, kafka: _Kafka
+    stream: StreamFacts, upstream: UpstreamFacts, kafka: str
 ) -> Literal["healthy", "degraded", "unhealthy"]:
     if stream.gave_up is not None or kafka == "down":
         return "unhealthy"

@@ -52,6 +52,10 @@ class UpstreamFacts:
     detail: str = ""
     breaker: str = "closed"
     checked_at: datetime | None = None
+    trouble: str | None = None
+    """Why the breaker is open: outage, authentication or refusals."""
+    since: datetime | None = None
+    """Since when it is open."""
     names: tuple[str, ...] = ()
     """What is wrong with the business's names, a line for each."""
 
@@ -96,6 +100,14 @@ class Services:
     version: str
     pace: Callable[[], PaceFacts | None] = lambda: None
     figures: Figures = field(default_factory=Figures)
+
+    @property
+    def kafka(self) -> Literal["up", "behind", "down"]:
+        """Down when it answers neither the view nor the group: at a start or a rebalance one is silent."""
+        view = self.view
+        if view.progress.trouble is not None or (view.unanswered and not self.stream().group_answers):
+            return "down"
+        return "behind" if view.far_behind else "up"
 
 
 SERVICES: web.AppKey[Services] = web.AppKey("services", Services)

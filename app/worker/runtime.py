@@ -310,7 +310,7 @@ class Runtime:
         if self._calls is not None:
             self._calls.call_ended(made)
         self.metrics.call_made(made)
-        self.figures.call_made(made.kind, made.at)
+        self.figures.call_made(made.kind, made.at, made.seconds)
         self._spans.call_made(
             method=made.method,
             endpoint=made.endpoint,

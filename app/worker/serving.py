@@ -1,6 +1,7 @@
 """What the web views are handed of a worker."""
 
-from datetime import UTC, datetime
+import time
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from typing import Literal
 
@@ -83,5 +84,13 @@ def upstream_facts(worker: Runtime) -> UpstreamFacts:
         status, detail, at = ("up" if health.well else "down"), health.detail, worker.health_at
     if breaker.trouble is not None:
         status, detail = "down", breaker.why
-    names = upstream.name_complaints
-    return UpstreamFacts(status=status, detail=detail, breaker=breaker.state, checked_at=at, names=names)
+    opened = breaker.open_since
+    return UpstreamFacts(
+        status=status,
+        detail=detail,
+        breaker=breaker.state,
+        checked_at=at,
+        trouble=breaker.trouble,
+        since=None if opened is None else datetime.now(UTC) - timedelta(seconds=time.monotonic() - opened),
+        names=upstream.name_complaints,
+    )

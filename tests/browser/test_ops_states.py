@@ -123,14 +123,14 @@ def test_a_view_that_is_behind_says_so(fed: Served, page: Page, look: Callable[[
     fill(fed)
     fed.view.set_progress(records_behind=12_400, as_of=NOW - timedelta(minutes=2))
     page.goto(f"{fed.address}/ops")
-    expect(page.get_by_text("The view is 12,400 records behind; answers may be old.")).to_be_visible()
+    expect(page.get_by_text("This page is 12,400 records behind: what it shows may be old.")).to_be_visible()
     look("behind")
 
 
 def test_no_worker_says_so(fed: Served, page: Page, look: Callable[[str], None]) -> None:
     fed.stream = StreamFacts(ready=False, members=0)
     page.goto(f"{fed.address}/ops")
-    expect(page.get_by_text("No worker is consuming: events wait.")).to_be_visible()
+    expect(page.get_by_text("No worker is consuming: bookings wait.")).to_be_visible()
     look("no-worker")
 
 
@@ -138,8 +138,11 @@ def test_kafka_away_and_an_open_breaker_say_so(fed: Served, page: Page, look: Ca
     fed.view.set_progress(trouble="no broker answers")
     fed.upstream = UpstreamFacts(status="down", breaker="open")
     page.goto(f"{fed.address}/ops")
-    expect(page.get_by_text("Kafka cannot be reached.")).to_be_visible()
+    expect(page.get_by_text("No booking is worked and acts are off until it does")).to_be_visible()
     expect(page.get_by_text("breaker open")).to_be_visible()
+    line = page.get_by_role("group", name="How everything stands")
+    expect(line).to_contain_text("ServiceTitan away since 02:00 MST")
+    expect(line).to_contain_text("Kafka away since 02:00 MST")
     look("kafka-away")
 
 

@@ -1,15 +1,17 @@
-"""Figures that this worker keeps of itself: calls, their outcomes, and lag. A few hundred numbers."""
+"""Figures that this worker keeps of itself: calls, how long they took, their outcomes, and lag."""
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
 CALL_SECONDS, CALL_POINTS = 5, 60
 OUTCOME_SECONDS, OUTCOME_POINTS = 60, 60
+LATELY = timedelta(minutes=2)
+_MOST_TIMED = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +31,14 @@ class PaceFacts:
     open_for: float | None = None
     token_age: float | None = None
     token_left: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """How long ServiceTitan took to answer lately: half of the calls, and 95 of 100, in seconds."""
+
+    p50: float
+    p95: float
 
 
 @dataclass(slots=True)
@@ -62,11 +72,29 @@ class Figures:
     outcomes: Ring[Counter[str]] = field(
         default_factory=lambda: Ring(OUTCOME_SECONDS, OUTCOME_POINTS, Counter)
     )
+    late: int = 0
+    """How many bookings are late, when the view was asked last."""
+    _took: deque[tuple[datetime, float]] = field(default_factory=lambda: deque(maxlen=_MOST_TIMED))
+    _since: dict[str, tuple[str, datetime]] = field(default_factory=dict)
 
-    def call_made(self, kind: str, at: datetime) -> None:
+    def call_made(self, kind: str, at: datetime, seconds: float) -> None:
         """A call to ServiceTitan ended; `kind` is its outcome: Accepted, Busy, Failed, Unsure, Refused."""
         self.calls.put(at, lambda calls: calls + 1)
         self.outcomes.put(at, lambda counted: counted + Counter({kind: 1}))
+        self._took.append((at, seconds))
+
+    def latency(self, now: datetime) -> Latency | None:
+        """Of the calls of the last 2 minutes, the latest 1,000 at most; None when there was none."""
+        took = sorted(seconds for at, seconds in self._took if now - at <= LATELY)
+        if not took:
+            return None
+        return Latency(took[(len(took) - 1) // 2], took[(len(took) - 1) * 95 // 100])
+
+    def since(self, name: str, word: str, now: datetime) -> datetime:
+        """Since when `name` has been seen to be `word`, asked for it again and again."""
+        if self._since.get(name, ("", now))[0] != word:
+            self._since[name] = word, now
+        return self._since[name][1]
 
     def lag_seen(self, lag: int, at: datetime) -> None:
         """So many records wait in the topics; of several in one stretch the highest counts."""

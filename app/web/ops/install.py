@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import faust
 from aiohttp import web
 
-from app.view import queries
+from app.view import glance, queries
 from app.view.view import ViewAway
 from app.web.ops import (
     account,
@@ -25,7 +25,9 @@ from app.web.ops import (
 from app.web.ops.figures import CALL_SECONDS
 from app.web.ops.redrive import Redrives
 from app.web.ops.session import SignIns
+from app.web.ops.standing import standing
 from app.web.ops.visit import SIGN_INS
+from app.web.ops.words import Times
 from app.web.services import Services
 
 SESSION_SECONDS = 2.0
@@ -59,7 +61,7 @@ def install(app: faust.App, server: web.Application, services: Services) -> None
 
     async def beside(_: web.Application) -> AsyncIterator[None]:
         watching = [
-            asyncio.create_task(_watch_lag(services)),
+            asyncio.create_task(_watch(services)),
             asyncio.create_task(_watch_sessions(services, sign_ins)),
         ]
         yield
@@ -79,7 +81,12 @@ async def _watch_sessions(services: Services, sign_ins: SignIns) -> None:
         await asyncio.sleep(SESSION_SECONDS)
 
 
-async def _watch_lag(services: Services) -> None:
+async def _watch(services: Services) -> None:
+    """Look whether or not anybody else does: else nobody knows since when something is not well."""
     while True:
-        services.figures.lag_seen(services.stream().lag, services.clock())
+        now = services.clock()
+        services.figures.lag_seen(services.stream().lag, now)
+        with contextlib.suppress(ViewAway):
+            services.figures.late = await services.view.ask(glance.late, now)
+        standing(services, Times(now, services.settings.business.time_zone))
         await asyncio.sleep(CALL_SECONDS / 2)

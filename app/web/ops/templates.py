@@ -41,6 +41,7 @@ def _environment() -> Environment:
         reasons={reason.value: explained for reason, explained in EXPLANATIONS.items()},
         badge=words.badge,
         wish=words.wish,
+        waits_for_servicetitan=words.waits_for_servicetitan,
         span=words.span,
         outcome_tone=timeline.tone,
         customer=masks.customer,

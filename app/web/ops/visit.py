@@ -15,6 +15,7 @@ from app.web.access import Denied, doors, sent_by_another_site
 from app.web.envelope import Problem
 from app.web.guard import BODY, host_of
 from app.web.ops.session import COOKIE, SignIns, Visitor, is_from_our_page, visitor
+from app.web.ops.standing import standing
 from app.web.ops.templates import render
 from app.web.ops.words import Times
 from app.web.services import Services, services
@@ -55,15 +56,16 @@ class Visit:
 
     def context(self) -> dict[str, Any]:
         """What every template may use."""
-        view = self.serving.view
+        times = Times(self.now, self.serving.settings.business.time_zone)
+        stands = standing(self.serving, times)
         return {
             "who": self.who,
-            "t": Times(self.now, self.serving.settings.business.time_zone),
+            "may_act": self.who.may_act and not stands.acts_off,
+            "may_not": stands.acts_off if self.who.may_act else "Your key may read, not act.",
+            "t": times,
             "mode": self.serving.settings.mode.value,
             "stream": self.serving.stream(),
-            "view": view.progress,
-            "names": self.serving.upstream().names,
-            "far_behind": view.far_behind,
+            "stands": stands,
             "here": self.request.rel_url.path,
         }
 

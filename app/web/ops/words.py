@@ -50,6 +50,12 @@ class Times:
             return "past"
         return "soon" if ahead < timedelta(hours=4) else "today" if ahead < timedelta(days=1) else "later"
 
+    def clock(self, when: datetime) -> str:
+        """`14:03 MST`, with its day when that is not today: in the business's zone."""
+        local = when.astimezone(self.zone)
+        day = "" if local.date() == self.now.astimezone(self.zone).date() else "%-d %b "
+        return local.strftime(f"{day}%H:%M %Z")
+
     def utc(self, when: datetime) -> str:
         """`2026-11-24 14:00:05 UTC`."""
         return when.strftime("%Y-%m-%d %H:%M:%S UTC")
@@ -70,8 +76,16 @@ class Badge:
     tone: str
 
 
-def badge(record: Record) -> Badge:
-    """Where a booking stands."""
+def waits_for_servicetitan(record: Record, now: datetime) -> bool:
+    """Whether nothing but a call is missing: while ServiceTitan is not called, that is what it waits for."""
+    lane = record.lane
+    return lane.phase in {Phase.WORKING, Phase.WAITING} and (lane.due is None or lane.due <= now)
+
+
+def badge(record: Record, *, away_at: datetime | None = None) -> Badge:
+    """Where a booking stands; `away_at` is now while ServiceTitan is not called."""
+    if away_at is not None and waits_for_servicetitan(record, away_at):
+        return Badge("waits for ServiceTitan", "clock", "warn")
     match record.state:
         case State.HELD:
             return Badge("held", "stop", "bad")

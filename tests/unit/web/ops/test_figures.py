@@ -13,7 +13,7 @@ from tests.support.rows import NOW
 def test_what_is_old_is_forgotten() -> None:
     figures = Figures()
     for second in range(2 * CALL_POINTS * CALL_SECONDS):
-        figures.call_made("Accepted", NOW + timedelta(seconds=second))
+        figures.call_made("Accepted", NOW + timedelta(seconds=second), 0.1)
     end = NOW + timedelta(seconds=2 * CALL_POINTS * CALL_SECONDS - 1)
     assert figures.calls.values(end) == [CALL_SECONDS] * CALL_POINTS
     assert len(figures.calls._kept) == CALL_POINTS
@@ -23,7 +23,7 @@ def test_what_is_old_is_forgotten() -> None:
 def test_outcomes_are_counted_by_minute_and_lag_by_its_highest() -> None:
     figures = Figures()
     for kind in ("Accepted", "Accepted", "Failed"):
-        figures.call_made(kind, NOW)
+        figures.call_made(kind, NOW, 0.1)
     figures.lag_seen(7, NOW)
     figures.lag_seen(3, NOW)
     assert figures.outcomes.values(NOW)[-1] == Counter(Accepted=2, Failed=1)
@@ -34,7 +34,8 @@ def test_charts_say_what_they_show_and_stay_in_their_frame() -> None:
     figures = Figures()
     for second in range(60):
         for _ in range(second):
-            figures.call_made("Refused" if second % 7 == 0 else "Accepted", NOW - timedelta(seconds=second))
+            kind = "Refused" if second % 7 == 0 else "Accepted"
+            figures.call_made(kind, NOW - timedelta(seconds=second), 0.1)
     figures.lag_seen(1200, NOW)
     calls, outcomes, lag = charts(figures, PaceFacts(rate=30, used=1), NOW)
     assert calls.sentence.endswith("its share of the pace is 30")
