@@ -8,11 +8,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from app.settings import SettingsWrong
+from app.stream.succession import name_of
 
 
 @contextmanager
-def claimed(folder: Path) -> Iterator[None]:
-    """Makes the folder if need be and holds it alone; `SettingsWrong` when that cannot be."""
+def claimed(folder: Path) -> Iterator[str | None]:
+    """Makes the folder if need be and holds it alone; `SettingsWrong` when that cannot be.
+
+    Gives the name of its lock, None where locks have none.
+    """
     # Whatever this process makes from here on is its own: the folder holds customers' data.
     os.umask(0o077)
     try:
@@ -36,7 +40,7 @@ def claimed(folder: Path) -> Iterator[None]:
         file.truncate(0)
         file.write(f"{os.getpid()}\n")
         file.flush()
-        yield
+        yield name_of(file)
 
 
 def _tighten(folder: Path) -> None:

@@ -21,6 +21,7 @@ from app.setting_types import Mode
 from app.settings import Settings, SettingsWrong, load
 from app.stream.kafka import connection, wait_for_kafka
 from app.stream.provision import Found, ensure
+from app.stream.succession import Succession
 from app.stream.topology import Topics
 from app.stream.topology import topics as declared
 from app.telemetry import log, tracing
@@ -49,7 +50,7 @@ def run_worker(build: Build, *, kafka_seconds: float = KAFKA_SECONDS) -> ExitSta
     # Until Faust has handlers of its own.
     signal.signal(signal.SIGTERM, _end)
     try:
-        with claimed(settings.data_dir):
+        with claimed(settings.data_dir) as lock:
             _refuse_a_taken_port(settings)
             asyncio.run(_refuse_unknown_names(settings))
             signal.signal(signal.SIGTERM, _end)
@@ -57,24 +58,27 @@ def run_worker(build: Build, *, kafka_seconds: float = KAFKA_SECONDS) -> ExitSta
             topics = found.topics
             # asyncio.run has put back the default, which would end the process with another status.
             signal.signal(signal.SIGTERM, _end)
-            if not fitted(settings.data_dir, f"{found.cluster} {topics.consumer_group}"):
+            group = f"{found.cluster} {topics.consumer_group}"
+            if not fitted(settings.data_dir, group):
                 _log.warning("the stores are of another cluster or prefix: rebuilt from the changelogs")
             _say_what_runs(settings)
             send_last_spans = tracing.configure(os.environ)
             try:
-                return _run(settings, topics, build)
+                succession = None if lock is None else Succession(settings.data_dir, lock, group)
+                return _run(settings, topics, build, succession)
             finally:
                 send_last_spans()
     except (KeyboardInterrupt, asyncio.CancelledError):
         return ExitStatus.DONE
 
 
-def _run(settings: Settings, topics: Topics, build: Build) -> ExitStatus:
+def _run(settings: Settings, topics: Topics, build: Build, succession: Succession | None) -> ExitStatus:
     import faust  # noqa: PLC0415 - its modules read the environment when imported: after the settings are right
 
     loop = uvloop.new_event_loop()
     asyncio.set_event_loop(loop)
     app = build(settings, topics)
+    app.succession = succession
     _collect_seldom()
     worker = faust.Worker(
         app,

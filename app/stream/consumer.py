@@ -76,6 +76,9 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         coordinator = self._ensure_consumer()._coordinator  # noqa: SLF001 - aiokafka shows it nowhere else
         listen(coordinator, self._membership)
         end_with(coordinator, self._group_failed)
+        succession = cast("StreamApp", self.app).succession
+        if succession is not None:
+            await succession.take_out_former(coordinator)
 
     async def on_thread_stop(self) -> None:
         """Stop to the end: aiokafka's own stop goes no further than to a fetch that waits for its broker."""
@@ -97,6 +100,9 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         self._membership.joined(generation_id)
         consumer = self._ensure_consumer()
         consumer.pause(*consumer.assignment())
+        succession = cast("StreamApp", self.app).succession
+        if succession is not None:
+            succession.note(consumer._coordinator.member_id)  # noqa: SLF001 - as above
         await consumer._coordinator._do_heartbeat()  # noqa: SLF001 - as above
         await super().on_partitions_assigned(assigned, generation_id)
 

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from faust.types.transports import TransportT
     from mode import ServiceT
 
+    from app.stream.succession import Succession
+
 _log = logging.getLogger(__name__)
 
 _MAX_REQUEST_BYTES = 3 * 1024 * 1024
@@ -88,6 +90,8 @@ class StreamApp(faust.App):
         self.config = config
         self.gave_up: str | None = None
         self.wrong: Exception | None = None
+        self.succession: Succession | None = None
+        """Set by whoever holds the lock of the folder."""
         self.ownership = Ownership(Membership(config.session_timeout))
         self.sender = Sender(lambda: self.producer, self.ownership, config.largest)
         self.dispatcher = Dispatcher(self.ownership, self._handler_failed)

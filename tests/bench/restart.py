@@ -32,8 +32,8 @@ async def one(ours: World, upstream: str, store: str, done: int) -> tuple[str, .
     with ours.worker(store, STORE=store) as worker:
         filled = await _told_at(worker, TOOK, 1) - await _told_at(worker, ASSIGNED, 1)
         worker.kill()
-    begun = time.time()
     await ours.send([(booking, stock.reschedule(booking, done))])
+    begun = time.time()
     with ours.worker(store, STORE=store) as worker:
         assigned = await _told_at(worker, ASSIGNED, 2)
         took = await _told_at(worker, TOOK, 2)
@@ -41,9 +41,10 @@ async def one(ours: World, upstream: str, store: str, done: int) -> tuple[str, .
         called = await _told_at(worker, '"event":"rescheduled"', 1)
         return (
             store,
-            f"{number(assigned - begun, 1)} s",
+            f"{number(called - begun, 1)} s",
+            f"{number(assigned - begun, 2)} s",
             f"{number(took - assigned, 2)} s",
-            f"{number(called - assigned, 2)} s",
+            f"{number(called - took, 2)} s",
             f"{number(filled, 1)} s",
             f"{number(worker.megabytes())} MB",
         )
@@ -63,15 +64,16 @@ async def run(bench: Bench) -> list[Table]:
             f"Restart after SIGKILL with {count:,} bookings",
             (
                 "store",
-                "start to assignment",
+                "start to first call done",
+                "to the assignment",
                 "then working after",
-                "first event after",
+                "then its call after",
                 "first fill",
                 "memory",
             ),
             tuple(lines),
-            said="Before the assignment the group waits for the dead member's session "
-            f"({ours.settings.kafka_session_timeout_seconds} s here). Aim: rocksdb under 3 s from the "
-            "assignment.",
+            said="With the folder of the dead worker, which is taken out of the group: its session "
+            f"({ours.settings.kafka_session_timeout_seconds} s here) need not run out. Aim: rocksdb "
+            "3 s or less.",
         )
     ]

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import orjson
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient
 
 from app.settings import load
 from app.stream.kafka import connection
@@ -131,6 +133,44 @@ def test_the_lock_ends_with_its_holder_however_it_ends(environ: dict[str, str]) 
         first.wait()
     with worker(environ) as second:
         assert is_ready(second)
+
+
+async def members(environ: Mapping[str, str]) -> set[str]:
+    """Who is in the workers' group, by the broker."""
+    settings = load(environ)
+    admin = AIOKafkaAdminClient(**connection(settings))
+    await admin.start()
+    try:
+        (described,) = await admin.describe_consumer_groups([topics(settings).consumer_group])
+        return {member[0] for group in described.groups for member in group[5]}
+    finally:
+        await admin.close()
+
+
+def test_a_worker_that_died_is_out_of_its_group_before_the_next_one_on_its_folder_joins(
+    environ: dict[str, str],
+) -> None:
+    environ["KAFKA_SESSION_TIMEOUT_SECONDS"] = "120"
+    with worker(environ) as first:
+        assert is_ready(first)
+        (dead,) = asyncio.run(members(environ))
+        first.kill()
+        first.wait()
+    assert asyncio.run(members(environ)) == {dead}
+    with worker(environ) as second:
+        assert second.stdout
+        # The group would wait for the dead one twice as long.
+        assert select.select([second.stdout], [], [], PATIENCE_SECONDS)[0]
+        assert is_ready(second)
+        (alive,) = asyncio.run(members(environ))
+        second.send_signal(signal.SIGTERM)
+        status, lines = ended(second)
+    assert alive != dead
+    assert status == 0
+    said = [orjson.loads(line)["event"] for line in lines]
+    took, joined = "took the last worker", "2 partitions were assigned"
+    found = [what for one in said for what in (took, joined) if one.startswith(what)]
+    assert found == [took, joined]
 
 
 @pytest.mark.parametrize(
