@@ -14,7 +14,15 @@ class NotMine(Exception):  # noqa: N818 - it says what is the case, and most oft
 
 
 class WriteLost(Exception):  # noqa: N818 - the project's word for it
-    """The broker refused a record for good (too large, not authorised, fenced): it is not written."""
+    """A record was given up: refused for good (too large, not authorised), or the producer cannot go on.
+
+    `in_doubt` says that the broker may have it all the same: it was sent, and nothing says that it is not
+    written.
+    """
+
+    def __init__(self, message: str, *, in_doubt: bool = False) -> None:
+        super().__init__(message)
+        self.in_doubt = in_doubt
 
 
 class TooLarge(WriteLost):

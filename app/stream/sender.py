@@ -10,7 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aiokafka.errors import KafkaError, KafkaTimeoutError
+from aiokafka.errors import (
+    InvalidTopicError,
+    KafkaError,
+    KafkaTimeoutError,
+    MessageSizeTooLargeError,
+    RecordListTooLargeError,
+    TopicAuthorizationFailedError,
+)
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from faust.exceptions import ProducerSendError
 
@@ -29,6 +36,14 @@ _log = logging.getLogger(__name__)
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 2.0
 _LARGEST_RECORD = 1024 * 1024
+
+# With these a broker says that it did not write, and would not have before.
+_NOT_WRITTEN = (
+    InvalidTopicError,
+    MessageSizeTooLargeError,
+    RecordListTooLargeError,
+    TopicAuthorizationFailedError,
+)
 
 Headers = Sequence[tuple[str, bytes]]
 
@@ -88,16 +103,18 @@ class Sender:
             self._must_fit(record)
         written: list[Written] = []
         pause = _FIRST_PAUSE_SECONDS
+        in_doubt = False
         while len(written) < len(records):
             await self._ensure(owner)
-            acknowledged, failure = await self._attempt(records[len(written) :])
+            acknowledged, failure, unanswered = await self._attempt(records[len(written) :])
+            in_doubt |= unanswered
             written += acknowledged
             self.acknowledged += len(acknowledged)
             if failure is None:
                 continue
             topic = records[len(written)].topic
             if not _passes(failure):
-                raise WriteLost(f"{topic} refused a record: {failure!r}") from failure
+                raise WriteLost(f"{topic} refused a record: {failure!r}", in_doubt=in_doubt) from failure
             _log.warning("%s does not take a record (%r): again", topic, failure)
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
@@ -118,23 +135,25 @@ class Sender:
         if owner is not None:
             await self._ownership.ensure(owner)
 
-    async def _attempt(self, records: Sequence[Outgoing]) -> tuple[list[Written], Exception | None]:
-        """What was acknowledged up to the first failure, and that failure."""
+    async def _attempt(self, records: Sequence[Outgoing]) -> tuple[list[Written], Exception | None, bool]:
+        """What was acknowledged up to the first failure, that failure, and whether more may be written."""
         for record in records:
             faults.reach("before-publish", record.topic)
         futures, left_out = await self._hand_over(records)
         written: list[Written] = []
         failure: Exception | None = None
+        in_doubt = False
         for future in futures:
             try:
                 result = await future
             except Exception as wrong:  # noqa: BLE001 - which of them passes is judged by the caller
                 failure = failure or wrong
+                in_doubt |= not isinstance(wrong, _NOT_WRITTEN)
                 continue
             if failure is None:
                 written.append(Written(result.topic, result.partition, result.offset))
                 faults.reach("after-publish", result.topic)
-        return written, failure or left_out
+        return written, failure or left_out, in_doubt
 
     async def _hand_over(
         self, records: Sequence[Outgoing]

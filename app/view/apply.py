@@ -75,7 +75,10 @@ class Incoming(Protocol):
 
 @dataclass(slots=True)
 class Applied:
-    """What a batch changed: for whom somebody may be waiting, and what could not be read."""
+    """What a batch changed: for whom somebody may be waiting, and what could not be read.
+
+    Among the bookings stand the ids of events whose requests came with a key: these are waited for too.
+    """
 
     bookings: set[str] = field(default_factory=set)
     unreadable: list[tuple[str, int, int]] = field(default_factory=list)
@@ -385,6 +388,7 @@ def _actions(writer: sqlite3.Connection, records: Iterable[Incoming], done: Appl
             # The first in Kafka's order is the one whose event is worked.
             line = (envelope.subject, str(said.get("body", "")), record.timestamp)
             writer.execute("INSERT OR IGNORE INTO requests VALUES (?, ?, ?)", line)
+            done.bookings.add(envelope.subject)
         if not envelope.type.startswith("action."):
             continue
         if take_note(writer, said, record.timestamp) is Step.GOING:

@@ -5,7 +5,7 @@ import contextlib
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Concatenate, ParamSpec, TypeVar
@@ -156,21 +156,42 @@ class View:
 
     async def wait_for(self, booking_id: str, digests: Collection[str], seconds: float) -> EventFate:
         """The same, waiting for its end; gives `OnItsWay` when that has not come in time."""
-        changed = asyncio.Event()
-        self._waiting.setdefault(booking_id, set()).add(changed)
-        try:
+
+        async def fate() -> tuple[EventFate, bool]:
             found = await self.fate(booking_id, digests)
+            return found, not isinstance(found, OnItsWay)
+
+        return await self._once(booking_id, fate, seconds)
+
+    async def request_body(self, event_id: str, seconds: float = 0) -> str | None:
+        """The digest of the body with which the request for this event came first, waiting for it.
+
+        None when none was read in time.
+        """
+
+        async def body() -> tuple[str | None, bool]:
+            found = await self.ask(queries.request_body, event_id)
+            return found, found is not None
+
+        return await self._once(event_id, body, seconds)
+
+    async def _once(self, named: str, look: Callable[[], Awaitable[tuple[T, bool]]], seconds: float) -> T:
+        """What is found, at latest after so long; `look` also says whether it is what is waited for."""
+        changed = asyncio.Event()
+        self._waiting.setdefault(named, set()).add(changed)
+        try:
+            found, there = await look()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
-                    while isinstance(found, OnItsWay):
+                    while not there:
                         await changed.wait()
                         changed.clear()
-                        found = await self.fate(booking_id, digests)
+                        found, there = await look()
         finally:
-            waiting = self._waiting[booking_id]
+            waiting = self._waiting[named]
             waiting.discard(changed)
             if not waiting:
-                del self._waiting[booking_id]
+                del self._waiting[named]
         return found
 
     async def overdue(

@@ -12,8 +12,8 @@ from app.booking.reasons import Reason
 from app.booking.record import Phase, Record, State
 from app.booking.status import MAY_BE_RESCHEDULED, MAY_BECOME, Status
 from app.stream.codec import encode_request_made
+from app.stream.errors import WriteLost
 from app.telemetry.log import get_logger
-from app.view import queries
 from app.view.rows import BookingSeen, Ended, OnItsWay
 from app.web import answers, events, fates
 from app.web.envelope import Problem, Reply, unavailable
@@ -25,6 +25,7 @@ _log = get_logger(__name__)
 
 PUBLISH_SECONDS = 5.0
 """How long Kafka may take to acknowledge a record before the caller is told to come again."""
+_READ_BACK_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,10 +46,10 @@ def require_view(services: Services) -> None:
 
 
 class NotKnown(Problem):
-    """Kafka has not answered in time: what was sent may be there now, or be there later."""
+    """Kafka has not said whether it has it: what was sent may be there now, or be there later."""
 
     def __init__(self) -> None:
-        message = "Kafka does not answer; sending the same again is safe"
+        message = "Kafka has not said that it has it; sending the same again is safe"
         super().__init__(503, message, headers={"Retry-After": "5"})
 
 
@@ -56,9 +57,9 @@ _on_their_way: set[asyncio.Task[object]] = set()
 
 
 async def send(services: Services, topic: str, made: Made) -> None:
-    """Returns when Kafka has it; raises Problem 503, `NotKnown` when that is not known in time.
+    """Returns when Kafka has it; raises Problem 503, `NotKnown` unless it surely has nothing of it.
 
-    What is not known then goes on being sent.
+    What has no answer in time goes on being sent.
     """
     sending = asyncio.ensure_future(services.publish(topic, made.key, made.value, made.headers))
     _on_their_way.add(sending)
@@ -68,9 +69,11 @@ async def send(services: Services, topic: str, made: Made) -> None:
             await asyncio.shield(sending)
     except TimeoutError:
         raise NotKnown from None
-    except Exception:  # noqa: BLE001 - whatever the sender raises: it is not known to be there
+    except Exception as wrong:  # noqa: BLE001 - whatever the sender raises: what it did is not known
         _log.exception("a record could not be sent", topic=topic)
-        raise unavailable("Kafka does not take it") from None
+        if isinstance(wrong, WriteLost) and not wrong.in_doubt:
+            raise unavailable("Kafka does not take it") from None
+        raise NotKnown from None
 
 
 def _arrived(sending: asyncio.Task[object]) -> None:
@@ -80,21 +83,27 @@ def _arrived(sending: asyncio.Task[object]) -> None:
 
 
 async def keep_key(services: Services, asked: Asked, event_id: str) -> None:
-    """Tell all workers with which body the request's key came; it is kept before anything is done by it."""
+    """Tell all workers with which body the request's key came; it is kept before anything is done by it.
+
+    Of two that come at the same moment, here or elsewhere, the one that Kafka has first is done: so it is
+    read back. Raises Problem 409 for the other, when its body is another one.
+    """
     if asked.key is None or await came_before(services, asked, event_id):
         return
     signal = encode_request_made(event_id, body=asked.body, now=services.clock())
     made = Made(key=event_id.encode(), value=signal, event_id=event_id, digest="")
     await send(services, services.topics.signals, made)
+    if not await came_before(services, asked, event_id, wait=_READ_BACK_SECONDS):
+        raise unavailable("the view is behind: nothing was done; sending the same again is safe")
 
 
-async def came_before(services: Services, asked: Asked, event_id: str) -> bool:
+async def came_before(services: Services, asked: Asked, event_id: str, *, wait: float = 0) -> bool:
     """Whether this very request was taken before, by its key. Raises Problem 409 for another body.
 
     All workers know it from Kafka, so that the answer is the same at each, and after a restart. What was
     refused is judged anew: a key is no leave to do it the second time.
     """
-    came = None if asked.key is None else await services.view.ask(queries.request_body, event_id)
+    came = None if asked.key is None else await services.view.request_body(event_id, wait)
     if came is not None and came != asked.body:
         raise Problem(409, "this Idempotency-Key came before with another body: nothing was done")
     return came is not None
@@ -264,8 +273,6 @@ async def change(
         if asked.preference.wait <= 0:
             return _later(record.booking_id, made.event_id, asked)
         fate = await services.view.wait_for(record.booking_id, [made.digest], asked.preference.wait)
-        # Another body may have come with this key at the same moment: only the first was worked.
-        await came_before(services, asked, made.event_id)
     match fate:
         case OnItsWay():
             return _later(record.booking_id, made.event_id, asked)

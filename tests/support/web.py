@@ -125,6 +125,8 @@ class Served:
     pace: PaceFacts | None = None
     token: Token | NoToken = field(default_factory=lambda: Token(text=TOKEN, expires_in=900, until=0.0))
     now: datetime = NOW
+    reads_back: bool = True
+    """Whether the view reads which keys came with which bodies, as it does from Kafka."""
     on_publish: Callable[[Sent], Awaitable[None]] | None = None
     """What the rest of the service does with what is published."""
 
@@ -135,6 +137,8 @@ class Served:
         if self.on_publish is not None:
             await self.on_publish(sent)
         self.sent.append(sent)
+        if self.reads_back and topic == "signals" and b'"request.made"' in (value or b""):
+            self.view.read(Read(topic=topic, key=key or b"", value=value))
 
     async def ask(
         self,

@@ -4,7 +4,14 @@ import asyncio
 from typing import TYPE_CHECKING, cast
 
 import pytest
-from aiokafka.errors import KafkaTimeoutError, MessageSizeTooLargeError, NotLeaderForPartitionError
+from aiokafka.errors import (
+    KafkaTimeoutError,
+    MessageSizeTooLargeError,
+    NotLeaderForPartitionError,
+    RequestTimedOutError,
+    TopicAuthorizationFailedError,
+    UnknownError,
+)
 from faust.exceptions import ProducerSendError
 from faust.types import TP
 from faust.types.tuples import RecordMetadata
@@ -62,6 +69,12 @@ def sender(producer: FaultyProducer, ownership: Ownership) -> Sender:
     return Sender(lambda: cast("ProducerT", producer), ownership)
 
 
+def _not_queued(cause: Exception) -> ProducerSendError:
+    wrapped = ProducerSendError("not queued")
+    wrapped.__cause__ = cause
+    return wrapped
+
+
 def records(*values: bytes) -> list[Outgoing]:
     return [Outgoing("out", b"k", value) for value in values]
 
@@ -83,9 +96,7 @@ async def test_what_was_not_taken_is_sent_again_with_all_behind_it(ownership: Ow
 
 
 async def test_a_send_that_cannot_even_be_queued_is_tried_again(ownership: Ownership) -> None:
-    refused = ProducerSendError("no metadata")
-    refused.__cause__ = KafkaTimeoutError()
-    producer = FaultyProducer(refused)
+    producer = FaultyProducer(_not_queued(KafkaTimeoutError()))
     await sender(producer, ownership).send(records(b"1")[0])
     assert producer.log == [b"1"]
 
@@ -95,6 +106,24 @@ async def test_a_refusal_for_good_is_a_lost_write(ownership: Ownership) -> None:
     with pytest.raises(WriteLost, match="out refused a record"):
         await sender(producer, ownership).send(records(b"1")[0])
     assert producer.log == []
+
+
+@pytest.mark.parametrize(
+    ("faults", "in_doubt"),
+    [
+        ([MessageSizeTooLargeError("over")], False),
+        ([_not_queued(TopicAuthorizationFailedError("out"))], False),
+        ([_not_queued(KafkaTimeoutError()), TopicAuthorizationFailedError("out")], False),
+        ([UnknownError("the broker failed")], True),
+        ([RequestTimedOutError(), TopicAuthorizationFailedError("out")], True),
+    ],
+)
+async def test_a_lost_write_says_whether_it_may_be_there(
+    ownership: Ownership, faults: list[Exception], in_doubt: bool
+) -> None:
+    with pytest.raises(WriteLost) as lost:
+        await sender(FaultyProducer(*faults), ownership).send(records(b"1")[0])
+    assert lost.value.in_doubt is in_doubt
 
 
 async def test_nothing_is_sent_again_for_a_partition_lost_meanwhile(ownership: Ownership) -> None:

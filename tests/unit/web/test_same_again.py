@@ -10,7 +10,9 @@ import pytest
 
 from app.booking.identity import NOTHING_SEEN, Identity, Progress, mark
 from app.booking.status import Status
+from app.stream.errors import TooLarge, WriteLost
 from tests.support.rows import Read, a_job, held, with_job
+from tests.unit.web.ops.asking import post
 from tests.unit.web.test_booking_a_visit import BOOKING, event_of, identity, makes_job, named
 
 if TYPE_CHECKING:
@@ -63,6 +65,101 @@ async def test_what_would_be_another_event_when_sent_again_is_answered_with_its_
     assert event_of(sent)["id"] in headers["Location"]
     found, answer, _ = await served.ask(method, path, json=body, headers=KEY)
     assert (found, "sending the same again is safe" in answer["message"]) == (503, True)
+
+
+@pytest.mark.parametrize(
+    ("lost", "expected"),
+    [
+        (RuntimeError("the connection is gone"), 202),
+        (WriteLost("fenced", in_doubt=True), 202),
+        (WriteLost("not authorised"), 503),
+        (TooLarge("over"), 503),
+    ],
+)
+async def test_a_booking_that_kafka_may_have_all_the_same_is_answered_with_its_id(
+    served: Served, lost: Exception, expected: int
+) -> None:
+    sends: list[Sent] = []
+
+    async def lose(sent: Sent) -> None:
+        sends.append(sent)
+        raise lost
+
+    served.on_publish = lose
+    found, answer, headers = await served.ask("POST", "/jobs", json=BOOKING)
+    assert found == expected
+    if expected == 202:
+        assert answer["data"]["bookingId"] == (sends[0].key or b"").decode()
+        assert event_of(sends[0])["id"] in headers["Location"]
+    assert (await served.ask("POST", "/jobs", json=BOOKING, headers=KEY))[0] == 503
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "bodies"),
+    [
+        ("POST", "/jobs", (BOOKING, {**BOOKING, "zip": "85002"})),
+        ("POST", "/jobs", (named("b-7"), named("b-8"))),
+        ("PATCH", "/jobs/1001/status", ({"status": "dispatched"}, {"status": "completed"})),
+        ("POST", "/bookings/b-2/actions", ({"action": "retry", "why": "a"}, {"action": "retry", "why": "b"})),
+    ],
+)
+@pytest.mark.parametrize("headers", [KEY, AT_ONCE])
+async def test_of_two_bodies_with_one_key_at_one_moment_only_one_is_done(
+    served: Served, method: str, path: str, bodies: tuple[object, object], headers: dict[str, str]
+) -> None:
+    """Neither is known in the view when the other is asked for, as at two workers."""
+    served.view.put(with_job("b-1", 1001), held("b-2"))
+    both = asyncio.Barrier(2)
+
+    async def on_publish(sent: Sent) -> None:
+        if event_of(sent)["type"] == "request.made":
+            await both.wait()
+
+    served.on_publish = on_publish
+    wait = {**headers, "Prefer": headers.get("Prefer", "wait=1")}
+    answers = await asyncio.gather(*(served.ask(method, path, json=body, headers=wait) for body in bodies))
+    assert sorted(answer[0] for answer in answers) == [202, 409]
+    assert sum(event_of(sent)["type"] != "request.made" for sent in served.sent) == 1
+
+
+async def test_nothing_is_done_by_a_key_that_the_view_does_not_read_back(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.web.submission._READ_BACK_SECONDS", 0.05)
+    served.reads_back = False
+    found, answer, headers = await served.ask("POST", "/jobs", json=BOOKING, headers=AT_ONCE)
+    assert (found, "sending the same again is safe" in answer["message"]) == (503, True)
+    assert (headers["Retry-After"], booked(served)) == ("5", [])
+
+
+async def test_an_act_of_the_page_that_kafka_has_not_acknowledged_is_shown_by_its_id(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A person who saw an error would send the form again, which would be another act."""
+    monkeypatch.setattr("app.web.submission.PUBLISH_SECONDS", 0.05)
+    served.view.put(held("b-1"))
+    sends: list[Sent] = []
+
+    async def never(sent: Sent) -> None:
+        sends.append(sent)
+        await asyncio.Event().wait()
+
+    async def lose(sent: Sent) -> None:
+        sends.append(sent)
+        raise WriteLost("fenced", in_doubt=True)
+
+    repair = {"why": "w", **{name: str(value) for name, value in BOOKING.items()}}
+    for path, form in (
+        ("/ops/bookings/b-1/actions", {"action": "retry", "why": "w"}),
+        ("/ops/bookings/b-1/actions", {"action": "discard", "why": "w"}),
+        ("/ops/bookings/b-1/repair", repair),
+    ):
+        for served.on_publish in (never, lose):
+            answer, _ = await post(served, path, form)
+            made = event_of(sends[-1])
+            assert (answer.status, made["type"].startswith("action.")) == (303, True)
+            assert answer.headers["Location"] == f"/ops/bookings/b-1?event={made['id']}"
+    assert len(sends) == len({event_of(sent)["id"] for sent in sends}) == 6
 
 
 async def test_a_key_that_comes_with_another_body_does_nothing(served: Served) -> None:
