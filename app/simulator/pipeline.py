@@ -13,7 +13,6 @@ from app.simulator.journal import CallRecord
 from app.simulator.log import log
 from app.simulator.query import Query
 from app.simulator.simulation import Simulation
-from app.simulator.state.records import Refusal
 
 _SEED_DELAYS: dict[Pace, tuple[float, float]] = {
     "token": (0.2, 0.2),
@@ -80,7 +79,7 @@ class Pipeline:
     async def unknown(self, request: web.Request) -> web.StreamResponse:
         """404 for a path or method that is no endpoint."""
         record = self._open(request, "unknown")
-        refused = self._refused(request) or refuse(Refusal(404, "Resource not found"))
+        refused = self._refused(request) or refuse(self._simulation.config.tenant.unknown_path)
         return self._logged(record, Exchange(self._simulation, request, record).answer(refused))
 
     async def _end(
@@ -128,9 +127,9 @@ class Pipeline:
         if not simulation.tokens.is_good(token, now):
             return refuse(UNAUTHORIZED)
         if not app_key or app_key == INVALID_KEY:
-            return refuse(Refusal(401, "Invalid application key", {"id": ["The ST-App-Key is not valid."]}))
+            return refuse(simulation.config.tenant.no_app_key)
         if tenant == INVALID_TENANT:
-            return refuse(Refusal(401, "Invalid tenant", {"id": ["The tenant is not valid."]}))
+            return refuse(simulation.config.tenant.no_tenant)
         return None
 
     def _later(self, seconds: float, work: Work) -> None:

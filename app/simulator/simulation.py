@@ -12,6 +12,8 @@ from app.simulator.journal import Journal
 from app.simulator.life import Life
 from app.simulator.limits import Throttle, Tokens
 from app.simulator.state.world import World, utc_now
+from app.simulator.tenant import Tenant
+from app.simulator.tenants import A1
 from app.simulator.webhooks import Sender, WebhookSettings
 
 _NO_WEBHOOKS = WebhookSettings()
@@ -27,6 +29,7 @@ class SimulatorConfig:
     long between a job's steps; 0 is off.
     """
 
+    tenant: Tenant = A1
     host: str = "127.0.0.1"
     port: int = 8200
     seed: int | None = None
@@ -52,7 +55,7 @@ class Simulation:
         """Forget everything and start as at first."""
         config = self.config
         self.random = Random(self.seed)  # noqa: S311 - a simulation has to be repeatable, not secret
-        self.world = World(now=config.now, random=self.random)
+        self.world = World(config.tenant, now=config.now, random=self.random)
         self.tokens = Tokens(self.random)
         self.throttle = Throttle(config.calls_per_second)
         self.token_throttle = Throttle(config.token_calls_per_second)

@@ -21,13 +21,11 @@ from app.simulator.state.records import (
     NamedRow,
     NoteRow,
     TechnicianRow,
+    UnitRow,
     WindowRow,
 )
 from app.simulator.state.world import World
 from app.simulator.wire import crm, jpm, office
-
-TENANT_NAME = "A1 Garage Door Service (simulation)"
-TENANT_ID = 1000001
 
 
 def job(world: World, row: JobRow, guid: str | None) -> jpm.Job:
@@ -333,14 +331,14 @@ def _time_span(length: timedelta) -> str:
     return f"{minutes // 60:02}:{minutes % 60:02}:00"
 
 
-def business_unit(row: NamedRow) -> office.BusinessUnit:
+def business_unit(row: UnitRow) -> office.BusinessUnit:
     """A business unit."""
     return office.BusinessUnit(
         **_named(row),
         official_name=row.name.replace("_", " "),
         currency="USD",
-        address=office.BusinessUnitAddress(city="Phoenix", state="AZ", country="USA"),
-        tenant=office.BusinessUnitTenant(id=TENANT_ID, name=TENANT_NAME, modified_on=row.modified_on),
+        address=office.BusinessUnitAddress(city=row.city, state=row.state, country="USA"),
+        tenant=office.BusinessUnitTenant(id=row.tenant_id, name=row.tenant_name, modified_on=row.modified_on),
     )
 
 

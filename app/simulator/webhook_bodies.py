@@ -118,8 +118,8 @@ def _v2(world: World, effect: Effect, event_type: str, job: JobRow) -> Told:
         "datacontenttype": "application/json",
         "data": {
             **_v2_data(world, effect, event_type, job),
-            "tenantId": views.TENANT_ID,
-            "tenantName": views.TENANT_NAME,
+            "tenantId": world.tenant.id,
+            "tenantName": world.tenant.name,
         },
     }
     return Told(event_type, lambda: orjson.dumps({"id": str(uuid4()), **event}))
@@ -187,7 +187,7 @@ def _v1(world: World, effect: Effect, webhook_type: str, job: JobRow) -> bytes:
             **_v1_never_used(job),
             **told,
             "__eventInfo": {**told, "webhookType": webhook_type},
-            "__tenantInfo": {"id": views.TENANT_ID, "name": views.TENANT_NAME},
+            "__tenantInfo": {"id": world.tenant.id, "name": world.tenant.name},
         }
     )
 

@@ -11,6 +11,8 @@ from app.simulator.server import RunningSimulator
 from app.simulator.state import jobs, people
 from app.simulator.state.records import CustomerRow, JobRow
 from app.simulator.state.world import World
+from app.simulator.tenant import Tenant
+from app.simulator.tenants import A1
 from app.simulator.wire.crm import Address, ContactRequest, ContactType, CreateCustomer, LocationRequest
 from app.simulator.wire.envelope import ExternalDataEntry, ExternalDataRequest
 from app.simulator.wire.jpm import AppointmentRequest, CreateJob, Priority
@@ -37,8 +39,8 @@ class Clock:
         self.time += timedelta(**by)
 
 
-def make_world(clock: Clock | None = None) -> World:
-    return World(now=clock or Clock(), random=Random(7))
+def make_world(clock: Clock | None = None, tenant: Tenant = A1) -> World:
+    return World(tenant, now=clock or Clock(), random=Random(7))
 
 
 def add_customer(world: World, phone: str = "+1 602-555-0100", name: str = "Jo Doe") -> CustomerRow:

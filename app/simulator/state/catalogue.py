@@ -1,98 +1,73 @@
-"""The lists a tenant starts with: what an office sets up before its first job. Ids below 1001."""
+"""The lists a tenant starts with: what an office sets up before its first job."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from app.simulator.state.records import JobTypeRow, NamedRow, TechnicianRow, WindowRow
+from app.simulator.state.records import JobTypeRow, NamedRow, TechnicianRow, UnitRow, WindowRow
 from app.simulator.state.table import Table
-from app.simulator.wire.jpm import Priority
+from app.simulator.tenant import Tenant
 
 SET_UP_ON = datetime(2024, 3, 21, 12, 11, 54, 243511, tzinfo=UTC)
 
-_BUSINESS_UNITS = {101: "Phoenix_Metro", 102: "Phoenix_Central", 103: "Scottsdale_North", 104: "Mesa_East"}
-_CAMPAIGNS = {301: "Website", 302: "Google Ads", 303: "Referral"}
-_CANCEL_REASONS = {
-    401: "Customer Request",
-    402: "Booked by Mistake",
-    403: "Out of Service Area",
-    404: "No Show",
-}
-_HOLD_REASONS = {451: "Waiting for Parts", 452: "Customer Not Available", 453: "Weather"}
-_TAG_TYPES = {601: "Online booking", 602: "Spring", 603: "Warranty"}
-_WINDOWS = {701: 8, 702: 10, 703: 12, 704: 14}
-_JOB_TYPES = {
-    201: ("Garage Door Service", 90, Priority.NORMAL),
-    202: ("Broken Spring", 120, Priority.HIGH),
-    203: ("Door Won't Open", 90, Priority.NORMAL),
-    204: ("Door Won't Close", 90, Priority.HIGH),
-    205: ("Door Stuck Closed", 60, Priority.HIGH),
-    206: ("Noisy Door", 60, Priority.NORMAL),
-    207: ("Remote Not Working", 30, Priority.NORMAL),
-    208: ("New Door Installation", 240, Priority.NORMAL),
-}
-_TECHNICIANS = {
-    501: ("Alma Ortiz", 101),
-    502: ("Ben Whitaker", 101),
-    503: ("Carla Nguyen", 102),
-    504: ("Dale Yazzie", 102),
-    505: ("Erin Fuller", 103),
-    506: ("Felix Romero", 103),
-    507: ("Grace Kim", 104),
-    508: ("Hector Salas", 104),
-}
+
+def _set_up(row_id: int) -> dict[str, Any]:
+    return {"id": row_id, "created_on": SET_UP_ON, "modified_on": SET_UP_ON}
 
 
-def named(entries: dict[int, str]) -> Table[NamedRow]:
+def named(entries: Mapping[int, str]) -> Table[NamedRow]:
     """A table of entries that have only a name."""
     table: Table[NamedRow] = Table()
     for row_id, name in entries.items():
-        table.add(NamedRow(id=row_id, name=name, created_on=SET_UP_ON, modified_on=SET_UP_ON), SET_UP_ON)
+        table.add(NamedRow(**_set_up(row_id), name=name), SET_UP_ON)
     return table
 
 
 class Catalogue:
     """The tenant's lists, as it starts."""
 
-    def __init__(self) -> None:
-        self.business_units = named(_BUSINESS_UNITS)
-        self.campaigns = named(_CAMPAIGNS)
-        self.cancel_reasons = named(_CANCEL_REASONS)
-        self.hold_reasons = named(_HOLD_REASONS)
-        self.tag_types = named(_TAG_TYPES)
-        self.arrival_windows: Table[WindowRow] = Table()
-        for row_id, hour in _WINDOWS.items():
-            self.arrival_windows.add(
-                WindowRow(
-                    id=row_id,
-                    start=timedelta(hours=hour),
-                    duration=timedelta(hours=2),
-                    created_on=SET_UP_ON,
-                    modified_on=SET_UP_ON,
-                ),
-                SET_UP_ON,
+    def __init__(self, tenant: Tenant) -> None:
+        self.campaigns = named(tenant.campaigns)
+        self.cancel_reasons = named(tenant.cancel_reasons)
+        self.hold_reasons = named(tenant.hold_reasons)
+        self.tag_types = named(tenant.tag_types)
+        self.business_units: Table[UnitRow] = Table()
+        for row_id, unit in tenant.business_units.items():
+            unit_row = UnitRow(
+                **_set_up(row_id),
+                name=unit.name,
+                city=unit.city,
+                state=unit.state,
+                time_zone=unit.time_zone,
+                tenant_id=tenant.id,
+                tenant_name=tenant.name,
             )
+            self.business_units.add(unit_row, SET_UP_ON)
+        self.arrival_windows: Table[WindowRow] = Table()
+        for row_id, window in tenant.windows.items():
+            window_row = WindowRow(
+                **_set_up(row_id),
+                start=timedelta(hours=window.start),
+                duration=timedelta(hours=window.hours),
+                business_unit_ids=window.units,
+            )
+            self.arrival_windows.add(window_row, SET_UP_ON)
         self.job_types: Table[JobTypeRow] = Table()
-        for row_id, (name, minutes, priority) in _JOB_TYPES.items():
+        for row_id, kind in tenant.job_types.items():
             self.job_types.add(
                 JobTypeRow(
-                    id=row_id,
-                    name=name,
-                    minutes=minutes,
-                    priority=priority,
-                    created_on=SET_UP_ON,
-                    modified_on=SET_UP_ON,
+                    **_set_up(row_id),
+                    name=kind.name,
+                    minutes=kind.minutes,
+                    priority=kind.priority,
+                    business_unit_ids=kind.units,
+                    required_fields=kind.required,
                 ),
                 SET_UP_ON,
             )
         self.technicians: Table[TechnicianRow] = Table()
-        for row_id, (name, unit) in _TECHNICIANS.items():
+        for row_id, (name, unit_id) in tenant.technicians.items():
             self.technicians.add(
-                TechnicianRow(
-                    id=row_id,
-                    name=name,
-                    user_id=row_id + 200,
-                    business_unit_id=unit,
-                    created_on=SET_UP_ON,
-                    modified_on=SET_UP_ON,
-                ),
+                TechnicianRow(**_set_up(row_id), name=name, user_id=row_id + 200, business_unit_id=unit_id),
                 SET_UP_ON,
             )

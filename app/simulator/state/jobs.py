@@ -39,9 +39,10 @@ def create_job(world: World, request: CreateJob) -> JobRow | Refusal:
         errors.update(_appointment_errors(world, appointment, f"appointments[{position}]."))
     if errors:
         return Refusal(400, "Validation failed", errors)
-    now = world.stamp()
+    now, job_id = world.stamp(), world.next_id()
     job = JobRow(
-        id=world.next_id(),
+        id=job_id,
+        number=world.tenant.job_number.format(job_id),
         created_on=now,
         modified_on=now,
         customer_id=request.customer_id,
@@ -288,9 +289,9 @@ def _add_appointment(world: World, job: JobRow, request: AppointmentRequest) -> 
         id=world.next_id(),
         created_on=now,
         modified_on=now,
+        number=f"{job.number}-{len(job.appointment_ids) + 1}",
         job_id=job.id,
         customer_id=job.customer_id,
-        seat=len(job.appointment_ids) + 1,
         start=request.start,
         end=request.end,
         arrival_window_start=request.arrival_window_start,

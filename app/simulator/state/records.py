@@ -111,6 +111,7 @@ class CancellationRow:
 class JobRow(Row):
     """A job."""
 
+    number: str
     customer_id: int
     location_id: int
     business_unit_id: int
@@ -136,11 +137,6 @@ class JobRow(Row):
     cancellations: list[CancellationRow] = field(default_factory=list)
 
     @property
-    def number(self) -> str:
-        """The job's number, `JOB-001001`."""
-        return f"JOB-{self.id:06d}"
-
-    @property
     def booking_key(self) -> str | None:
         """The value of the external data key `bookingId`, whoever's it is."""
         return next((v for pairs in self.external.values() for k, v in pairs if k == "bookingId"), None)
@@ -148,11 +144,11 @@ class JobRow(Row):
 
 @dataclass(slots=True, kw_only=True)
 class AppointmentRow(Row):
-    """A visit of a job. `seat` is its number within the job, from 1."""
+    """A visit of a job. Its number is the job's with `-1`, `-2` ..."""
 
+    number: str
     job_id: int
     customer_id: int
-    seat: int
     start: datetime
     end: datetime
     arrival_window_start: datetime | None = None
@@ -162,11 +158,6 @@ class AppointmentRow(Row):
     unused: bool = False
     is_confirmed: bool = False
     assignment_ids: list[int] = field(default_factory=list)
-
-    @property
-    def number(self) -> str:
-        """The appointment's number, `JOB-001001-1`."""
-        return f"JOB-{self.job_id:06d}-{self.seat}"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -197,6 +188,17 @@ class NamedRow(Row):
 
 
 @dataclass(slots=True, kw_only=True)
+class UnitRow(NamedRow):
+    """A business unit, which shows whose it is; arrival windows are meant in its time zone."""
+
+    city: str
+    state: str
+    time_zone: str
+    tenant_id: int
+    tenant_name: str
+
+
+@dataclass(slots=True, kw_only=True)
 class WindowRow(Row):
     """An arrival window that the tenant offers; of every business unit unless some are named."""
 
@@ -207,10 +209,11 @@ class WindowRow(Row):
 
 @dataclass(slots=True, kw_only=True)
 class JobTypeRow(NamedRow):
-    """A kind of job; of every business unit unless some are named."""
+    """A kind of job; of every business unit unless some are named. `required_fields` are custom fields."""
 
     minutes: int
     business_unit_ids: tuple[int, ...] = ()
+    required_fields: tuple[int, ...] = ()
     priority: Priority
 
 

@@ -18,6 +18,7 @@ from app.simulator.state.records import (
     LocationRow,
 )
 from app.simulator.state.table import Index, Table, printed_precision
+from app.simulator.tenant import Tenant
 
 FIRST_ID = 1001
 
@@ -61,12 +62,15 @@ class World:
     backwards here, even when the wall clock does.
     """
 
-    def __init__(self, *, now: Callable[[], datetime] = utc_now, random: Random | None = None) -> None:
+    def __init__(
+        self, tenant: Tenant, *, now: Callable[[], datetime] = utc_now, random: Random | None = None
+    ) -> None:
+        self.tenant = tenant
         self._now = now
         self._latest = datetime.min.replace(tzinfo=UTC)
         self._ids: Iterator[int] = count(FIRST_ID)
         self.random = random or Random(0)  # noqa: S311 - a simulation has to be repeatable, not secret
-        self.catalogue = Catalogue()
+        self.catalogue = Catalogue(tenant)
         self.customers: Table[CustomerRow] = Table()
         self.locations: Table[LocationRow] = Table()
         self.jobs: Table[JobRow] = Table()
