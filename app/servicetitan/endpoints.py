@@ -11,9 +11,11 @@ from app.servicetitan.wire import (
     Anything,
     Appointment,
     Assignment,
+    ChangedAppointment,
+    ChangedAssignment,
+    ChangedJob,
     Contact,
     CreatedCustomer,
-    CreatedJob,
     Customer,
     Job,
     Location,
@@ -70,10 +72,11 @@ CREATE_CONTACT = Endpoint("POST", f"{CRM}/customers/{{id}}/contacts", Anything.r
 LIST_LOCATIONS = Endpoint("GET", f"{CRM}/locations", page_of(Location), _PAGE)
 CREATE_LOCATION = Endpoint("POST", f"{CRM}/locations", Location.read, about_customers=True)
 
-CREATE_JOB = Endpoint("POST", f"{JPM}/jobs", CreatedJob.read, about_customers=True)
+CREATE_JOB = Endpoint("POST", f"{JPM}/jobs", Job.read, about_customers=True)
 READ_JOB = Endpoint("GET", f"{JPM}/jobs/{{id}}", Job.read, external_data=True)
 # An unknown filter is ignored silently: check the rows.
 LIST_JOBS = Endpoint("GET", f"{JPM}/jobs", page_of(Job), _PAGE, external_data=True)
+CHANGED_JOBS = Endpoint("GET", f"{JPM}/jobs", page_of(ChangedJob), _PAGE, external_data=True)
 CANCEL_JOB = Endpoint("PUT", f"{JPM}/jobs/{{id}}/cancel", _nothing)
 REMOVE_CANCELLATION = Endpoint("PUT", f"{JPM}/jobs/{{id}}/remove-cancellation", _nothing)
 COMPLETE_JOB = Endpoint("PUT", f"{JPM}/jobs/{{id}}/complete", _nothing)
@@ -88,9 +91,12 @@ LIST_CANCEL_REASONS = Endpoint(
     "GET", f"{JPM}/job-cancel-reasons", page_of(Named), {**_PAGE, "active": "True"}
 )
 
-LIST_APPOINTMENTS = Endpoint("GET", f"{JPM}/appointments", page_of(Appointment), _PAGE)
+CHANGED_APPOINTMENTS = Endpoint("GET", f"{JPM}/appointments", page_of(ChangedAppointment), _PAGE)
 
 LIST_ASSIGNMENTS = Endpoint("GET", f"{DISPATCH}/appointment-assignments", page_of(Assignment), _PAGE)
+CHANGED_ASSIGNMENTS = Endpoint(
+    "GET", f"{DISPATCH}/appointment-assignments", page_of(ChangedAssignment), {**_PAGE, "active": "Any"}
+)
 ASSIGN = Endpoint("POST", f"{DISPATCH}/appointment-assignments/assign-technicians", Anything.read)
 UNASSIGN = Endpoint("POST", f"{DISPATCH}/appointment-assignments/unassign-technicians", _nothing)
 LIST_BUSINESS_UNITS = Endpoint("GET", f"{SETTINGS}/business-units", page_of(Named), _PAGE)

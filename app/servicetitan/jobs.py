@@ -6,6 +6,7 @@ Accepted, too, when it is so already.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -27,7 +28,7 @@ from app.booking.reasons import Reason
 from app.servicetitan import endpoints
 from app.servicetitan.caller import Caller, Errand
 from app.servicetitan.catalogue import Catalogue
-from app.servicetitan.wire import Appointment, CreatedJob, Job, Page, carries, ours, print_instant
+from app.servicetitan.wire import Appointment, Job, Page, carries, ours, print_instant
 
 BOOKING_KEY = "bookingId"
 """The key under which a job carries its booking's id in its external data."""
@@ -117,7 +118,7 @@ class Jobs:
             if not isinstance(read, Accepted):
                 return read
             # So since then, and not only since we looked: what came between counts as later.
-            return Accepted(value=read.value.job_status == CANCELED, at=read.value.modified_on)
+            return Accepted(value=read.value.job_status == CANCELED, at=read.value.modified_on or read.at)
 
         return await _unless_so(cancel, is_so, again=again)
 
@@ -190,7 +191,7 @@ class Jobs:
             if not isinstance(read, Accepted):
                 return read
             status = read.value.job_status
-            return Accepted(value=status == COMPLETED, at=read.value.modified_on)
+            return Accepted(value=status == COMPLETED, at=read.value.modified_on or read.at)
 
         completed = await _unless_so(
             lambda: self._caller.call(endpoints.COMPLETE_JOB, errand, row=ask.job_id, body=body),
@@ -205,14 +206,15 @@ class Jobs:
         self, booking_id: str, query: dict[str, str], errand: Errand
     ) -> Outcome[tuple[JobSeen, ...]]:
         page = await self._caller.call(endpoints.LIST_JOBS, errand, query=query)
-        if isinstance(page, Accepted) and any(
-            carries(r, BOOKING_KEY, booking_id) for r in page.value.left_out
-        ):
+        if not isinstance(page, Accepted):
+            return page
+        if any(carries(row, BOOKING_KEY, booking_id) for row in page.value.left_out):
             # Taken for none, it would be made a second time.
             return Failed(
                 detail=f"a job of booking {booking_id} cannot be read", http_status=page.http_status
             )
-        return _told(page, lambda rows: _of_booking(rows, booking_id))
+        found = _of_booking(page.value, booking_id, page.at)
+        return Accepted(value=found, at=page.at, http_status=page.http_status)
 
     async def _job_body(self, ask: CreateJob, errand: Errand) -> Outcome[dict[str, Any]]:
         order = ask.order
@@ -253,7 +255,7 @@ class Jobs:
             if not isinstance(read, Accepted):
                 return read
             on_hold = read.value.job_status == HOLD
-            return Accepted(value=read.value.job_status not in _ENDED, at=read.value.modified_on)
+            return Accepted(value=read.value.job_status not in _ENDED, at=read.value.modified_on or read.at)
 
         back = await _unless_so(
             lambda: self._caller.call(endpoints.REMOVE_CANCELLATION, errand, row=ask.job_id),
@@ -346,9 +348,9 @@ def _times(slot: Slot) -> dict[str, str | None]:
     }
 
 
-def _of_booking(page: Page[Job], booking_id: str) -> tuple[JobSeen, ...]:
+def _of_booking(page: Page[Job], booking_id: str, at: datetime) -> tuple[JobSeen, ...]:
     carrying = (row for row in page.data if ours(row.external_data, BOOKING_KEY) == booking_id)
-    return _oldest_first(_seen(row) for row in carrying)
+    return _oldest_first(_seen(row, at) for row in carrying)
 
 
 def _oldest_first(seen: Iterable[JobSeen]) -> tuple[JobSeen, ...]:
@@ -357,7 +359,8 @@ def _oldest_first(seen: Iterable[JobSeen]) -> tuple[JobSeen, ...]:
     return tuple(sorted(once.values(), key=lambda job: (job.created_on, job.job_id)))
 
 
-def _seen(row: Job) -> JobSeen:
+def _seen(row: Job, at: datetime) -> JobSeen:
+    """The job as it was shown at that time of ServiceTitan's."""
     return JobSeen(
         job_id=row.id,
         job_number=row.job_number or str(row.id),
@@ -366,20 +369,17 @@ def _seen(row: Job) -> JobSeen:
         # A job always has an appointment (the vendor's rule), so the 0 is never met.
         appointment_id=row.first_appointment_id or row.last_appointment_id or 0,
         status=row.job_status or "",
-        created_on=row.created_on,
-        modified_on=row.modified_on,
+        created_on=row.created_on or row.modified_on or at,
+        modified_on=row.modified_on or at,
     )
 
 
-def _made(row: CreatedJob, order: JobOrder, at: datetime) -> JobSeen:
+def _made(row: Job, order: JobOrder, at: datetime) -> JobSeen:
     """The job that was made; of what its answer does not tell, what was asked for."""
-    return JobSeen(
-        job_id=row.id,
-        job_number=row.job_number or str(row.id),
-        customer_id=row.customer_id or order.customer_id,
-        location_id=row.location_id or order.location_id,
-        appointment_id=row.first_appointment_id or row.last_appointment_id or 0,
-        status=row.job_status or "Scheduled",
-        created_on=row.created_on or at,
-        modified_on=row.modified_on or at,
+    made = _seen(row, at)
+    return replace(
+        made,
+        customer_id=made.customer_id or order.customer_id,
+        location_id=made.location_id or order.location_id,
+        status=made.status or "Scheduled",
     )

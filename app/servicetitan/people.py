@@ -66,17 +66,16 @@ class People:
         found = await self._caller.call(endpoints.LIST_LOCATIONS, errand, query=query)
         if not isinstance(found, Accepted):
             return found
-        mine = (
-            row for row in found.value.data if row.customer_id == ask.customer_id and row.active is not False
-        )
-        return Accepted(value=tuple(_location(row) for row in mine), at=found.at)
+        rows = found.value.data
+        mine = [row for row in rows if row.customer_id == ask.customer_id and row.active is not False]
+        return Accepted(value=tuple(_location(row, ask.customer_id) for row in mine), at=found.at)
 
     async def create_customer(self, ask: CreateCustomer, errand: Errand) -> Outcome[CustomerSeen]:
         """The new customer with its location."""
         made = await self._caller.call(endpoints.CREATE_CUSTOMER, errand, body=_customer_body(ask.order))
         if not isinstance(made, Accepted):
             return made
-        location = made.value.locations[0].id if made.value.locations else None
+        location = made.value.locations[0] if made.value.locations else None
         return Accepted(value=_customer(made.value, location), at=made.at)
 
     async def create_location(self, ask: CreateLocation, errand: Errand) -> Outcome[LocationSeen]:
@@ -86,7 +85,7 @@ class People:
         made = await self._caller.call(endpoints.CREATE_LOCATION, errand, body=body)
         if not isinstance(made, Accepted):
             return made
-        return Accepted(value=_location(made.value), at=made.at)
+        return Accepted(value=_location(made.value, ask.customer_id), at=made.at)
 
     async def read(self, ask: ReadCustomer, errand: Errand) -> Outcome[CustomerSeen | None]:
         """The customer as it is now, None when it is there no more."""
@@ -105,7 +104,7 @@ class People:
         read = await self._caller.call(endpoints.LIST_CONTACTS, errand, row=ask.customer_id)
         match read:
             case Accepted(value=page):
-                rows = tuple(ContactSeen(kind=row.type or "", value=row.value) for row in page.data)
+                rows = tuple(ContactSeen(kind=row.type or "", value=row.value or "") for row in page.data)
                 return Accepted(value=rows, at=read.at)
             case Refused(http_status=404 | 409):
                 return Accepted(value=(), at=datetime.now(UTC))
@@ -172,9 +171,9 @@ def _customer(row: Customer, location_id: int | None = None) -> CustomerSeen:
     )
 
 
-def _location(row: Location) -> LocationSeen:
+def _location(row: Location, customer_id: int) -> LocationSeen:
     return LocationSeen(
-        customer_id=row.customer_id,
+        customer_id=customer_id,
         location_id=row.id,
         street=_street(row),
         zip=_zip(row),

@@ -15,9 +15,18 @@ from app.servicetitan.endpoints import Endpoint
 from app.servicetitan.gate import Gate
 from app.servicetitan.jobs import BOOKING_KEY
 from app.servicetitan.pace import Priority
-from app.servicetitan.wire import Appointment, Assignment, Job, Page, ours, print_instant
+from app.servicetitan.wire import (
+    Appointment,
+    ChangedAppointment,
+    ChangedAssignment,
+    ChangedJob,
+    Job,
+    Page,
+    ours,
+    print_instant,
+)
 
-ModifiedRow = TypeVar("ModifiedRow", Job, Appointment, Assignment)
+ChangedRow = TypeVar("ChangedRow", ChangedJob, ChangedAppointment, ChangedAssignment)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,56 +81,55 @@ class Watch:
 
     async def jobs_since(self, when: datetime) -> AsyncIterator[Glimpse]:
         """Every job that was modified at or after `when`, oldest modification first. Raises Away, Unshown."""
-        async for row in self._modified_since(endpoints.LIST_JOBS, when, {}):
-            yield _glimpse(row)
+        async for row in self._modified_since(endpoints.CHANGED_JOBS, when):
+            yield _glimpse(row, row.modified_on)
 
     async def visits_since(self, when: datetime) -> AsyncIterator[VisitGlimpse]:
         """Every visit that was modified at or after `when`, in the same order. Raises Away, Unshown."""
-        async for row in self._modified_since(endpoints.LIST_APPOINTMENTS, when, {}):
-            if row.job_id is not None and row.modified_on is not None:
-                yield VisitGlimpse(job_id=row.job_id, visit=visit_of(row), modified_on=row.modified_on)
+        async for row in self._modified_since(endpoints.CHANGED_APPOINTMENTS, when):
+            visit = _visit(row, row.start, row.end)
+            yield VisitGlimpse(job_id=row.job_id, visit=visit, modified_on=row.modified_on)
 
     async def assignments_since(self, when: datetime) -> AsyncIterator[AssignmentGlimpse]:
         """Everybody who was put on a visit or taken off it since. Raises Away, Unshown."""
-        async for row in self._modified_since(endpoints.LIST_ASSIGNMENTS, when, {"active": "Any"}):
-            if row.modified_on is not None:
-                name = row.technician_name or f"technician {row.technician_id}"
-                yield AssignmentGlimpse(
-                    job_id=row.job_id,
-                    appointment_id=row.appointment_id,
-                    technician=TechnicianSeen(
-                        id=row.technician_id, name=name, assigned=row.active is not False
-                    ),
-                    modified_on=row.modified_on,
-                )
+        async for row in self._modified_since(endpoints.CHANGED_ASSIGNMENTS, when):
+            name = row.technician_name or f"technician {row.technician_id}"
+            yield AssignmentGlimpse(
+                job_id=row.job_id,
+                appointment_id=row.appointment_id,
+                technician=TechnicianSeen(id=row.technician_id, name=name, assigned=row.active is not False),
+                modified_on=row.modified_on,
+            )
 
     async def job(self, job_id: int) -> Glimpse | None:
         """One job, None when ServiceTitan has none of this id. Raises Away, Unshown."""
         errand = await self._errand()
         answer = await self._caller.call(endpoints.READ_JOB, errand, row=job_id)
         match answer:
-            case Accepted(value=row):
-                return _glimpse(row)
+            case Accepted(value=row, at=at):
+                return _glimpse(row, row.modified_on or at)
             case Refused(http_status=404):
                 return None
             case Busy() | Failed() | Unsure() | Refused():
                 raise self._missing(answer, errand)
 
     async def visit(self, appointment_id: int) -> tuple[VisitSeen, datetime] | None:
-        """One visit, and when it was modified; None when there is none of this id. Raises Away, Unshown."""
+        """When a visit is, and since when; None without a visit or its times. Raises Away, Unshown."""
         errand = await self._errand()
         answer = await self._caller.call(endpoints.READ_APPOINTMENT, errand, row=appointment_id)
         match answer:
             case Accepted(value=row, at=at):
-                return visit_of(row), row.modified_on or at
+                if row.start is None or row.end is None:
+                    return None
+                return _visit(row, row.start, row.end), row.modified_on or at
             case Refused(http_status=404):
                 return None
             case Busy() | Failed() | Unsure() | Refused():
                 raise self._missing(answer, errand)
 
     async def _modified_since(
-        self, endpoint: Endpoint[Page[ModifiedRow]], when: datetime, query: dict[str, str]
-    ) -> AsyncIterator[ModifiedRow]:
+        self, endpoint: Endpoint[Page[ChangedRow]], when: datetime
+    ) -> AsyncIterator[ChangedRow]:
         """Every row that was modified at or after `when`, oldest modification first.
 
         A row that is modified meanwhile comes once more at the end, and all behind it move up: so reading
@@ -131,21 +139,20 @@ class Watch:
         while True:
             asked = {"modifiedOnOrAfter": print_instant(when), "sort": "+ModifiedOn", "page": str(page)}
             errand = await self._errand()
-            answer = await self._caller.call(endpoint, errand, query=query | asked)
+            answer = await self._caller.call(endpoint, errand, query=asked)
             match answer:
                 case Accepted(value=rows):
-                    dated = [(row, _modified_on(row) or when) for row in rows.data]
-                    for row, modified_on in dated:
-                        if modified_on > when or row.id not in seen:
+                    for row in rows.data:
+                        if row.modified_on > when or row.id not in seen:
                             yield row
                     if not rows.has_more:
                         return
-                    if not dated:
+                    if not rows.data:
                         page += 1
                         continue
-                    last = dated[-1][1]
+                    last = rows.data[-1].modified_on
                     page = 1 if last > when else page + 1
-                    when, seen = last, {row.id for row, modified_on in dated if modified_on == last}
+                    when, seen = last, {row.id for row in rows.data if row.modified_on == last}
                 case Busy() | Failed() | Unsure() | Refused():
                     raise self._missing(answer, errand)
 
@@ -194,26 +201,21 @@ class Watch:
                 return Away(detail)
 
 
-def _modified_on(row: Job | Appointment | Assignment) -> datetime | None:
-    return row.modified_on
-
-
-def visit_of(row: Appointment) -> VisitSeen:
-    """When a visit is to be."""
+def _visit(row: Appointment, start: datetime, end: datetime) -> VisitSeen:
     return VisitSeen(
         appointment_id=row.id,
-        start=row.start,
-        end=row.end,
+        start=start,
+        end=end,
         window_start=row.arrival_window_start,
         window_end=row.arrival_window_end,
     )
 
 
-def _glimpse(row: Job) -> Glimpse:
+def _glimpse(row: Job, modified_on: datetime) -> Glimpse:
     return Glimpse(
         job_id=row.id,
         booking_id=ours(row.external_data, BOOKING_KEY),
         status=FROM_UPSTREAM.get(row.job_status or ""),
-        modified_on=row.modified_on,
+        modified_on=modified_on,
         appointment_id=row.first_appointment_id,
     )

@@ -14,6 +14,8 @@ import orjson
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
+from app.booking.text import read_json
+
 PAGE_SIZE = 500
 """Rows asked for at once: the vendor names 5,000 as the most, two users 500."""
 LARGEST_ID = 2**63 - 1
@@ -72,6 +74,17 @@ def _a_text(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 
+def _an_object(value: object) -> object:
+    return value if isinstance(value, dict) else None
+
+
+def _ids(value: object) -> tuple[int, ...]:
+    """The ids of a list, of numbers or of rows; what is none is not there."""
+    rows = value if isinstance(value, list) else []
+    found = (_an_id(row.get("id") if isinstance(row, dict) else row) for row in rows)
+    return tuple(each for each in found if each is not None)
+
+
 def _pairs(value: object) -> tuple[tuple[str, str], ...]:
     """The keys and values of external data; what is no such pair is not there."""
     rows = value if isinstance(value, list) else []
@@ -89,6 +102,7 @@ MaybeId = Annotated[int | None, _if_readable(_an_id)]
 MaybeText = Annotated[str | None, _if_readable(_a_text)]
 MaybeInstant = Annotated[datetime | None, _if_readable(parse_instant)]
 Flag = Annotated[bool | None, _if_readable(lambda value: value if isinstance(value, bool) else None)]
+Ids = Annotated[tuple[int, ...], BeforeValidator(_ids)]
 Pairs = Annotated[tuple[tuple[str, str], ...], BeforeValidator(_pairs)]
 Scopes = Annotated[frozenset[str], BeforeValidator(_scopes)]
 
@@ -101,7 +115,18 @@ class Read(BaseModel):
     @classmethod
     def read(cls, body: bytes) -> Self:
         """The object of a JSON text. Raises pydantic's ValidationError."""
-        return cls.model_validate_json(body)
+        try:
+            return cls.model_validate(_document(body))
+        except orjson.JSONDecodeError:
+            return cls.model_validate_json(body)
+
+
+def _document(body: bytes) -> object:
+    """What a JSON text says. Half of an emoji in a stranger's row, or a wrong byte, hides nothing else."""
+    try:
+        return read_json(body)
+    except orjson.JSONDecodeError:
+        return read_json(body.decode("utf-8", "replace").encode())
 
 
 class Anything(Read):
@@ -143,7 +168,7 @@ def page_of(row: type[Row]) -> Callable[[bytes], Page[Row]]:
     return read
 
 
-class _AnyJob(Read):
+class Job(Read):
     """A job. `job_status` is ServiceTitan's word, whichever; `external_data` ours alone."""
 
     id: Id
@@ -154,20 +179,14 @@ class _AnyJob(Read):
     first_appointment_id: MaybeId = None
     last_appointment_id: MaybeId = None
     external_data: Pairs = ()
-
-
-class Job(_AnyJob):
-    """A job as it is read again."""
-
-    created_on: Instant
-    modified_on: Instant
-
-
-class CreatedJob(_AnyJob):
-    """The answer of a creation: the job is there, whatever else of it can be read."""
-
     created_on: MaybeInstant = None
     modified_on: MaybeInstant = None
+
+
+class ChangedJob(Job):
+    """A job where what counts is when it was changed."""
+
+    modified_on: Instant
 
 
 class Moved(Read):
@@ -182,11 +201,20 @@ class Appointment(Read):
     id: Id
     job_id: MaybeId = None
     status: MaybeText = None
-    start: Instant
-    end: Instant
+    start: MaybeInstant = None
+    end: MaybeInstant = None
     arrival_window_start: MaybeInstant = None
     arrival_window_end: MaybeInstant = None
     modified_on: MaybeInstant = None
+
+
+class ChangedAppointment(Appointment):
+    """A visit where what counts is when it was changed, and to when."""
+
+    job_id: Id
+    start: Instant
+    end: Instant
+    modified_on: Instant
 
 
 class Assignment(Read):
@@ -199,6 +227,12 @@ class Assignment(Read):
     appointment_id: Id
     modified_on: MaybeInstant = None
     active: Flag = True
+
+
+class ChangedAssignment(Assignment):
+    """The same where what counts is when it was changed."""
+
+    modified_on: Instant
 
 
 class Note(Read):
@@ -218,7 +252,7 @@ class Named(Read):
 class JobType(Named):
     """A job type, and the business units it is bound to; of all of them when none is named."""
 
-    business_unit_ids: tuple[int, ...] | None = None
+    business_unit_ids: Ids = ()
 
 
 class ArrivalWindow(Read):
@@ -236,6 +270,9 @@ class Address(Read):
     zip: MaybeText = None
 
 
+MaybeAddress = Annotated[Address | None, BeforeValidator(_an_object)]
+
+
 class Customer(Read):
     """A customer, without contacts."""
 
@@ -244,33 +281,29 @@ class Customer(Read):
     active: Flag = True
     merged_to_id: MaybeId = None
     do_not_service: Flag = False
-    address: Address | None = None
+    address: MaybeAddress = None
 
 
 class Contact(Read):
     """How a customer is reached."""
 
     type: MaybeText = None
-    value: str
+    value: MaybeText = None
 
 
 class Location(Read):
     """A location of a customer."""
 
     id: Id
-    customer_id: Id
+    customer_id: MaybeId = None
     active: Flag = True
-    address: Address | None = None
-
-
-class _MadeLocation(Read):
-    id: Id
+    address: MaybeAddress = None
 
 
 class CreatedCustomer(Customer):
-    """The answer of a customer's creation, with its locations."""
+    """The answer of a customer's creation, with the ids of its locations."""
 
-    locations: tuple[_MadeLocation, ...] = ()
+    locations: Ids = ()
 
 
 class TokenAnswer(BaseModel):

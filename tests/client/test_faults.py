@@ -10,9 +10,10 @@ from app.booking.outcomes import Accepted, Failed, Refused, Unsure
 from app.booking.reasons import Reason
 from app.servicetitan.caller import CallMade, Errand
 from app.servicetitan.desk import Asker
-from app.servicetitan.endpoints import READ_JOB, RESCHEDULE_APPOINTMENT
+from app.servicetitan.endpoints import LIST_CAMPAIGNS, READ_JOB, RESCHEDULE_APPOINTMENT
 from app.servicetitan.pace import Priority
 from app.servicetitan.upstream import Upstream
+from app.servicetitan.wire import Named, Page
 from app.simulator.faults import FaultKind, FaultRequest
 from app.simulator.server import RunningSimulator
 from tests.client.conftest import MakeUpstream
@@ -162,3 +163,15 @@ async def test_what_nobody_thought_of_in_an_answer_is_an_outcome_too(upstream: U
     move = replace(RESCHEDULE_APPOINTMENT, read=read)
     assert isinstance(await call(move, errand, row=job.appointment_id, body=moved), Unsure)
     assert (await upstream.check_health()).well
+
+
+async def test_a_row_that_cannot_be_read_is_left_out_and_counted(
+    upstream: Upstream, calls: list[CallMade]
+) -> None:
+    def read(body: bytes) -> Page[Named]:
+        return LIST_CAMPAIGNS.read(body.replace(b'"name":"Website"', b'"name":null'))
+
+    call = upstream._caller.call
+    page = await call(replace(LIST_CAMPAIGNS, read=read), Errand(priority=Priority.LOW, since=0.0))
+    assert [row.name for row in value_of(page).data] == ["Google Ads", "Referral"]
+    assert calls[-1].left_out == 1

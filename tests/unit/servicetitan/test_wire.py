@@ -28,7 +28,7 @@ def test_a_job_with_unknown_words_keys_and_nulls_is_read() -> None:
     }
     job = wire.Job.read(body(strange))
     assert (job.id, job.job_status, job.external_data, job.first_appointment_id) == (7, "Paused", (), None)
-    assert job.modified_on.microsecond == 123456
+    assert job.modified_on == datetime(2024, 1, 1, microsecond=123456, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("wrong", [2**63, 2**64, 0, -5, None, "x", True, 1.5])
@@ -39,13 +39,13 @@ def test_what_is_no_id_does_not_make_the_rest_unreadable(wrong: object) -> None:
 @pytest.mark.parametrize("wrong", [2**63, 0, -5, None, True])
 def test_a_job_without_an_id_of_its_own_is_no_job(wrong: object) -> None:
     with pytest.raises(ValidationError):
-        wire.CreatedJob.read(body(JOB | {"id": wrong}))
+        wire.Job.read(body(JOB | {"id": wrong}))
 
 
 def test_of_a_created_job_only_the_id_is_needed() -> None:
     answer = {"id": 9, "jobStatus": 3, "createdOn": "soon", "externalData": [1, {"key": 2}]}
-    made = wire.CreatedJob.read(body(answer))
-    assert made == wire.CreatedJob(id=9)
+    made = wire.Job.read(body(answer))
+    assert made == wire.Job(id=9)
 
 
 def test_a_row_that_cannot_be_read_is_left_out_and_kept_as_it_came() -> None:
@@ -61,6 +61,15 @@ def test_a_row_that_cannot_be_read_is_left_out_and_kept_as_it_came() -> None:
 def test_what_is_no_page_is_not_taken_for_an_empty_one(wrong: bytes) -> None:
     with pytest.raises(ValidationError):
         wire.page_of(wire.Job)(wrong)
+
+
+@pytest.mark.parametrize(
+    "summary", [rb"\ud83d cut", rb"\udc00", b"caf\xe9", b"\xff\\ud83d", "\N{WRENCH}".encode()]
+)
+def test_a_text_that_is_broken_in_one_row_hides_no_other(summary: bytes) -> None:
+    broken = b'{"id": 8, "summary": "' + summary + b'"}'
+    page = wire.page_of(wire.Job)(b'\xef\xbb\xbf{"hasMore": false, "data": [%b, %b]}' % (broken, body(JOB)))
+    assert ([row.id for row in page.data], page.left_out) == ([8, 7], ())
 
 
 def test_external_data_is_found_by_its_key() -> None:
