@@ -96,6 +96,11 @@ def sent_by_another_site(headers: Mapping[str, str], host: str) -> bool:
     return origin is not None and host_of_origin(origin) != host
 
 
+def is_a_program(headers: Mapping[str, str]) -> bool:
+    """Whether a key came with it: browsers have a cookie instead, be it behind a proxy's password."""
+    return headers.get("Authorization", "").partition(" ")[0].lower() == "bearer"
+
+
 def host_of_origin(origin: str) -> str | None:
     """The host and port of an `Origin`, None when it has none."""
     try:

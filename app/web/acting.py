@@ -1,6 +1,7 @@
 """What an operator does to a booking: by one path, whether it comes from the API, the page or the CLI."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from app.booking.events import FieldError, Invalid, validate
 from app.booking.inputs import Action
@@ -10,7 +11,7 @@ from app.view.rows import BookingSeen, OnItsWay
 from app.web import events, fates
 from app.web.closing import MOST_OF_A_BOOKING, close_turned_away
 from app.web.envelope import Problem
-from app.web.ops.failures import Failure, meant, offered
+from app.web.ops.failures import DONE, Failure, meant, offered
 from app.web.requests import invalid
 from app.web.services import Services
 from app.web.submission import Asked, came_before, keep_key, require_view, send
@@ -45,7 +46,7 @@ async def act(
             return
     closes = action.kind == "discard" and not any(one.in_lane for one in found)
     if not found and not (closes and letters):
-        raise await _nothing(serving, booking_id, seen)
+        raise await nothing(serving, booking_id, seen)
     if not closes:
         _refuse(serving, booking_id, found, action)
     if asked is not None:
@@ -63,11 +64,23 @@ async def act(
     await send(serving, serving.topics.signals, made)
 
 
-async def _nothing(serving: Services, booking_id: str, seen: BookingSeen | None) -> Problem:
-    """404 where nothing is known of the booking, 409 where nothing of it waits."""
+async def nothing(serving: Services, booking_id: str, seen: BookingSeen | None) -> Problem:
+    """404 where nothing is known of the booking, 409 where nothing of it waits: it says who did what when."""
     if seen is None and not await serving.view.dead_letters(limit=1, booking_id=booking_id):
         return Problem(404, "there is no such booking")
-    return Problem(409, "nothing of this booking waits for it")
+    told = "nothing of this booking waits for it any more"
+    acts = await serving.view.actions(limit=20, subject=booking_id)
+    act = next((one for one in acts if one.kind in DONE), None)
+    lines = () if seen is None else seen.record.timeline
+    if act is not None:
+        told += f": {act.by} had it {DONE[act.kind]} at {_clock(act.at)} ({act.why})"
+    elif lines:
+        told += f": at {_clock(lines[-1].at)} it came to: {lines[-1].decision}"
+    return Problem(409, told)
+
+
+def _clock(when: datetime) -> str:
+    return when.strftime("%Y-%m-%d %H:%M UTC")
 
 
 def _refuse(serving: Services, booking_id: str, found: Sequence[Failure], act: Action) -> None:

@@ -16,7 +16,18 @@ from app.web.envelope import Problem
 from app.web.events import Made
 from app.web.ops.session import COOKIE, LASTS, TRIES_LAST, session_of, sign_in
 from app.web.ops.templates import STATIC, render
-from app.web.ops.visit import SIGN_IN, SIGN_INS, OpsView, form_of, go_to, html, require_our_page, who
+from app.web.ops.visit import (
+    SIGN_IN,
+    SIGN_INS,
+    OpsView,
+    form_of,
+    go_to,
+    html,
+    is_secure,
+    require_our_page,
+    show_again,
+    who,
+)
 from app.web.pages import ApiView
 from app.web.services import services
 from app.web.submission import send
@@ -64,7 +75,7 @@ class SignInView(ApiView):
             max_age=int(LASTS.total_seconds()),
             httponly=True,
             samesite="Lax",
-            secure=request.secure or request.headers.get("X-Forwarded-Proto") == "https",
+            secure=is_secure(request),
         )
         return answer
 
@@ -97,6 +108,15 @@ async def _end(request: web.Request, session: str) -> None:
     made = Made(key=session.encode(), value=value, event_id=made_id, digest=digest)
     await send(serving, serving.topics.signals, made)
     request.app[SIGN_INS].over |= {session}
+
+
+@api.route("/ops/shown/{word}", name="ops_shown")
+class ShownView(OpsView):
+    """GET /ops/shown/{word}."""
+
+    async def get(self, request: web.Request, word: str) -> web.Response:  # noqa: ARG002 - Faust's signature
+        """What a POST led to."""
+        return await show_again(self, request)
 
 
 @api.route("/ops/help", name="ops_help")

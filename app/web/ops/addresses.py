@@ -8,6 +8,7 @@ _GET = (
     "/ops",
     "/ops/sign-in",
     "/ops/help",
+    "/ops/shown/{word}",
     "/ops/stream",
     "/ops/static/{name}",
     "/ops/reasons/{reason}",

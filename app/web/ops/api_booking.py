@@ -40,7 +40,7 @@ class RepairView(ApiView):
         serving = services(request)
         require_view(serving)
         found = await whole(serving, bookingId)
-        failure = repairable(found, request.query.get("event", ""))
+        failure = await repairable(serving, found, request.query.get("event", ""))
         await write_down(serving, found, request[CALLER].name, "personal data shown for a repair")
         data = dict(await data_of(serving, found, failure))
         return success(Reply(200, {"event": failure.event_id, "type": failure.type, "data": data}))

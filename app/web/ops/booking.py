@@ -10,7 +10,7 @@ import orjson
 from aiohttp import web
 from faust.web import Blueprint
 
-from app.booking.events import FieldError
+from app.booking.events import FieldError, Invalid, validate
 from app.booking.inputs import Action
 from app.booking.reasons import Reason
 from app.booking.record import Record, decode_head
@@ -112,7 +112,8 @@ class BookingView(OpsView):
         """The same with personal data: whoever may act may look, and that is written down."""
         visit = self.acting(request)
         found = await whole(visit.serving, bookingId)
-        await write_down(visit.serving, found, visit.who.name, "personal data shown")
+        if visit.again is None:
+            await write_down(visit.serving, found, visit.who.name, "personal data shown")
         return await _page(visit, bookingId, revealed=True)
 
 
@@ -204,7 +205,26 @@ class ActView(OpsView):
         kind = visit.field("action")
         if kind not in {"retry", "discard"}:
             raise Problem(400, "A booking can be tried now, repaired or discarded.")
+        if kind == "discard" and not visit.field("sure"):
+            return await _ask_once_more(visit, bookingId)
         return await _act(visit, bookingId, cast("ActKind", kind))
+
+
+async def _ask_once_more(visit: Visit, booking_id: str) -> web.Response:
+    """What it means that this is discarded: there is no way back."""
+    found = await whole(visit.serving, booking_id)
+    could = meant(found.failures, visit.field("event") or None)
+    if not could:
+        raise await acting.nothing(visit.serving, booking_id, found.seen)
+    record, business = found.record, visit.serving.settings.business
+    return visit.page(
+        "discard.html",
+        booking_id=booking_id,
+        failure=could[0],
+        record=record,
+        visit_at=None if record is None else visit_of(record, business),
+        why=visit.field("why"),
+    )
 
 
 async def _act(
@@ -216,6 +236,7 @@ async def _act(
     why = visit.field("why")[:_LONGEST_WHY]
     if not why:
         raise Problem(400, "Say why: it stands in the booking's timeline.")
+    visit.sending()
     action = Action(kind=kind, by=visit.who.name, why=why, event=visit.field("event") or None, data=data)
     made_id = str(uuid4())
     # Sent again it would be another act: the page shows what becomes of this one, however late it arrives.
@@ -233,7 +254,7 @@ class RepairView(OpsView):
         require_no_other_site(request)
         visit = self.acting(request)
         found = await whole(visit.serving, bookingId)
-        failure = repairable(found, request.query.get("event", ""))
+        failure = await repairable(visit.serving, found, request.query.get("event", ""))
         await write_down(visit.serving, found, visit.who.name, "personal data shown for a repair")
         data = await data_of(visit.serving, found, failure)
         return _form(
@@ -244,18 +265,15 @@ class RepairView(OpsView):
         """Repair and try; what is wrong is said at its field."""
         visit = self.acting(request)
         found = await whole(visit.serving, bookingId)
-        failure = repairable(found, visit.field("event"))
+        failure = await repairable(visit.serving, found, visit.field("event"))
         data = forms.read(failure.type, visit.form)
         why = visit.field("why")
-        errors: tuple[FieldError, ...] = ()
-        try:
-            if why:
-                return await _act(visit, bookingId, "repair", data)
-            errors = (FieldError(field="why", message="Say why: it stands in the timeline."),)
-        except Problem as problem:
-            if problem.status != 400:
-                raise
-            errors = problem.details
+        wrong = validate(failure.type, data, bookingId, visit.serving.settings.business.problem_types)
+        errors = wrong.errors if isinstance(wrong, Invalid) else ()
+        if not why:
+            errors += (FieldError(field="why", message="Say why: it stands in the timeline."),)
+        if not errors:
+            return await _act(visit, bookingId, "repair", data)
         return _form(
             visit,
             bookingId,
@@ -266,11 +284,11 @@ class RepairView(OpsView):
         )
 
 
-def repairable(found: Whole, event: str) -> Failure:
+async def repairable(serving: Services, found: Whole, event: str) -> Failure:
     """The failure of this event, or the first that a repair could be of. Raises Problem 409."""
     could = meant(found.failures, event or None)
     if not could:
-        raise Problem(409, "Nothing of this booking waits for a repair any more.")
+        raise await acting.nothing(serving, found.booking_id, found.seen)
     failure = next((one for one in could if one.may_repair), None)
     if failure is None:
         raise Problem(409, could[0].only)

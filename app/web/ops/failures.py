@@ -15,7 +15,7 @@ from app.view.rows import DeadLetter
 from app.web.ops.lines import what
 
 ActKind: TypeAlias = Literal["retry", "repair", "discard"]
-DONE: Mapping[ActKind, str] = {"retry": "tried again", "repair": "repaired", "discard": "discarded"}
+DONE: Mapping[str, str] = {"retry": "tried again", "repair": "repaired", "discard": "discarded"}
 """An act in the past tense."""
 
 _SAYS_THE_SAME = frozenset({Reason.AREA_NOT_SUPPORTED, Reason.PHONE_REFUSED, Reason.INVALID})

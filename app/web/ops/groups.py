@@ -71,6 +71,7 @@ class NoteView(OpsView):
         text = visit.field("text")[:_LONGEST_WHY]
         if not text:
             raise Problem(400, "A note says something.")
+        visit.sending()
         await note(visit.serving, found, text=text, by=visit.who.name, made_id=str(uuid4()))
         return go_to(f"/ops/reasons/{found.value}")
 
@@ -92,11 +93,12 @@ async def _close(visit: Visit, reason: Reason) -> Made:
     why = visit.field("why")[:_LONGEST_WHY]
     if not why:
         raise Problem(400, "Say why: it stands on the page of actions.")
+    visit.sending()
     chosen = [place(one) for one in visit.form.get("letter", ())]
     places = {one for one in chosen if one is not None}
     count = len(places) if places else whole(visit.field("total"))
     if count is not None and count > ASK_TO_TYPE and visit.field("typed") != str(count):
-        raise Problem(422, f"Type {count}, the number of events that it closes. Go back and do so.")
+        raise Problem(422, f"Type {count}, the number of events that it closes.")
     if places:
         return await close_letters(serving, reason, places, why=why, by=by)
     until = moment(visit.field("until"))

@@ -35,6 +35,10 @@ _WORDS = {
     "status": "Status",
     "technicianIds": "Technicians",
     "reason": "Reason",
+    "why": "Why",
+    "text": "Note",
+    "typed": "Number typed",
+    "q": "Search",
 }
 
 

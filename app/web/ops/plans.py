@@ -99,9 +99,11 @@ class PlanView(OpsView):
             case "apply":
                 return await _apply(visit, redrives, plan)
             case "stop":
+                visit.sending()
                 seen = await _known(visit.serving, plan)
                 await stop(visit.serving, seen.definition, visit.who.name)
             case "continue":
+                visit.sending()
                 seen = await _known(visit.serving, plan)
                 await redrives.begin(seen.definition, by=visit.who.name, step=Step.CONTINUED)
             case _:
@@ -121,6 +123,7 @@ async def _apply(visit: Visit, redrives: Redrives, name: str) -> web.Response:
     if total > ASK_TO_TYPE and typed != str(total):
         wrong = f"Type {total}, the number of events it acts on."
         return await _preview(visit, definition, wrong=wrong, why=why)
+    visit.sending()
     await redrives.begin(replace(definition, why=why, total=total), by=visit.who.name, step=Step.BEGUN)
     return go_to(f"/ops/plans/{name}?begun=1")
 

@@ -40,6 +40,7 @@ def _environment() -> Environment:
         static={name: _static(name) for name in names},
         reasons={reason.value: explained for reason, explained in EXPLANATIONS.items()},
         badge=words.badge,
+        became=timeline.became,
         wish=words.wish,
         waits_for_servicetitan=words.waits_for_servicetitan,
         span=words.span,

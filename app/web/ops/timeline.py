@@ -85,6 +85,20 @@ def _line(entry: Entry, source: Source | None) -> Line:
     )
 
 
+_BECAME: Mapping[str, str] = {
+    "retry": "It is tried again, with all attempts.",
+    "repair": "Repaired: it is tried again with the new data.",
+    "discard": "Discarded for good. It will not be worked.",
+}
+
+
+def became(kind: str, told: Entry) -> str:
+    """What came of an operator's act, in a sentence."""
+    if told.outcome == "accepted" and kind in _BECAME:
+        return _BECAME[kind]
+    return f"Not done ({kind}): {masked_text(told.decision)}."
+
+
 def tone(outcome: str) -> str:
     """The tone of an outcome, by its first word: `Refused (area-not-supported)` is a bad one."""
     word = outcome.lower().partition(" ")[0]

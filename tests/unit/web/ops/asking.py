@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
+from app.web.ops.shown import COOKIE
 from tests.support.rows import Read
 
 if TYPE_CHECKING:
@@ -26,10 +27,19 @@ async def get(served: Served, path: str, **headers: str) -> tuple[ClientResponse
 async def post(
     served: Served, path: str, form: Mapping[str, object], headers: Mapping[str, str] = OURS
 ) -> tuple[ClientResponse, str]:
+    """Where what it shows has an address of its own, the page there."""
     async with served.session.post(
         served.address + path, data=form, headers=headers, allow_redirects=False
     ) as answer:
-        return answer, await answer.text()
+        text = await answer.text()
+    leads = answer.headers.get("Location", "")
+    if not leads.startswith("/ops/shown/"):
+        return answer, text
+    shown = answer.cookies[COOKIE]
+    assert (shown["path"], shown["httponly"], shown["samesite"]) == (leads, True, "Strict")
+    kept = f"{COOKIE}={shown.value}"
+    cookie = "; ".join(one for one in (headers.get("Cookie"), kept) if one)
+    return await get(served, leads, **{**headers, "Cookie": cookie})
 
 
 def action(sent: Sent) -> dict[str, object]:

@@ -181,7 +181,7 @@ async def test_what_is_offered_in_one_place_is_taken_in_all(
     assert (answer.status == 200) == ("repair" in page)
     assert await by_http(served, event, DATA[kind]) == page
     for act in ("retry", "discard"):
-        form = {"action": act, "why": "w", "event": event}
+        form = {"action": act, "why": "w", "event": event, "sure": "yes"}
         answer, _ = await post(served, "/ops/bookings/b-1/actions", form)
         assert (answer.status == 303) == (act in page)
 

@@ -125,7 +125,7 @@ async def test_a_booking_that_was_never_made_is_discarded_by_one_path(served: Se
     assert text.count('value="discard"') == 2
     assert 'value="retry"' not in text
     assert text.count("Repair and try…") == 1
-    form = {"action": "discard", "why": "no customer", "event": "e-cancelled"}
+    form = {"action": "discard", "why": "no customer", "event": "e-cancelled", "sure": "yes"}
     answer, _ = await post(served, "/ops/bookings/b-9/actions", form)
     assert answer.status == 303
     _, text = await get(served, answer.headers["Location"])
@@ -153,7 +153,7 @@ async def test_what_a_bookings_lane_never_took_in_is_discarded_by_the_same_path(
     _, text = await get(served, "/ops/bookings/b-9")
     assert (text.count('value="discard"'), text.count('value="retry"')) == (3, 1)
     assert text.count("Repair and try…") == 1
-    act = {"action": "discard", "why": "its creation came under another id", "event": "e-created"}
+    act = {"action": "discard", "why": "its creation came otherwise", "event": "e-created", "sure": "yes"}
     assert (await post(served, "/ops/bookings/b-9/actions", act))[0].status == 303
     _, text = await get(served, "/ops")
     assert "/ops/reasons/unknown-booking" in text
