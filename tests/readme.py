@@ -1,8 +1,10 @@
 """Writes into documents what code knows better: `python -m tests.readme`."""
 
+import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -25,23 +27,26 @@ def reasons() -> str:
     )
 
 
-def query(expression: str) -> str:
-    """An alert's condition, to paste into Prometheus or Grafana."""
-    return f"```promql\n{expression.strip()}\n```\n"
+def alert(rule: Mapping[str, Any]) -> str:
+    """The head of an alert's chapter: urgency, sentence, and the condition as a query to paste."""
+    after = f" after {rule['for']}" if "for" in rule else ""
+    summary = re.sub(r"\{\{ \$labels\.(\w+) \}\}", r"`\1`", rule["annotations"]["summary"])
+    said = f"`{rule['labels']['severity']}`{after}: {summary}"
+    return f"### {rule['alert']}\n\n{said}\n\n```promql\n{rule['expr'].strip()}\n```\n\n"
 
 
-def queries() -> Tables:
-    """The condition of each alert, by the name of its place in the runbook."""
+def alerts() -> Tables:
+    """What is generated of each alert's chapter, by the name of its place in the runbook."""
     groups = yaml.safe_load(ALERTS.read_text(encoding="utf-8"))["groups"]
     rules = (rule for group in groups for rule in group["rules"])
-    return {f"query of {rule['alert']}": partial(query, rule["expr"]) for rule in rules}
+    return {f"alert {rule['alert']}": partial(alert, rule) for rule in rules}
 
 
 TABLES: Mapping[Path, Tables] = {
     ROOT / "deploy" / "SETTINGS.md": {"settings": settings.as_markdown},
     ROOT / "deploy" / "METRICS.md": {"metrics": metric_list.as_markdown},
     ROOT / "tests" / "IMPORTS.md": {"imports": imports.as_mermaid},
-    RUNBOOK: {"reasons": reasons, **queries()},
+    RUNBOOK: {"reasons": reasons, **alerts()},
 }
 """What is generated, by document; a test holds each to its code."""
 

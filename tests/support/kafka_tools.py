@@ -1,4 +1,4 @@
-"""Kafka's own command line, as far as the README uses it: scripts named as in its `bin` folder."""
+"""Kafka's own command line, as far as documents use it: scripts named as in its `bin` folder."""
 
 from __future__ import annotations
 
@@ -22,6 +22,9 @@ TOOLS = Jar(
 CLASSES = {
     "kafka-console-producer.sh": "org.apache.kafka.tools.ConsoleProducer",
     "kafka-console-consumer.sh": "org.apache.kafka.tools.consumer.ConsoleConsumer",
+    "kafka-consumer-groups.sh": "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand",
+    "kafka-topics.sh": "org.apache.kafka.tools.TopicCommand",
+    "kafka-transactions.sh": "org.apache.kafka.tools.TransactionsCommand",
 }
 
 
