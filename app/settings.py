@@ -227,6 +227,12 @@ class Settings(BaseModel):
         """Live, sandbox or simulation."""
         return self.servicetitan_mode
 
+    @property
+    def tenant_number(self) -> int | None:
+        """The tenant as webhooks name it; None of a simulated one that has a word for a number."""
+        tenant = self.servicetitan_tenant_id
+        return int(tenant) if tenant.isdecimal() else None
+
     @cached_property
     def business(self) -> Business:
         """What the business file says; `load` has read it."""

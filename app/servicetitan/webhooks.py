@@ -59,6 +59,10 @@ class JobReport:
     unclear: bool = False
     timeless: bool = False
 
+    def is_of_another(self, tenant: int | None) -> bool:
+        """Whether it happened at another tenant than this, whose jobs may have the same ids."""
+        return tenant is not None and self.tenant not in {None, tenant}
+
 
 @dataclass(frozen=True, slots=True)
 class NotAboutAJob:

@@ -100,7 +100,7 @@ class Runtime:
             count=self.metrics.metrics.webhook,
             give_up=self._give_up,
             retry_delays=settings.retry_delays,
-            tenant=int(tenant) if (tenant := settings.servicetitan_tenant_id).isdecimal() else None,
+            tenant=settings.tenant_number,
         )
         self._lanes: BookingLanes
         self._customers: CustomerLanes

@@ -79,8 +79,8 @@ class Webhooks:
                 await self._dead_letter(Unusable(reason=Reason.UNREADABLE, detail=read.detail, raw=raw))
             case NotAboutAJob():
                 self._count(WebhookResult.OTHER)
-            case JobReport(tenant=int(tenant)) if self._tenant not in {None, tenant}:
-                _log.warning("a webhook of another tenant", tenant=tenant, event_type=read.event)
+            case JobReport() if read.is_of_another(self._tenant):
+                _log.warning("a webhook of another tenant", tenant=read.tenant, event_type=read.event)
                 self._count(WebhookResult.NOT_OURS)
             case JobReport():
                 await self._until_answered(message.partition, read, visits)
@@ -147,12 +147,12 @@ def _observed(report: JobReport) -> Observed:
         # What is told of the job is so, whichever of its visits is named.
         appointment_id=None if report.visit is None else report.appointment_id,
         visit=report.visit,
-        occurrence=report.occurrence,
+        occurrence=f"{report.event}/{report.occurrence}",
     )
 
 
 def _moved(report: JobReport, visit: VisitSeen, at: datetime) -> Observed:
-    occurrence = f"{report.occurrence}/visit"
+    occurrence = f"{report.event}/{report.occurrence}/visit"
     return Observed(job_id=report.job_id, at=at, seen_by="webhook", visit=visit, occurrence=occurrence)
 
 

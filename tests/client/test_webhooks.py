@@ -12,11 +12,13 @@ import pytest
 
 from app.booking.status import Status
 from app.servicetitan.breaker import ENOUGH_LANES, Trouble
+from app.servicetitan.pace import Priority
 from app.servicetitan.watch import Away
 from app.servicetitan.wire import print_instant
 from app.simulator.control import Outage, outage
 from app.simulator.faults import FaultKind, FaultRequest
 from app.simulator.life import Act, play
+from app.stream.codec import encode_observed
 from app.stream.errors import NotMine
 from app.stream.message import Message
 from app.telemetry.metric_list import WebhookResult
@@ -27,6 +29,7 @@ from tests.support.simulated import add_customer, add_job
 if TYPE_CHECKING:
     from app.booking.events import Unusable
     from app.booking.inputs import Observed
+    from app.servicetitan.caller import CallMade
     from app.servicetitan.upstream import Upstream
     from app.simulator.server import RunningSimulator
     from app.simulator.state.records import JobRow
@@ -204,6 +207,31 @@ async def test_webhooks_of_jobs_that_are_not_ours_cost_no_call(
     await worked.take("tn.dis.zone-updated", {"tenantId": TENANT}, upstream)
     assert worked.counted == [WebhookResult.NOT_OURS, WebhookResult.NOT_OURS, WebhookResult.OTHER]
     assert (worked.reported, simulator.state.journal.total) == ([], 0)
+
+
+async def test_fifty_webhooks_of_strangers_jobs_cost_no_call(
+    simulator: RunningSimulator, upstream: Upstream, view: FedView
+) -> None:
+    """A tenant's call centre makes most of a tenant's jobs."""
+    worked, world = Worked(view), simulator.state.world
+    strangers = [add_job(world, add_customer(world)) for _ in range(50)]
+    await asyncio.gather(*(worked.moved(job, upstream) for job in strangers))
+    assert worked.counted == [WebhookResult.NOT_OURS] * 50
+    assert (worked.reported, simulator.state.journal.total) == ([], 0)
+
+
+async def test_a_move_costs_one_call_and_each_delivery_of_it_is_one_occurrence(
+    simulator: RunningSimulator, upstream: Upstream, view: FedView, calls: list[CallMade]
+) -> None:
+    worked, job = Worked(view), our_job(simulator, view)
+    assert play(simulator.state.world, job, Act.RESCHEDULE) is None
+    await worked.moved(job, upstream)
+    assert [(call.endpoint.rsplit("/", 2)[1], call.priority) for call in calls] == [
+        ("appointments", Priority.LOW)
+    ]
+    await worked.moved(job, upstream)
+    ids = [orjson.loads(encode_observed(name, seen, now=seen.at))["id"] for name, seen in worked.reported]
+    assert (len(ids), len(set(ids))) == (4, 2), "the job's status, and where its visit stands"
 
 
 async def test_a_status_without_a_time_is_a_hint_only(

@@ -33,13 +33,19 @@ class WebhooksView(OpsView):
         """What ServiceTitan reported, and which booking it is about."""
         visit = self.visit(request)
         hooks = await visit.serving.view.webhooks(limit=_MOST)
-        rows = [(hook, reported(hook), record) for hook, record in await _with_bookings(visit, hooks)]
+        tenant = visit.serving.settings.tenant_number
+        rows: list[tuple[WebhookSeen, str, Record | None]] = []
+        for hook, record in await _with_bookings(visit, hooks):
+            read = read_webhook(hook.value, hook.at)
+            if isinstance(read, JobReport) and read.is_of_another(tenant):
+                rows.append((hook, f"{read.event}: ignored, of another tenant ({read.tenant})", None))
+            else:
+                rows.append((hook, _reported(read), record))
         return visit.page("webhooks.html", hooks=rows, most=_MOST)
 
 
-def reported(hook: WebhookSeen) -> str:
+def _reported(read: JobReport | NotAboutAJob | Unreadable) -> str:
     """What a webhook told at its time, in a few words; the booking may be something else by now."""
-    read = read_webhook(hook.value, hook.at)
     match read:
         case Unreadable():
             return f"unreadable: {read.detail}"

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from app.booking import report
 from app.booking.asks import Complete, CreateJob, Reschedule
 from app.booking.customers import customer_digest
 from app.booking.identity import Progress
@@ -338,17 +339,23 @@ def job_of(lane: Lane) -> Job:
     return lane.row.job
 
 
-def test_a_visit_that_the_office_moved_is_followed_and_what_was_asked_for_stays() -> None:
-    lane = booked()
+@pytest.mark.parametrize("start", [MOVED.start, NOW - timedelta(hours=3)], ids=["ahead", "before now"])
+def test_a_visit_that_the_office_moved_is_followed_and_what_was_asked_for_stays(start: datetime) -> None:
+    lane, visit = booked(), replace(MOVED, start=start, end=start + timedelta(hours=2))
     asked = (job_of(lane).scheduled_date, job_of(lane).time_slot)
 
-    lane.signal(moves(20))
+    lane.signal(moves(20, visit))
 
     job = job_of(lane)
-    assert (job.start, job.end, job.window_start, job.visit_at) == (MOVED.start, MOVED.end, None, later(20))
-    assert (job.scheduled_date, job.time_slot) == asked
-    assert lane.announced == ["job.updated"]
-    assert lane.row.timeline[-1].outcome == f"moved to {MOVED.start.isoformat(timespec='minutes')}"
+    assert (job.start, job.end, job.window_start, job.visit_at) == (start, visit.end, None, later(20))
+    assert (job.scheduled_date, job.time_slot, job.status) == (*asked, Status.SCHEDULED)
+    assert (lane.announced, lane.asks) == (["job.updated"], [])
+    assert lane.row.timeline[-1].outcome == f"moved to {start.isoformat(timespec='minutes')}"
+    told = report.view(lane.row)["job"]
+    assert (told["appointmentStart"], told["appointmentEnd"]) == (
+        report.instant(start),
+        report.instant(visit.end),
+    )
 
 
 def test_of_two_moves_the_later_counts_in_whichever_order_they_come() -> None:

@@ -68,6 +68,34 @@ def test_v2_tells_an_act_by_the_vendors_types(
     assert [orjson.loads(each.body())["type"] for each in told] == types
 
 
+def test_v2_has_over_a_whole_life_what_the_vendor_documents_and_nothing_else_around_it() -> None:
+    world = make_world()
+    for acts in ((Act.RESCHEDULE, Act.DISPATCH, Act.WORK, Act.COMPLETE), (Act.HOLD, Act.RESUME, Act.CANCEL)):
+        job = add_job(world, add_customer(world), booking=f"b-{len(acts)}")
+        for act in acts:
+            assert play(world, job, act) is None
+    told = [orjson.loads(each.body()) for effect in world.effects for each in told_of(world, effect, "v2")]
+    assert {event["type"] for event in told} == DATA.keys()
+    for event in told:
+        assert event.keys() == ENVELOPE
+        assert (event["specversion"], event["source"]) == ("1.0", "https://webhooks.servicetitan.io")
+        assert DATA[event["type"]] | {"tenantId", "tenantName"} <= event["data"].keys()
+        if "job" in event["data"]:
+            assert {"id", "jobStatus", "modifiedOn"} <= event["data"]["job"].keys()
+    assert len({event["userassignedid"] for event in told}) == len(told)
+
+
+ENVELOPE = {"specversion", "id", "type", "time", "source", "userassignedid", "datacontenttype", "data"}
+DATA = {
+    "tn.jpm.job-scheduled": {"job"},
+    "tn.jpm.job-updated": {"job"},
+    "tn.jpm.job-completed": {"job"},
+    "tn.jpm.job-rescheduled": {"job", "appointmentId", "appointmentNumber"},
+    "tn.jpm.job-appointment-updated": {"appointment"},
+    "tn.dis.technician-dispatched": {"job", "appointment"},
+}
+
+
 def test_v1_is_the_job_deep_and_its_times_have_no_zone(dispatched: tuple[World, JobRow]) -> None:
     world, job = dispatched
     body = one_body(world, "v1")

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import orjson
 import pytest
 from standardwebhooks import Webhook
+from structlog.testing import capture_logs
 
 from tests.support.web import Sent, Served, serving
 from tests.unit.web.test_health import LIVE
@@ -75,6 +77,15 @@ async def test_what_is_not_signed_by_us_is_refused(signed: Served, headers: dict
     found, answer = await post(signed, headers)
     assert (found, answer["error"]) == (401, "Unauthorized")
     assert signed.sent == []
+
+
+async def test_what_is_refused_leaves_the_names_of_its_headers_and_no_value(signed: Served) -> None:
+    """By them one sees under which header a sender signs."""
+    with capture_logs() as lines:
+        assert (await post(signed, {"ST-Signature": "deadbeef", "X-Token": "hush"}))[0] == 401
+    (line,) = (line for line in lines if line["event"] == "webhook refused")
+    assert {"st-signature", "x-token", "content-type"} <= set(line["headers"])
+    assert not re.search("deadbeef|hush", str(lines))
 
 
 async def test_a_standard_webhook_is_taken_while_it_is_fresh(signed: Served) -> None:
