@@ -1,5 +1,6 @@
 """The business file: the one that the settings name, else A1's, which the package ships."""
 
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
@@ -25,7 +26,16 @@ def text_of(path: Path | None) -> str:
 
 
 def load_business(path: Path | None = None) -> Business:
-    """The business; the shipped one without a path. Raises `BusinessWrong`."""
+    """The business; the shipped one without a path, which is read once. Raises `BusinessWrong`."""
+    return _shipped() if path is None else _read(path)
+
+
+@cache
+def _shipped() -> Business:
+    return _read(None)
+
+
+def _read(path: Path | None) -> Business:
     found = parse(text_of(path))
     if isinstance(found, Business):
         return found

@@ -66,7 +66,11 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure() -> None:
-    """A shell has what it starts in the background ignore SIGINT, and so would all that tests start."""
+    """What the shell set, and all processes that tests start would inherit."""
+    # Otherwise each of some hundred processes compiles all that it imports, which takes longer than its test.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
+    # What a shell starts in the background ignores SIGINT.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -4,7 +4,7 @@ import pytest
 
 from app.booking.business import Business, NameKind, NameUsed, parse
 from app.booking.words import description, summary, visit_of
-from app.business_file import load_business
+from app.business_file import load_business, text_of
 from tests.support.bookings import booking
 
 A1 = load_business()
@@ -183,7 +183,7 @@ def test_a_problem_that_the_file_no_longer_has_is_one_of_an_hour() -> None:
 
 
 def test_the_same_file_read_twice_is_one_business() -> None:
-    one, other = load_business(), load_business()
+    one, other = made(text_of(None)), made(text_of(None))
     assert one is not other
     assert {one: "read"}[other] == "read"
     assert hash(one) != hash(one.model_copy(update={"campaign": "another"}))
