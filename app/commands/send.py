@@ -16,7 +16,7 @@ from aiokafka.errors import KafkaError
 from app.booking.business import Business
 from app.booking.events import BookingEvent, Invalid, RawEvent, Unusable, read
 from app.commands.topic_there import require_topic
-from app.local.examples import Examples
+from app.local.examples import SLOTS, Examples
 from app.settings import Settings, load
 from app.stream.kafka import connection, wait_for_kafka
 from app.stream.partition import partition_for
@@ -113,7 +113,9 @@ def _data(what: str, given: object, business: Business) -> object:
         return given
     match what:
         case "example":
-            examples = Examples(Random(), datetime.now(UTC), business.problem_types)  # noqa: S311 - made-up people, no secret
+            random = Random()  # noqa: S311 - made-up people, no secret
+            slots = business.slots or SLOTS
+            examples = Examples(random, datetime.now(UTC), business.problem_types, slots)
             return examples.booking(examples.person())
         case "cancelled":
             return {}

@@ -4,7 +4,7 @@ Every value is drawn from the given source of randomness, so that a seed makes a
 numbers are of the range that is kept for examples (555-0100 to 555-0199), e-mail addresses of `example.com`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
@@ -35,7 +35,7 @@ _PLACES = (
     ("Mesa", "85201"), ("Mesa", "85210"), ("Tempe", "85281"), ("Glendale", "85301"), ("Peoria", "85345"),
 )  # fmt: skip
 _AREA_CODES = ("602", "480", "623")
-_SLOTS = ("8:00 AM - 10:00 AM", "10:00 AM - 12:00 PM", "12:00 PM - 2:00 PM", "2:00 PM - 4:00 PM")
+SLOTS = ("8:00 AM - 10:00 AM", "10:00 AM - 12:00 PM", "12:00 PM - 2:00 PM", "2:00 PM - 4:00 PM")
 _INSTRUCTIONS = (
     None,
     None,
@@ -58,10 +58,13 @@ class Sent:
 class Examples:
     """Draws people, bookings and events."""
 
-    def __init__(self, random: Random, now: datetime, problem_types: Iterable[str]) -> None:
+    def __init__(
+        self, random: Random, now: datetime, problem_types: Iterable[str], slots: Sequence[str] = SLOTS
+    ) -> None:
         self._random = random
         self._now = now
         self._problem_types = sorted(problem_types)
+        self._slots = slots
         self._people = 0
         self.latest: Person | None = None
 
@@ -104,7 +107,7 @@ class Examples:
         day = self._now + timedelta(days=self._random.randrange(1, 29))
         return {
             "scheduledDate": f"{day:%Y-%m-%d}T00:00:00Z",
-            "timeSlot": self._random.choice(_SLOTS),
+            "timeSlot": self._random.choice(self._slots),
         }
 
     def event(self, kind: str, booking_id: str, data: Mapping[str, object]) -> Sent:

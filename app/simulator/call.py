@@ -10,12 +10,14 @@ from app.simulator.query import Query, Slice
 from app.simulator.state.records import Refusal
 from app.simulator.state.world import World
 from app.simulator.wire.base import Wire
-from app.simulator.wire.envelope import ErrorBody, Page
+from app.simulator.wire.envelope import ErrorBody, GatewayBody, Page
 
 W = TypeVar("W", bound=Wire)
 R = TypeVar("R")
 
 JSON = "application/json; charset=utf-8"
+
+_ALL_400: Mapping[str, int] = {}
 
 UNTRACED = b"00-untraced-00"
 """The trace id of a refusal that is not on its way yet."""
@@ -26,6 +28,7 @@ _TYPES = {
     403: "https://tools.ietf.org/html/rfc7231#section-6.5.3",
     404: "https://tools.ietf.org/html/rfc7231#section-6.5.4",
     409: "https://tools.ietf.org/html/rfc7231#section-6.5.8",
+    422: "https://tools.ietf.org/html/rfc4918#section-11.2",
     429: "https://tools.ietf.org/html/rfc6585#section-4",
 }
 _SERVER_ERROR = "https://tools.ietf.org/html/rfc7231#section-6.6.1"
@@ -106,7 +109,10 @@ def empty(refusal: Refusal | None) -> Answer:
 
 
 def refuse(refusal: Refusal, *, headers: Mapping[str, str] | None = None) -> Answer:
-    """A refusal with the RFC 7807 body; its trace id is set when it is sent."""
+    """A refusal with the RFC 7807 body, or the gateway's; its trace id is set when it is sent."""
+    if refusal.by_gateway:
+        said = GatewayBody(status_code=refusal.status, message=refusal.title)
+        return Answer(refusal.status, said.answer(), headers or {})
     body = ErrorBody(
         type=_TYPES.get(refusal.status, _SERVER_ERROR),
         title=refusal.title,
@@ -146,13 +152,14 @@ def page(wanted: Slice[R] | Refusal, kind: type[Page[W]], show: Callable[[R], W]
     )
 
 
-def read(call: Call, kind: type[W]) -> W:
-    """The body as a model. Raises Refused, a 400 that names each bad field."""
+def read(call: Call, kind: type[W], statuses: Mapping[str, int] = _ALL_400) -> W:
+    """The body as a model. Raises Refused, which names each bad field; a 400 but for those with a status."""
     try:
         return kind.read(call.body or b"{}")
     except ValidationError as error:
         errors: dict[str, list[str]] = {}
         for item in error.errors(include_url=False, include_input=False):
             errors.setdefault(".".join(map(str, item["loc"])), []).append(item["msg"])
-        refusal = Refusal(400, "One or more validation errors occurred.", errors)
+        status = max(statuses.get(name, 400) for name in errors)
+        refusal = Refusal(status, "One or more validation errors occurred.", errors)
         raise Refused(refusal) from None

@@ -12,6 +12,7 @@ import uvloop
 from app.simulator.log import MarkedFormatter
 from app.simulator.server import start
 from app.simulator.simulation import SimulatorConfig
+from app.simulator.tenants import TENANTS
 from app.simulator.webhooks import WebhookSettings
 
 _EXAMPLES = """
@@ -25,6 +26,8 @@ Examples:
       no failures, and the same run every time
   servicetitan-stream simulator --life 5 --webhook-url http://127.0.0.1:6066/api/integrations/servicetitan/webhook
       technicians work; every change is sent as a webhook
+  servicetitan-stream simulator --tenant strict
+      another business, to rehearse going live with
 
 \b
 A page to look at: /simulator. How to use it: /simulator/docs.
@@ -42,7 +45,7 @@ A page to look at: /simulator. How to use it: /simulator/docs.
     default=0.05,
     show_default=True,
     type=click.FloatRange(0, 1),
-    help="The share of API calls that answer 500.",
+    help="The share of API calls that answer 500. 0: with the strict tenant nothing odd in answers, either.",
 )
 @click.option(
     "--delays",
@@ -65,6 +68,13 @@ A page to look at: /simulator. How to use it: /simulator/docs.
     type=click.FloatRange(0),
     help="Seconds between a job's steps. 0: off.",
 )
+@click.option(
+    "--tenant",
+    default="a1",
+    show_default=True,
+    type=click.Choice(sorted(TENANTS)),
+    help="strict: another business, everything enforced, and strangers with jobs of their own.",
+)
 @click.option("--webhook-url", help="Where to send a webhook for every change.")
 @click.option(
     "--webhook-secret",
@@ -81,6 +91,7 @@ def simulator(
     delays: Literal["seed", "none"],
     calls_per_second: int,
     life: float,
+    tenant: str,
     webhook_url: str | None,
     webhook_secret: str | None,
     verbose: bool,
@@ -94,6 +105,7 @@ def simulator(
     handler.setFormatter(MarkedFormatter("%(asctime)s %(levelname)s %(message)s"))
     logging.basicConfig(handlers=[handler], level=logging.DEBUG if verbose else logging.INFO)
     config = SimulatorConfig(
+        tenant=TENANTS[tenant],
         host=host,
         port=port,
         seed=seed,

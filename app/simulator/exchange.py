@@ -3,7 +3,9 @@
 import asyncio
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from email.utils import format_datetime
+from http import HTTPStatus
 from time import perf_counter
 
 from aiohttp import hdrs, web
@@ -11,6 +13,7 @@ from aiohttp import hdrs, web
 from app.simulator.call import JSON, UNTRACED, Answer, refuse
 from app.simulator.faults import FaultKind, FaultRequest
 from app.simulator.journal import CallRecord
+from app.simulator.oddities import beyond_documents
 from app.simulator.simulation import Simulation
 from app.simulator.state.records import Refusal
 
@@ -76,6 +79,9 @@ class Exchange:
                 return await self._half(fault.kind, answer)
             case FaultKind.NOT_JSON:
                 return self.answer(Answer(200, _HTML, content_type="text/html"), fault.kind)
+            case FaultKind.ODD if answer.status == HTTPStatus.OK:
+                odd = beyond_documents(answer.body, self._simulation.world.is_strangers)
+                return self.answer(replace(answer, body=odd), fault.kind)
             case _:
                 return self.answer(answer, fault.kind)
 

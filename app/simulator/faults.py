@@ -31,6 +31,7 @@ class FaultKind(StrEnum):
     HALF = "half"
     NOT_JSON = "not_json"
     SLOW = "slow"
+    ODD = "odd"
 
 
 class Json(BaseModel):

@@ -47,6 +47,7 @@ FAULT_WORDS: dict[FaultKind, tuple[str, str]] = {
     FaultKind.DROP: ("a closed connection", "done"),
     FaultKind.HALF: ("half of the answer, then a closed connection", "done"),
     FaultKind.NOT_JSON: ("200 with HTML", "done"),
+    FaultKind.ODD: ("keys and words that are in no document, as of a vendor that adds some", "done"),
     FaultKind.SLOW: ("the answer, after so many seconds", "done"),
 }
 

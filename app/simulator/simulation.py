@@ -11,6 +11,7 @@ from app.simulator.faults import Faults, random_failures
 from app.simulator.journal import Journal
 from app.simulator.life import Life
 from app.simulator.limits import Throttle, Tokens
+from app.simulator.state.strangers import settle_in
 from app.simulator.state.world import World, utc_now
 from app.simulator.tenant import Tenant
 from app.simulator.tenants import A1
@@ -24,9 +25,9 @@ class SimulatorConfig:
     """How to simulate.
 
     `port` 0 takes a free one. `seed` None draws one. `failure_rate` is the share of API calls that answer
-    500. `delays` are the seed's (token 200 ms, create 800, status 400, cancel 500, queries 300-600) or none.
-    `calls_per_second` and `token_calls_per_second` 0 mean no limit. `life_seconds` lets technicians work: so
-    long between a job's steps; 0 is off.
+    500; 0 leaves out the tenant's own faults, too. `delays` are the seed's (token 200 ms, create 800, status
+    400, cancel 500, queries 300-600) or none. `calls_per_second` and `token_calls_per_second` 0 mean no
+    limit. `life_seconds` lets technicians work: so long between a job's steps; 0 is off.
     """
 
     tenant: Tenant = A1
@@ -56,6 +57,7 @@ class Simulation:
         config = self.config
         self.random = Random(self.seed)  # noqa: S311 - a simulation has to be repeatable, not secret
         self.world = World(config.tenant, now=config.now, random=self.random)
+        settle_in(self.world)
         self.tokens = Tokens(self.random)
         self.throttle = Throttle(config.calls_per_second)
         self.token_throttle = Throttle(config.token_calls_per_second)
@@ -63,7 +65,8 @@ class Simulation:
         self.faults = Faults(self.random)
         self.life = Life(self.world, config.life_seconds)
         self.sender = Sender(self.world, config.webhooks, self.random)
-        for request in random_failures(config.failure_rate):
+        always = config.tenant.faults if config.failure_rate > 0 else ()
+        for request in (*random_failures(config.failure_rate), *always):
             self.faults.add(request, config.monotonic())
 
     def monotonic(self) -> float:

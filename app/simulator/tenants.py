@@ -1,7 +1,8 @@
 """The tenants that can be simulated."""
 
+from app.simulator.faults import FaultKind, FaultRequest
 from app.simulator.state.records import Refusal
-from app.simulator.tenant import Kind, Tenant, Unit, Window
+from app.simulator.tenant import Kind, Stranger, Tenant, Unit, Window
 from app.simulator.wire.jpm import Priority
 
 A1 = Tenant(
@@ -48,3 +49,115 @@ A1 = Tenant(
     unknown_path=Refusal(404, "Resource not found"),
 )
 """The business that the service is shipped for; takes what a lenient account takes."""
+
+_TEXAS = "America/Chicago"
+_RESIDENTIAL = (111, 112, 113, 114, 115)
+_PECAN_CREEK = ("Dallas", "TX", "75204")
+
+STRICT = Tenant(
+    id=2000002,
+    name="Lone Star Overhead Doors (simulation)",
+    business_units={
+        111: Unit("DFW - Residential Service", "Dallas", "TX", _TEXAS),
+        112: Unit("Austin - Residential Service", "Austin", "TX", _TEXAS),
+        113: Unit("San Antonio - Residential Service", "San Antonio", "TX", _TEXAS),
+        114: Unit("Houston - Residential Service", "Houston", "TX", _TEXAS),
+        115: Unit("El Paso - Residential Service", "El Paso", "TX", "America/Denver"),
+        116: Unit("Commercial Service", "Dallas", "TX", _TEXAS),
+        117: Unit("New Doors", "Dallas", "TX", _TEXAS),
+        118: Unit("Call Center", "Dallas", "TX", _TEXAS),
+    },
+    job_types={
+        211: Kind("Residential Service Call", 90, Priority.NORMAL, _RESIDENTIAL),
+        212: Kind("Spring Replacement", 120, Priority.HIGH, _RESIDENTIAL),
+        213: Kind("Opener Repair", 90, Priority.NORMAL, _RESIDENTIAL),
+        214: Kind("Off-Track or Stuck Door", 90, Priority.URGENT, _RESIDENTIAL),
+        215: Kind("Tune-Up", 60, Priority.LOW, _RESIDENTIAL),
+        216: Kind("In-Home Estimate", 60, Priority.NORMAL, (117,)),
+        217: Kind("Commercial Service Call", 120, Priority.HIGH, (116,), required=(811,)),
+        218: Kind("Warranty Return", 60, Priority.NORMAL, (*_RESIDENTIAL, 117), required=(812,)),
+    },
+    campaigns={311: "Web Booking", 312: "Home Show", 313: "Home Show", 314: "Call-In"},
+    cancel_reasons={
+        411: "Customer Canceled - Online",
+        412: "Customer Canceled - Phone",
+        413: "Duplicate Job",
+    },
+    hold_reasons={461: "Parts on Order", 462: "Customer Not Home"},
+    tag_types={611: "Booked Online", 612: "Spring Job", 613: "VIP"},
+    windows={
+        711: Window(8, 4),
+        712: Window(12, 4),
+        713: Window(16, 3, units=(111, 114)),
+    },
+    technicians={
+        511: ("Dolores Vega", 111),
+        512: ("Earl Hutchins", 111),
+        513: ("Faith Odom", 112),
+        514: ("Gus Petersen", 113),
+        515: ("Hollis Tran", 114),
+        516: ("Ines Carrillo", 115),
+        517: ("Jim Ray Tucker", 116),
+        518: ("Kendra Boone", 117),
+    },
+    custom_fields={811: "Purchase order", 812: "Original job"},
+    job_number="{}",
+    windows_enforced=True,
+    without_campaign=422,
+    no_app_key=Refusal(401, "Application key not present, check ST-App-Key header value.", by_gateway=True),
+    no_tenant=Refusal(404, "Unable to match incoming request to an operation.", by_gateway=True),
+    unknown_path=Refusal(404, "Unable to match incoming request to an operation.", by_gateway=True),
+    strangers=(
+        *(
+            Stranger(
+                f"Pecan Creek Apt {number}",
+                "(214) 555-0150",
+                f"2200 Pecan Creek Dr Apt {number}",
+                _PECAN_CREEK,
+                unit=111,
+                kind=215,
+                jobs=0,
+            )
+            for number in range(101, 131)
+        ),
+        Stranger(
+            "Walt Grimes",
+            "(817) 555-0166",
+            "9 Feud Ln",
+            ("Fort Worth", "TX", "76102"),
+            unit=111,
+            kind=211,
+            do_not_service=True,
+        ),
+        Stranger(
+            "Opal Jenkins", "(512) 555-0121", "77 Barton Ct", ("Austin", "TX", "78704"), unit=112, kind=212
+        ),
+        Stranger(
+            "Ray Salinas",
+            "(210) 555-0122",
+            "5 Mission Rd",
+            ("San Antonio", "TX", "78210"),
+            unit=113,
+            kind=213,
+        ),
+        Stranger(
+            "June Landry", "(713) 555-0123", "812 Bayou Dr", ("Houston", "TX", "77019"), unit=114, kind=214
+        ),
+        Stranger(
+            "Nico Armendariz", "(915) 555-0124", "40 Mesa St", ("El Paso", "TX", "79902"), unit=115, kind=218
+        ),
+        Stranger(
+            "Trinity Warehouses",
+            "(214) 555-0125",
+            "1 Dock Blvd",
+            ("Dallas", "TX", "75207"),
+            unit=116,
+            kind=217,
+            jobs=3,
+        ),
+    ),
+    faults=(FaultRequest(kind=FaultKind.ODD, method="GET"),),
+)
+"""Another business, to rehearse going live with: every rule that an account may have is enforced."""
+
+TENANTS = {"a1": A1, "strict": STRICT}

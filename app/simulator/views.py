@@ -11,6 +11,7 @@ from app.simulator.state.records import (
     AppointmentRow,
     AssignmentRow,
     BookingRow,
+    CampaignRow,
     CancellationRow,
     ContactRow,
     CustomerRow,
@@ -353,17 +354,14 @@ def technician(row: TechnicianRow) -> office.Technician:
     )
 
 
-def campaign(row: NamedRow) -> office.Campaign:
+def campaign(row: CampaignRow) -> office.Campaign:
     """A marketing campaign."""
     return office.Campaign(
         **_named(row),
         category=office.CampaignCategory(id=391, name="Marketing"),
-        is_default_campaign=row.id == _DEFAULT_CAMPAIGN,
+        is_default_campaign=row.is_default,
         campaign_phone_numbers=(),
     )
-
-
-_DEFAULT_CAMPAIGN = 301
 
 
 def _named(row: NamedRow) -> dict[str, Any]:

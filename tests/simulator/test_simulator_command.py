@@ -69,7 +69,8 @@ def test_help_shows_examples() -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--port", "70000"], ["--failure-rate", "2"], ["--delays", "some"], ["--odd"]]
+    "arguments",
+    [["--port", "70000"], ["--failure-rate", "2"], ["--delays", "some"], ["--tenant", "b2"], ["--odd"]],
 )
 def test_wrong_usage_ends_with_2(arguments: list[str]) -> None:
     assert CliRunner().invoke(command, arguments).exit_code == 2

@@ -21,7 +21,8 @@ _SORTS: dict[str, Callable[[JobRow], object]] = {
 
 def create_job(world: World, call: Call) -> Answer:
     """POST /jobs."""
-    row = done(jobs.create_job(world, read(call, wire.CreateJob)))
+    request = read(call, wire.CreateJob, {"campaignId": world.tenant.without_campaign})
+    row = done(jobs.create_job(world, request))
     return answer(views.job(world, row, call.guid))
 
 

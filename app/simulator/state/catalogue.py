@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from app.simulator.state.records import JobTypeRow, NamedRow, TechnicianRow, UnitRow, WindowRow
+from app.simulator.state.records import CampaignRow, JobTypeRow, NamedRow, TechnicianRow, UnitRow, WindowRow
 from app.simulator.state.table import Table
 from app.simulator.tenant import Tenant
 
@@ -27,10 +27,13 @@ class Catalogue:
     """The tenant's lists, as it starts."""
 
     def __init__(self, tenant: Tenant) -> None:
-        self.campaigns = named(tenant.campaigns)
         self.cancel_reasons = named(tenant.cancel_reasons)
         self.hold_reasons = named(tenant.hold_reasons)
         self.tag_types = named(tenant.tag_types)
+        self.campaigns: Table[CampaignRow] = Table()
+        for row_id, name in tenant.campaigns.items():
+            is_default = row_id == min(tenant.campaigns)
+            self.campaigns.add(CampaignRow(**_set_up(row_id), name=name, is_default=is_default), SET_UP_ON)
         self.business_units: Table[UnitRow] = Table()
         for row_id, unit in tenant.business_units.items():
             unit_row = UnitRow(

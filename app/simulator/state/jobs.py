@@ -14,6 +14,7 @@ from app.simulator.state.records import (
     Refusal,
     TechnicianRow,
 )
+from app.simulator.state.rules import job_errors, window_errors
 from app.simulator.state.table import Table
 from app.simulator.state.world import World, index_external, unindex_external
 from app.simulator.wire.jpm import (
@@ -35,8 +36,12 @@ OVER = (AppointmentStatus.DONE, AppointmentStatus.CANCELED)
 def create_job(world: World, request: CreateJob) -> JobRow | Refusal:
     """A new job, its appointments, its assignments. The same request again is a second job."""
     errors = _unknown_references(world, request)
-    for position, appointment in enumerate(request.appointments):
-        errors.update(_appointment_errors(world, appointment, f"appointments[{position}]."))
+    if not errors:
+        fields = request.custom_fields or ()
+        errors = job_errors(world, request.job_type_id, request.business_unit_id, fields)
+        for position, appointment in enumerate(request.appointments):
+            at = f"appointments[{position}]."
+            errors.update(_appointment_errors(world, appointment, request.business_unit_id, at))
     if errors:
         return Refusal(400, "Validation failed", errors)
     now, job_id = world.stamp(), world.next_id()
@@ -75,7 +80,7 @@ def create_job(world: World, request: CreateJob) -> JobRow | Refusal:
 
 def add_appointment(world: World, job: JobRow, request: CreateAppointment) -> AppointmentRow | Refusal:
     """One more appointment; 409 when the job has ended."""
-    errors = _appointment_errors(world, request, "")
+    errors = _appointment_errors(world, request, job.business_unit_id)
     if errors:
         return Refusal(400, "Validation failed", errors)
     if job.status in ENDED:
@@ -89,7 +94,12 @@ def add_appointment(world: World, job: JobRow, request: CreateAppointment) -> Ap
 
 def patch_job(world: World, job: JobRow, request: PatchJob) -> JobRow | Refusal:
     """Change what the request sets; it has no status and no appointments."""
-    errors = _unknown_references(world, request, job)
+    errors = _unknown_references(world, request, job) or job_errors(
+        world,
+        request.job_type_id or job.job_type_id,
+        request.business_unit_id or job.business_unit_id,
+        job.custom_fields if request.custom_fields is None else request.custom_fields,
+    )
     if errors:
         return Refusal(400, "Validation failed", errors)
     fields = request.model_fields_set - {"external_data", "should_update_invoice_items"}
@@ -303,13 +313,14 @@ def _add_appointment(world: World, job: JobRow, request: AppointmentRequest) -> 
     return row
 
 
-def _appointment_errors(world: World, request: AppointmentRequest, at: str) -> dict[str, list[str]]:
+def _appointment_errors(
+    world: World, request: AppointmentRequest, unit_id: int, at: str = ""
+) -> dict[str, list[str]]:
     errors: dict[str, list[str]] = {}
     if request.start >= request.end:
         errors[f"{at}end"] = ["The end must be after the start."]
     window = (request.arrival_window_start, request.arrival_window_end)
-    if window[0] and window[1] and window[0] > window[1]:
-        errors[f"{at}arrivalWindowEnd"] = ["The arrival window must end after it starts."]
+    errors.update(window_errors(world, unit_id, *window, at))
     if unknown := unknown_technicians(world, request.technician_ids or ()):
         errors[f"{at}technicianIds"] = [f"Technician {number} was not found." for number in unknown]
     return errors

@@ -182,9 +182,16 @@ class BookingRow(Row):
 
 @dataclass(slots=True, kw_only=True)
 class NamedRow(Row):
-    """A campaign, a reason, a business unit: an entry of one of the tenant's lists."""
+    """A reason, a kind of tag: an entry of one of the tenant's lists."""
 
     name: str
+
+
+@dataclass(slots=True, kw_only=True)
+class CampaignRow(NamedRow):
+    """A marketing campaign."""
+
+    is_default: bool
 
 
 @dataclass(slots=True, kw_only=True)
@@ -229,8 +236,12 @@ class TechnicianRow(NamedRow):
 
 @dataclass(slots=True, frozen=True)
 class Refusal:
-    """Why something is not done: HTTP status, title, and messages by field."""
+    """Why something is not done: HTTP status, title, and messages by field.
+
+    `by_gateway` is said by what stands in front of the API, in its own form: `{statusCode, message}`.
+    """
 
     status: int
     title: str
     errors: dict[str, list[str]] = field(default_factory=dict)
+    by_gateway: bool = False

@@ -17,6 +17,7 @@ from app.simulator.state.jobs import (
     unknown_technicians,
 )
 from app.simulator.state.records import AppointmentRow, JobRow, Refusal
+from app.simulator.state.rules import window_errors
 from app.simulator.state.world import World
 from app.simulator.wire.jpm import (
     AppointmentStatus,
@@ -34,16 +35,16 @@ def reschedule(world: World, row: AppointmentRow, request: RescheduleAppointment
     start, end = request.start or row.start, request.end or row.end
     if start >= end:
         return Refusal(400, "Validation failed", {"end": ["The end must be after the start."]})
+    window = (request.arrival_window_start, request.arrival_window_end)
+    if errors := window_errors(world, world.jobs.rows[row.job_id].business_unit_id, *window):
+        return Refusal(400, "Validation failed", errors)
     if row.status in (AppointmentStatus.WORKING, *OVER):
         return conflict(f"The appointment is {row.status}.")
     if row.status is AppointmentStatus.DISPATCHED:
         set_assignments(world, row, AssignmentStatus.SCHEDULED, TechnicianStatus.IDLE)
         row.status = AppointmentStatus.SCHEDULED
     row.start, row.end = start, end
-    row.arrival_window_start, row.arrival_window_end = (
-        request.arrival_window_start,
-        request.arrival_window_end,
-    )
+    row.arrival_window_start, row.arrival_window_end = window
     set_status(world, row, row.status)
     _changed(world, row, "appointment.rescheduled", "Appointment Rescheduled")
     return row

@@ -1,10 +1,11 @@
 """Everything the simulated tenant holds, its indexes, and the log of effects."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
 from random import Random
+from typing import Any
 
 from app.simulator.state.catalogue import Catalogue
 from app.simulator.state.records import (
@@ -83,6 +84,8 @@ class World:
         self.jobs_by_external = Index()
         self.jobs_by_customer = Index()
         self.jobs_by_technician = Index()
+        self.first_of_ours = FIRST_ID
+        """Rows with lower ids were there before the first call came."""
         self.effects: list[Effect] = []
         self.origin = Origin()
 
@@ -120,6 +123,11 @@ class World:
     def remember(self, job: JobRow, event_type: str, memo: str | None = None) -> None:
         """Add to a job's history, in the vendor's words (`Job Booked`)."""
         job.history.append(HistoryRow(self.next_id(), event_type, self.now(), memo))
+
+    def is_strangers(self, row: Mapping[str, Any]) -> bool:
+        """Whether a row of an answer is, or belongs to, what was there before the first call came."""
+        ids = (row.get(name) for name in ("id", "jobId", "customerId"))
+        return any(isinstance(row_id, int) and row_id < self.first_of_ours for row_id in ids)
 
     def appointments_of(self, job: JobRow) -> list[AppointmentRow]:
         """A job's appointments that were not deleted, earliest first."""

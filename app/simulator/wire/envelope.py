@@ -46,6 +46,13 @@ class ErrorBody(Wire):
     data: dict[str, Any] = Field(default_factory=dict)
 
 
+class GatewayBody(Wire):
+    """What the gateway in front of the API says in its own form, which has no errors."""
+
+    status_code: int
+    message: str
+
+
 class TokenAnswer(Wire):
     """The answer of `POST /connect/token`; `expires_in` in seconds, `scope` joined by spaces."""
 
