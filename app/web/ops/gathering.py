@@ -31,6 +31,13 @@ async def overview(serving: Services) -> dict[str, Any]:
     }
 
 
+async def waiting(serving: Services, reason: Reason) -> tuple[int, int]:
+    """How many bookings wait for a person because of it, and how many events that were turned away."""
+    found = next((one for one in await serving.view.attention_groups() if one.reason is reason), None)
+    turned = await serving.view.ask(turned_away.group, reason)
+    return 0 if found is None else found.bookings, 0 if turned is None else turned.records
+
+
 async def groups(serving: Services) -> list[Group]:
     """What needs a person, by reason, the earliest visit first."""
     found = []
@@ -51,10 +58,10 @@ def reasons_of(record: Record) -> set[Reason]:
     return {Reason(word) for word in reasons(record)}
 
 
-async def latest(serving: Services) -> list[BookingLine]:
+async def latest(serving: Services) -> dict[str, Any]:
     """The bookings that changed last."""
     found = await serving.view.ask(finding.find, finding.Wanted(), limit=LATEST)
-    return booking_lines(serving, found.bookings)
+    return {"bookings": booking_lines(serving, found.bookings), "nothing": "No booking has come yet."}
 
 
 def booking_lines(serving: Services, seen: tuple[BookingSeen, ...]) -> list[BookingLine]:

@@ -49,6 +49,7 @@ class ReasonView(OpsView):
         return visit.page(
             "reason.html",
             reason=found,
+            shown="-".join(str(one) for one in await gathering.waiting(visit.serving, found)),
             explained=EXPLANATIONS[found],
             group=group,
             lines=failed_lines(lines, await gathering.records_of(visit.serving, lines)),

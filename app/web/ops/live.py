@@ -14,13 +14,14 @@ from typing import Any, TypeAlias
 from aiohttp import web
 from faust.web import Blueprint
 
+from app.booking.reasons import Reason
 from app.view import finding
 from app.view.view import ViewAway
 from app.web.access import Denied
 from app.web.connections import HEADERS
 from app.web.envelope import Problem
-from app.web.ops import booking, gathering
-from app.web.ops.plans import plan_context
+from app.web.ops import booking, gathering, logs, plans
+from app.web.ops.groups import reason_of
 from app.web.ops.templates import render
 from app.web.ops.visit import OpsView, Visit, require_no_other_site, who
 from app.web.requests import moment
@@ -41,13 +42,13 @@ class Streams:
 
     ending: asyncio.Event = field(default_factory=asyncio.Event)
     open: int = 0
-    shared: dict[bool, tuple[float, asyncio.Future[Fragments]]] = field(default_factory=dict)
+    shared: dict[tuple[str, bool], tuple[float, asyncio.Future[Fragments]]] = field(default_factory=dict)
 
     async def close(self, _: web.Application) -> None:
         """End all streams: the server waits for them."""
         self.ending.set()
 
-    async def once(self, key: bool, make: Callable[[], Awaitable[Fragments]]) -> Fragments:
+    async def once(self, key: tuple[str, bool], make: Callable[[], Awaitable[Fragments]]) -> Fragments:
         """What was made for this key within the last tick, else made now: tabs share the work."""
         now = time.monotonic()
         made = self.shared.get(key)
@@ -94,12 +95,12 @@ async def _write(
         try:
             found = await make()
         except (ViewAway, Problem):
-            found = {}
+            found = _render(visit, {})
         changed = {name: text for name, text in found.items() if last.get(name) != text}
         last |= changed
         for name, text in changed.items():
             await answer.write(_event(name, text))
-        await answer.write(f": {time.monotonic():.0f}\n\n".encode())
+        await answer.write(_event("tick", "1"))
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(streams.ending.wait(), TICK_SECONDS)
 
@@ -113,8 +114,8 @@ def _source(visit: Visit, streams: Streams) -> Callable[[], Awaitable[Fragments]
     """What makes the fragments of the page that the stream is for; raises Problem 400."""
     query = visit.request.query
     match query.get("of"):
-        case "overview":
-            return lambda: streams.once(visit.who.may_act, lambda: _overview(visit))
+        case "overview" | "plans" | "actions" | "webhooks" as page:
+            return lambda: streams.once((page, visit.who.may_act), lambda: _SHARED[page](visit))
         case "booking":
             return lambda: _booking(visit, query.get("booking", ""), query.get("event", ""))
         case "plan":
@@ -122,6 +123,11 @@ def _source(visit: Visit, streams: Streams) -> Callable[[], Awaitable[Fragments]
         case "bookings":
             since = _since(query.get("since", ""))
             return lambda: _bookings(visit, since)
+        case "reason":
+            reason = reason_of(query.get("reason", ""))
+            return lambda: _reason(visit, reason, query.get("shown", ""))
+        case "page":
+            return lambda: _page(visit)
         case _:
             raise Problem(400, "There is no such stream.")
 
@@ -141,24 +147,70 @@ def _render(visit: Visit, context: Mapping[str, Any], **templates: str) -> dict[
     return {name: render(template, **whole) for name, template in wanted.items()}
 
 
+async def _page(visit: Visit) -> Fragments:
+    return _render(visit, {})
+
+
 async def _overview(visit: Visit) -> Fragments:
-    context = await gathering.overview(visit.serving)
-    found = _render(visit, context, strip="strip.html", charts="charts.html", groups="groups.html")
+    context = {**await gathering.overview(visit.serving), **await gathering.latest(visit.serving)}
+    found = _render(
+        visit,
+        context,
+        strip="strip.html",
+        charts="charts.html",
+        groups="groups.html",
+        latest="bookings_table.html",
+    )
     number = context["glance"].attention
     needs = "booking needs" if number == 1 else "bookings need"
     return {**found, "said": f"{number or 'No'} {needs} attention."}
 
 
+async def _plans(visit: Visit) -> Fragments:
+    return _render(visit, await plans.latest(visit.serving), plans="plans_table.html")
+
+
+async def _actions(visit: Visit) -> Fragments:
+    return _render(visit, await logs.actions(visit.serving), acts="acts.html")
+
+
+async def _webhooks(visit: Visit) -> Fragments:
+    return _render(visit, await logs.webhooks(visit.serving), hooks="webhooks_table.html")
+
+
+_SHARED: Mapping[str, Callable[[Visit], Awaitable[Fragments]]] = {
+    "overview": _overview,
+    "plans": _plans,
+    "actions": _actions,
+    "webhooks": _webhooks,
+}
+
+
 async def _booking(visit: Visit, booking_id: str, acted: str) -> Fragments:
     found = await booking.whole(visit.serving, booking_id)
     context = await booking.shown(visit, found, acted=acted)
-    return _render(visit, context, booking="booking_state.html", job="job.html", timeline="timeline.html")
+    return _render(
+        visit,
+        context,
+        booking="booking_state.html",
+        facts="booking_facts.html",
+        job="job.html",
+        timeline="timeline.html",
+        letters="booking_letters.html",
+    )
 
 
 async def _plan(visit: Visit, name: str) -> Fragments:
-    return _render(visit, await plan_context(visit.serving, name, begun="1"), plan="plan_state.html")
+    return _render(visit, await plans.plan_context(visit.serving, name, begun="1"), plan="plan_state.html")
 
 
 async def _bookings(visit: Visit, since: datetime) -> Fragments:
     news = await visit.serving.view.ask(finding.changed_since, since, limit=_MOST_NEWS)
-    return _render(visit, {"news": news, "most": _MOST_NEWS}, news="news.html")
+    told = f"{news}{'+' if news >= _MOST_NEWS else ''} changed" if news else ""
+    return _render(visit, {"told": told}, news="news.html")
+
+
+async def _reason(visit: Visit, reason: Reason, shown: str) -> Fragments:
+    bookings, events = await gathering.waiting(visit.serving, reason)
+    told = "" if shown == f"{bookings}-{events}" else f"{bookings} bookings and {events} other events by now"
+    return _render(visit, {"told": told}, news="news.html")

@@ -1,5 +1,7 @@
 """Webhooks and actions: what came from outside, and what people did."""
 
+from typing import Any
+
 from aiohttp import web
 from faust.web import Blueprint
 
@@ -7,8 +9,9 @@ from app.booking.record import Record
 from app.servicetitan.webhooks import JobReport, NotAboutAJob, Unreadable, read_webhook
 from app.view import glance
 from app.view.rows import WebhookSeen
-from app.web.ops.visit import OpsView, Visit
+from app.web.ops.visit import OpsView
 from app.web.requests import whole
+from app.web.services import Services
 
 api = Blueprint("ops_logs")
 _MOST = 100
@@ -21,8 +24,7 @@ class ActionsView(OpsView):
     async def get(self, request: web.Request) -> web.Response:
         """Who did what, why, and what came of it."""
         visit = self.visit(request)
-        acts = await visit.serving.view.ask(glance.results, limit=_MOST)
-        return visit.page("actions.html", acts=acts, most=_MOST)
+        return visit.page("actions.html", **await actions(visit.serving))
 
 
 @api.route("/ops/webhooks", name="ops_webhooks")
@@ -32,16 +34,26 @@ class WebhooksView(OpsView):
     async def get(self, request: web.Request) -> web.Response:
         """What ServiceTitan reported, and which booking it is about."""
         visit = self.visit(request)
-        hooks = await visit.serving.view.webhooks(limit=_MOST)
-        tenant = visit.serving.settings.tenant_number
-        rows: list[tuple[WebhookSeen, str, Record | None]] = []
-        for hook, record in await _with_bookings(visit, hooks):
-            read = read_webhook(hook.value, hook.at)
-            if isinstance(read, JobReport) and read.is_of_another(tenant):
-                rows.append((hook, f"{read.event}: ignored, of another tenant ({read.tenant})", None))
-            else:
-                rows.append((hook, _reported(read), record))
-        return visit.page("webhooks.html", hooks=rows, most=_MOST)
+        return visit.page("webhooks.html", **await webhooks(visit.serving))
+
+
+async def actions(serving: Services) -> dict[str, Any]:
+    """What the page of actions shows."""
+    return {"acts": await serving.view.ask(glance.results, limit=_MOST), "most": _MOST}
+
+
+async def webhooks(serving: Services) -> dict[str, Any]:
+    """What the page of webhooks shows."""
+    hooks = await serving.view.webhooks(limit=_MOST)
+    tenant = serving.settings.tenant_number
+    rows: list[tuple[WebhookSeen, str, Record | None]] = []
+    for hook, record in await _with_bookings(serving, hooks):
+        read = read_webhook(hook.value, hook.at)
+        if isinstance(read, JobReport) and read.is_of_another(tenant):
+            rows.append((hook, f"{read.event}: ignored, of another tenant ({read.tenant})", None))
+        else:
+            rows.append((hook, _reported(read), record))
+    return {"hooks": rows, "most": _MOST}
 
 
 def _reported(read: JobReport | NotAboutAJob | Unreadable) -> str:
@@ -59,8 +71,10 @@ def _reported(read: JobReport | NotAboutAJob | Unreadable) -> str:
             return f"{read.event}: {', '.join(told) or 'nothing that is followed'}"
 
 
-async def _with_bookings(visit: Visit, hooks: list[WebhookSeen]) -> list[tuple[WebhookSeen, Record | None]]:
+async def _with_bookings(
+    serving: Services, hooks: list[WebhookSeen]
+) -> list[tuple[WebhookSeen, Record | None]]:
     jobs = {job for hook in hooks if (job := whole(hook.job_id or "")) is not None}
-    seen = {job: await visit.serving.view.booking_of_job(job) for job in jobs}
+    seen = {job: await serving.view.booking_of_job(job) for job in jobs}
     records = {str(job): None if one is None else one.record for job, one in seen.items()}
     return [(hook, records.get(hook.job_id or "")) for hook in hooks]

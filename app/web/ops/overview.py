@@ -21,8 +21,7 @@ class OverviewView(OpsView):
         page = visit.page(
             "overview.html",
             **await gathering.overview(serving),
-            bookings=await gathering.latest(serving),
-            nothing="No booking has come yet.",
+            **await gathering.latest(serving),
             running=await gathering.running(serving),
         )
         refresh = request.query.get("refresh", "")

@@ -32,10 +32,7 @@ class PlansView(OpsView):
     async def get(self, request: web.Request) -> web.Response:
         """The plans of the last 30 days."""
         visit = self.visit(request)
-        found = [
-            await watched(visit.serving, one) for one in await visit.serving.view.ask(plans.plans, limit=50)
-        ]
-        return visit.page("plans.html", plans=found)
+        return visit.page("plans.html", **await latest(visit.serving))
 
     async def post(self, request: web.Request) -> web.Response:
         """What would happen; nothing is done yet."""
@@ -50,6 +47,11 @@ class PlansView(OpsView):
             now=visit.now,
         )
         return await _preview(visit, definition, wrong="")
+
+
+async def latest(serving: Services) -> dict[str, Any]:
+    """What the page of plans shows."""
+    return {"plans": [await watched(serving, one) for one in await serving.view.ask(plans.plans, limit=50)]}
 
 
 def kind_of(word: str) -> Kind:

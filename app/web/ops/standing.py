@@ -126,7 +126,7 @@ class _Seen:
         if self.latency is not None:
             told.append(f"p50 {_took(self.latency.p50)}, p95 {_took(self.latency.p95)}")
         if self.pace is not None:
-            told.append(f"{self.pace.used} of {self.pace.rate:.3g} calls a second")
+            told.append(f"{self.pace.used} of {round(self.pace.rate, 1):g} calls a second")
             if self.pace.stopped_for > 0:
                 told.append(f"asked us to wait {span(self.pace.stopped_for)}")
         title = "Answers of the last 2 minutes and the pace, both of this worker"

@@ -4,9 +4,14 @@
   const address = document.body.dataset.stream;
   const pause = document.getElementById("pause");
   const said = document.getElementById("said");
+  const FILLED = "pulse banners strip charts groups latest booking facts job timeline letters plan plans acts hooks news";
+  const FIRST_WAIT = 1000, LONGEST_WAIT = 30000, SILENCE = 6000;
   let stream = null;
   let paused = false;
   let first = true;
+  let wait = FIRST_WAIT;
+  let heard = 0;
+  let again = 0;
 
   // What somebody types into is left alone, and so is what they opened.
   document.addEventListener("input", (event) => event.target.form?.classList.add("touched"));
@@ -28,13 +33,18 @@
   }
 
   function open() {
+    clearTimeout(again);
     if (!address || stream || paused || document.hidden) return;
+    heard = Date.now();
     stream = new EventSource(address);
     stream.onopen = () => document.body.classList.remove("stale");
-    stream.onerror = stale;
-    for (const id of ["pulse", "banners", "strip", "charts", "groups", "booking", "job", "timeline", "plan", "news"]) {
-      stream.addEventListener(id, (event) => fill(id, event.data));
-    }
+    stream.onerror = () => {
+      stale();
+      // A browser gives up for good when the answer is an error: this worker may be busy, or ending.
+      if (stream?.readyState === EventSource.CLOSED) reopen();
+    };
+    stream.addEventListener("tick", () => { heard = Date.now(); wait = FIRST_WAIT; });
+    for (const id of FILLED.split(" ")) stream.addEventListener(id, (event) => fill(id, event.data));
     stream.addEventListener("said", (event) => {
       if (!first) said.textContent = event.data;
       first = false;
@@ -42,8 +52,15 @@
   }
 
   function close() {
+    clearTimeout(again);
     stream?.close();
     stream = null;
+  }
+
+  function reopen() {
+    close();
+    again = setTimeout(open, wait);
+    wait = Math.min(2 * wait, LONGEST_WAIT);
   }
 
   function setPaused(wanted) {
@@ -53,6 +70,8 @@
     if (paused) { close(); stale(); } else { open(); }
   }
 
+  // A connection that stands and brings nothing is none.
+  setInterval(() => { if (stream && Date.now() - heard > SILENCE) { stale(); reopen(); } }, 1000);
   document.addEventListener("visibilitychange", () => (document.hidden ? close() : open()));
   if (address && pause) {
     pause.hidden = false;

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import hashlib
+import html
 import io
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
     from tests.support.web import Sent, Served
 
+LIVE = (Path(app.web.__file__).parent / "static" / "live.js").read_text()
+LIVE_FILLED = LIVE.split('FILLED = "')[1].split('"')[0].split()
 STATIC = Path(app.web.__file__).parent / "static"
 PERSONAL = ("Lovelace", "555-0123", "ada@example.com", "1 Main Street")
 
@@ -317,11 +320,47 @@ async def test_a_stream_begins_with_everything_and_tells_what_changes(served: Se
         assert answer.content_type == "text/event-stream"
         begun = await _until(answer, b"event: said")
         assert b"No booking needs attention." in begun
-        for name in (b"pulse", b"banners", b"strip", b"charts", b"groups"):
+        for name in (b"pulse", b"banners", b"strip", b"charts", b"groups", b"latest"):
             assert b"event: " + name in begun
         served.view.put(held("b-1"))
         assert b"b-1" in await _until(answer, b"1 booking needs attention.")
     assert (await get(served, "/ops/stream?of=nothing"))[0].status == 400
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/ops",
+        "/ops/bookings",
+        "/ops/bookings/b-1",
+        "/ops/bookings/b-1/repair?event=e-1",
+        "/ops/bookings/nobody",
+        "/ops/plans",
+        "/ops/actions",
+        "/ops/webhooks",
+        "/ops/reasons/refused",
+        "/ops/help",
+    ],
+)
+async def test_every_page_has_a_stream_that_fills_it(served: Served, path: str) -> None:
+    served.view.put(held("b-1"))
+    _, text = await get(served, path)
+    stream = html.unescape(text.split('data-stream="')[1].split('"')[0])
+    async with served.session.get(served.address + stream) as answer:
+        assert answer.content_type == "text/event-stream"
+        found = (await _until(answer, b"event: tick")).decode()
+    names = [line.removeprefix("event: ") for line in found.splitlines() if line.startswith("event: ")]
+    assert {"pulse", "banners"} <= set(names)
+    for name in set(names) - {"said", "tick"}:
+        assert f'id="{name}"' in text, "what is sent has a place"
+    assert all(f'"{name}"' in LIVE or name in LIVE_FILLED for name in names)
+
+
+async def test_a_stream_goes_on_while_the_view_is_away(served: Served) -> None:
+    async with served.session.get(f"{served.address}/ops/stream?of=overview") as answer:
+        await _until(answer, b"event: groups")
+        served.view.set_progress(build=0, trouble="no broker answers")
+        assert b"Kafka has not answered since" in await _until(answer, b"event: banners")
 
 
 async def _until(answer: ClientResponse, wanted: bytes) -> bytes:
