@@ -269,7 +269,7 @@ def customer_contact(customer_id: int, row: ContactRow) -> crm.CustomerContact:
 
 
 def _contact(row: ContactRow) -> dict[str, Any]:
-    is_phone = row.type is not crm.ContactType.EMAIL
+    number = "" if row.type is crm.ContactType.EMAIL else phone_key(row.value)
     return {
         "id": row.id,
         "type": row.type,
@@ -277,7 +277,7 @@ def _contact(row: ContactRow) -> dict[str, Any]:
         "memo": row.memo,
         "modified_on": row.modified_on,
         "created_on": row.created_on,
-        "phone_settings": crm.PhoneSettings(phone_number=phone_key(row.value)) if is_phone else None,
+        "phone_settings": crm.PhoneSettings(phone_number=number),
         "preferences": crm.ContactPreferences(),
     }
 

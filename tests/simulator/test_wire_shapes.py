@@ -122,7 +122,7 @@ CONTACT_ROW = {
     **CONTACT,
     "modifiedOn": "date",
     "createdOn": "date",
-    "phoneSettings?": {"phoneNumber": str, "doNotText": bool},
+    "phoneSettings": {"phoneNumber": str, "doNotText": bool},
     "preferences?": {
         "jobRemindersEnabled": bool,
         "marketingUpdatesEnabled": bool,

@@ -94,9 +94,9 @@ class CreatedContact(Wire):
 
 
 class PhoneSettings(Wire):
-    """The number of a contact as the vendor normalised it."""
+    """The number of a contact as the vendor normalised it; empty of an e-mail."""
 
-    phone_number: str | None = None
+    phone_number: str = ""
     do_not_text: bool = False
 
 
