@@ -11,7 +11,7 @@ from app.simulator.server import RunningSimulator
 from app.simulator.tenants import A1, STRICT, TENANTS
 from app.simulator.webhook_bodies import told_of
 from tests.simulator.conftest import Start
-from tests.support.simulated import Caller, Json, customer_body, job_body
+from tests.support.simulated import Caller, Json, job_body
 
 EL_PASO, DALLAS, COMMERCIAL, NEW_DOORS = 115, 111, 116, 117
 SPRING, ESTIMATE, AT_A_SHOP = 212, 216, 217
@@ -174,8 +174,9 @@ async def test_answers_have_what_no_document_has_unless_nothing_is_to_go_wrong(
 ) -> None:
     caller = Caller(await start_simulator(tenant=STRICT, failure_rate=1e-9), session)
     await caller.sign_in()
-    customer = (await caller.call("POST", "crm/customers", customer_body())).json
-    made = (await caller.call("POST", "jpm/jobs", body(customer))).json
+    theirs = (await caller.get("crm/customers", phone="2145550150"))["data"][0]
+    (place,) = (await caller.get("crm/locations", customerId=theirs["id"]))["data"]
+    made = (await caller.call("POST", "jpm/jobs", body(theirs | {"locations": [place]}))).json
 
     *strangers, ours = (await caller.get("jpm/jobs"))["data"]
     kinds = (await caller.get("jpm/job-types"))["data"]

@@ -24,6 +24,7 @@ from app.settings import Settings, load
 from app.simulator.faults import FaultRequest
 from app.simulator.server import RunningSimulator, start
 from app.simulator.simulation import SimulatorConfig
+from app.simulator.tenants import A1
 from app.stream import codec
 from app.stream.kafka import connection
 from app.stream.provision import ensure
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from app.booking.record import Record as BookingRecord
     from app.simulator.faults import FaultRule
     from app.simulator.state.records import JobRow
+    from app.simulator.tenant import Tenant
     from tests.support.garbage import Bad
 
 PATIENCE_SECONDS = 45
@@ -311,10 +313,11 @@ class Flow:
 
 
 @asynccontextmanager
-async def simulated() -> AsyncIterator[RunningSimulator]:
+async def simulated(tenant: Tenant = A1) -> AsyncIterator[RunningSimulator]:
     """A simulator without delays, failures and limits."""
     running = await start(
         SimulatorConfig(
+            tenant=tenant,
             port=0,
             seed=1,
             failure_rate=0,

@@ -125,9 +125,9 @@ class World:
         job.history.append(HistoryRow(self.next_id(), event_type, self.now(), memo))
 
     def is_strangers(self, row: Mapping[str, Any]) -> bool:
-        """Whether a row of an answer is, or belongs to, what was there before the first call came."""
-        ids = (row.get(name) for name in ("id", "jobId", "customerId"))
-        return any(isinstance(row_id, int) and row_id < self.first_of_ours for row_id in ids)
+        """Whether a row of an answer, or its job, was there before the first call came."""
+        row_id = row.get("jobId", row.get("id"))
+        return isinstance(row_id, int) and row_id < self.first_of_ours
 
     def appointments_of(self, job: JobRow) -> list[AppointmentRow]:
         """A job's appointments that were not deleted, earliest first."""
