@@ -39,7 +39,7 @@ from app.booking.matching import same_address, same_name, same_phone
 from app.booking.outcomes import Accepted, Busy, Failed, Outcome, Refused, Unsure
 from app.booking.reasons import Reason
 
-BELIEVED = timedelta(days=1)
+BELIEVED = timedelta(minutes=5)
 """How long an answer counts without a look: a customer may be merged, or marked as not to be served."""
 MOST_LOOKED_AT = 5
 """How many customers of one phone are looked at: a call each, and more than that is no family."""

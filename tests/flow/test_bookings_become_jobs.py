@@ -150,7 +150,8 @@ async def test_binary_mode_is_read_as_well(flow: Flow) -> None:
 async def test_two_bookings_of_one_new_customer_at_once_make_one_customer(flow: Flow) -> None:
     """One phone has one writer, however the number is typed; a known customer costs one call.
 
-    Who books for the same door is the same customer; somebody else elsewhere is not.
+    Who books for the same door is the same customer; somebody else elsewhere is not. Who is not to be served
+    gets no job.
     """
     await flow.send("created", "b-1", booking(phone="(602) 555-0123"))
     await flow.send("created", "b-2", booking(phone="+1 602.555.0123", address="99 E Main St"))
@@ -169,6 +170,10 @@ async def test_two_bookings_of_one_new_customer_at_once_make_one_customer(flow: 
     await flow.send("created", "b-4")
     await flow.view("b-4", state="active")
     assert flow.simulator.state.journal.total == before + 1
+    flow.simulator.state.world.customers.rows[customers[0]].do_not_service = True
+    await flow.send("created", "b-6", booking(address="3 Oak Ave"))
+    held = await flow.view("b-6", state="held")
+    assert (held["problem"]["reason"], held["job"], flow.jobs("b-6")) == ("do-not-service", None, [])
 
 
 async def test_answers_about_customers_are_signals_of_their_booking(flow: Flow) -> None:

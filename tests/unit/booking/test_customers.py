@@ -21,7 +21,6 @@ from app.booking.asks import (
     ReadCustomer,
 )
 from app.booking.customer_lane import (
-    BELIEVED,
     CallCustomer,
     CustomerRequest,
     CustomerRow,
@@ -104,7 +103,9 @@ def test_another_name_phone_or_address_is_another_customer(changes: dict[str, ob
 def test_a_known_customer_needs_no_call() -> None:
     row = CustomerRow(customer_id=7, location_id=8, at=NOW)
 
-    assert resolving(row=row, under_way=True) == ([], Known(customer_id=7, location_id=8))
+    for now in (NOW, later(299)):
+        known = Known(customer_id=7, location_id=8)
+        assert resolving(row=row, under_way=True, now=now) == ([], known)
 
 
 def test_a_customer_at_this_door_is_found() -> None:
@@ -167,21 +168,21 @@ def test_who_is_not_to_be_served_gets_no_job(places: tuple[LocationSeen, ...]) -
     assert not any(isinstance(effect, IntendCustomer | SaveCustomer) for effect in effects)
 
 
-def test_an_answer_of_yesterday_is_looked_at_once_more() -> None:
+def test_an_answer_that_is_not_of_just_now_is_looked_at_once_more() -> None:
     row = CustomerRow(customer_id=7, location_id=8, at=NOW, name=ADA.name)
-    tomorrow = NOW + BELIEVED
+    then = later(300)
 
-    effects, answer = resolving(accepted(ADA), row=row, now=tomorrow)
+    effects, answer = resolving(accepted(ADA), row=row, now=then)
     assert effects == [ReadCustomer(customer_id=7), SaveCustomer(REQUEST.digest, FOUND)]
     assert answer == FOUND
 
-    effects, answer = resolving(accepted(replace(ADA, do_not_service=True)), row=row, now=tomorrow)
+    effects, answer = resolving(accepted(replace(ADA, do_not_service=True)), row=row, now=then)
     assert isinstance(answer, Refused)
 
-    effects, answer = resolving(AWAY, row=row, now=tomorrow)
+    effects, answer = resolving(AWAY, row=row, now=then)
     assert answer == AWAY
 
-    effects, answer = resolving(accepted(None), accepted(()), accepted(ADA), row=row, now=tomorrow)
+    effects, answer = resolving(accepted(None), accepted(()), accepted(ADA), row=row, now=then)
     assert effects[1] == FindCustomers(phone=ORDER.phone)
     assert answer == FOUND
 
