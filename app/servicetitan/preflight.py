@@ -88,8 +88,9 @@ async def preflight(config: UpstreamConfig) -> AsyncIterator[Finding]:
             yield found
         async for found in _names(config):
             yield found
-        yield await _job_types(asking, config.business)
-        yield await _slots(asking, config.business)
+        units = await _units(asking)
+        yield await _job_types(asking, config.business, units)
+        yield await _slots(asking, config.business, units)
     finally:
         await tokens.close()
         await connections.close()
@@ -202,20 +203,21 @@ async def _names(config: UpstreamConfig) -> AsyncIterator[Finding]:
         yield Finding(what="names", well=True, detail=f"all {number} of the business file are there")
 
 
-async def _job_types(asking: _Asking, business: Business) -> Finding:
+async def _units(asking: _Asking) -> Mapping[str, int] | _Refusal:
+    rows = await asking.rows(f"{SETTINGS}/business-units", Named)
+    return rows if isinstance(rows, _Refusal) else {row.name.strip(): row.id for row in rows}
+
+
+async def _job_types(asking: _Asking, business: Business, units: Mapping[str, int] | _Refusal) -> Finding:
     what = "job types and business units"
     types = await asking.rows(f"{JPM}/job-types", JobType)
-    if isinstance(types, _Refusal):
-        return Finding(what=what, well=False, detail=str(types))
-    units = await asking.rows(f"{SETTINGS}/business-units", Named)
-    if isinstance(units, _Refusal):
-        return Finding(what=what, well=False, detail=str(units))
-    unit_ids = {row.name.strip(): row.id for row in units}
+    if isinstance(types, _Refusal) or isinstance(units, _Refusal):
+        return Finding(what=what, well=False, detail=str(types if isinstance(types, _Refusal) else units))
     bound = {row.name.strip(): row.business_unit_ids for row in types if row.business_unit_ids}
     wrong = [
         f"'{kind}' is not of '{unit}'"
         for kind, unit in dict.fromkeys(_pairs(business))
-        if kind in bound and unit in unit_ids and unit_ids[unit] not in bound[kind]
+        if kind in bound and unit in units and units[unit] not in bound[kind]
     ]
     detail = "; ".join(wrong) if wrong else "each job type is of the units that it is booked for"
     return Finding(what=what, well=not wrong, detail=detail)
@@ -232,18 +234,29 @@ def _pairs(business: Business) -> Iterator[tuple[str, str]]:
         yield from ((kind, area.business_unit) for area in business.areas if area.business_unit)
 
 
-async def _slots(asking: _Asking, business: Business) -> Finding:
+async def _slots(asking: _Asking, business: Business, units: Mapping[str, int] | _Refusal) -> Finding:
+    """Each slot that the site offers must be an arrival window of each business unit that is booked."""
     if not business.slots:
         return Finding(what="slots", well=True, detail="the business file names none")
     rows = await asking.rows(f"{DISPATCH}/arrival-windows", ArrivalWindow)
-    if isinstance(rows, _Refusal):
-        return Finding(what="slots", well=False, detail=str(rows))
-    there = {(_span(row.start), _span(row.duration)) for row in rows if row.active is not False}
-    wrong = [slot for slot in business.slots if _length(slot) not in there]
-    if not wrong:
-        return Finding(what="slots", well=True, detail=f"all {len(business.slots)} are arrival windows")
-    detail = f"no arrival window of the tenant is {', '.join(wrong)}"
-    return Finding(what="slots", well=False, detail=detail)
+    if isinstance(rows, _Refusal) or isinstance(units, _Refusal):
+        return Finding(what="slots", well=False, detail=str(rows if isinstance(rows, _Refusal) else units))
+    there = [row for row in rows if row.active is not False]
+    booked = dict.fromkeys(unit for _, unit in _pairs(business) if unit in units)
+    wrong: list[str] = []
+    for slot in business.slots:
+        windows = [row for row in there if (_span(row.start), _span(row.duration)) == _length(slot)]
+        without = [
+            unit
+            for unit in booked
+            if not any(units[unit] in (row.business_unit_ids or (units[unit],)) for row in windows)
+        ]
+        if not windows:
+            wrong.append(f"no arrival window of the tenant is {slot}")
+        elif without:
+            wrong.append(f"the arrival window {slot} is not of {', '.join(without)}")
+    detail = "; ".join(wrong) or f"all {len(business.slots)} are arrival windows"
+    return Finding(what="slots", well=not wrong, detail=detail)
 
 
 def _span(text: str) -> timedelta | None:

@@ -256,10 +256,11 @@ class JobType(Named):
 
 
 class ArrivalWindow(Read):
-    """An arrival window of the tenant; both times as `09:00:00`."""
+    """An arrival window of the tenant, of all its business units when none is named; times as `09:00:00`."""
 
     start: str
     duration: str
+    business_unit_ids: Ids = ()
     active: Flag = True
 
 

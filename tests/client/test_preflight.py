@@ -61,6 +61,18 @@ async def test_names_slots_and_units_that_do_not_fit_are_told(simulator: Running
     assert found["job types and business units"].startswith("'Noisy Door' is not of 'Scottsdale_North'")
 
 
+async def test_a_slot_is_to_be_an_arrival_window_of_every_unit_that_is_booked(
+    simulator: RunningSimulator,
+) -> None:
+    windows = simulator.state.world.catalogue.arrival_windows.rows
+    windows[702].business_unit_ids = (101, 102, 104)
+    windows[703].business_unit_ids = (101, 102, 103, 104)
+
+    found = await missing(simulator)
+
+    assert found == {"slots": "the arrival window 10:00 AM - 12:00 PM is not of Scottsdale_North"}
+
+
 @pytest.mark.parametrize(
     ("path", "kind", "what", "detail"),
     [
