@@ -1,10 +1,13 @@
 """One booking: what happened, what waits, and what a person does about it."""
 
 import contextlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, cast
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 import orjson
 from aiohttp import web
@@ -42,6 +45,14 @@ _WAIT_SECONDS = 2.0
 """How long a page waits for what its visitor has just done, so that it can show the end."""
 _LETTERS = 20
 _LONGEST_WHY = 1000
+_ZIP = re.compile(r"[0-9]{5}(-[0-9]{4})?")
+_SEEN_BEFORE = timedelta(minutes=10)
+_REFUSED_FIELDS = {
+    Reason.AREA_NOT_SUPPORTED: "zip",
+    Reason.PHONE_REFUSED: "phone",
+    Reason.CUSTOMER_CONFLICT: "phone",
+}
+"""What ServiceTitan refused a booking for, where that is one field."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +134,14 @@ async def _page(visit: Visit, booking_id: str, *, acted: str = "", revealed: boo
 
 
 async def write_down(serving: Services, found: Whole, by: str, text: str) -> None:
-    """Nothing personal is shown before Kafka has who looked; raises Problem 503."""
+    """Nothing personal is shown before Kafka has who looked; raises Problem 503.
+
+    Who looks again within ten minutes has been written down: a reload says nothing new.
+    """
+    seen = await serving.view.actions(limit=_LETTERS, subject=found.booking_id)
+    since = serving.clock() - _SEEN_BEFORE
+    if any((one.kind, one.by, one.why) == ("reveal", by, text) and one.at >= since for one in seen):
+        return
     _log.info("personal data revealed", booking=found.booking_id, by=by)
     await note(
         serving,
@@ -200,9 +218,13 @@ class ActView(OpsView):
     """POST /ops/bookings/{bookingId}/actions."""
 
     async def post(self, request: web.Request, bookingId: str) -> web.Response:  # noqa: N803 - as in the address
-        """Try now, or discard."""
+        """Try now, or discard once that was asked twice; a repair leads to its form."""
         visit = self.acting(request)
         kind = visit.field("action")
+        if kind == "repair":
+            found = await whole(visit.serving, bookingId)
+            failure = await repairable(visit.serving, found, visit.field("event"))
+            return await _opened(visit, found, failure, why=visit.field("why"))
         if kind not in {"retry", "discard"}:
             raise Problem(400, "A booking can be tried now, repaired or discarded.")
         if kind == "discard" and not visit.field("sure"):
@@ -255,33 +277,49 @@ class RepairView(OpsView):
         visit = self.acting(request)
         found = await whole(visit.serving, bookingId)
         failure = await repairable(visit.serving, found, request.query.get("event", ""))
-        await write_down(visit.serving, found, visit.who.name, "personal data shown for a repair")
-        data = await data_of(visit.serving, found, failure)
-        return _form(
-            visit, bookingId, failure, forms.fields(failure.type, data, problem_types=_problems(visit))
-        )
+        return await _opened(visit, found, failure)
 
     async def post(self, request: web.Request, bookingId: str) -> web.Response:  # noqa: N803 - as in the address
-        """Repair and try; what is wrong is said at its field."""
+        """Repair and try; all that is wrong is said at once, each at its field."""
         visit = self.acting(request)
         found = await whole(visit.serving, bookingId)
         failure = await repairable(visit.serving, found, visit.field("event"))
-        data = forms.read(failure.type, visit.form)
+        data = forms.read(failure.type, visit.form, _zone(visit, found, visit.field("zip")))
         why = visit.field("why")
-        wrong = validate(failure.type, data, bookingId, visit.serving.settings.business.problem_types)
-        errors = wrong.errors if isinstance(wrong, Invalid) else ()
+        errors = _errors(visit, found, failure, data)
         if not why:
             errors += (FieldError(field="why", message="Say why: it stands in the timeline."),)
         if not errors:
             return await _act(visit, bookingId, "repair", data)
-        return _form(
-            visit,
-            bookingId,
-            failure,
-            forms.fields(failure.type, data, errors, problem_types=_problems(visit)),
-            errors=errors,
-            why=why,
-        )
+        return _form(visit, found, failure, data, errors, why=why, status=422)
+
+
+async def _opened(visit: Visit, found: Whole, failure: Failure, *, why: str = "") -> web.Response:
+    """The form as it is first seen: what was refused is marked, and so is all that is invalid."""
+    if visit.again is None:
+        await write_down(visit.serving, found, visit.who.name, "personal data shown for a repair")
+    data = await data_of(visit.serving, found, failure)
+    errors = _errors(visit, found, failure, data)
+    refused = _REFUSED_FIELDS.get(failure.reason)
+    if refused is not None and not errors:
+        errors = (FieldError(field=refused, message=failure.explained.sentence),)
+    return _form(visit, found, failure, data, errors, why=why)
+
+
+def _errors(visit: Visit, found: Whole, failure: Failure, data: Mapping[str, Any]) -> tuple[FieldError, ...]:
+    problems = visit.serving.settings.business.problem_types
+    wrong = validate(failure.type, data, found.booking_id, problems)
+    return wrong.errors if isinstance(wrong, Invalid) else ()
+
+
+def _zone(visit: Visit, found: Whole, zip_code: object) -> ZoneInfo:
+    """Where the visit is."""
+    business, record = visit.serving.settings.business, found.record
+    if isinstance(zip_code, str) and _ZIP.fullmatch(zip_code):
+        return business.zone_of(zip_code)
+    if record is not None and record.booking is not None:
+        return business.zone_of(record.booking.zip)
+    return business.time_zone
 
 
 async def repairable(serving: Services, found: Whole, event: str) -> Failure:
@@ -309,23 +347,24 @@ async def data_of(serving: Services, found: Whole, failure: Failure) -> Mapping[
 
 def _form(
     visit: Visit,
-    booking_id: str,
+    found: Whole,
     failure: Failure,
-    fields: tuple[forms.Field, ...],
+    data: Mapping[str, Any],
+    errors: tuple[FieldError, ...],
     *,
-    errors: tuple[FieldError, ...] = (),
-    why: str = "",
+    why: str,
+    status: int = 200,
 ) -> web.Response:
+    business, zone = visit.serving.settings.business, _zone(visit, found, data.get("zip"))
+    fields = forms.fields(failure.type, data, errors, business=business, zone=zone)
     return visit.page(
         "repair.html",
-        status=422 if errors else 200,
-        booking_id=booking_id,
+        status=status,
+        booking_id=found.booking_id,
         failure=failure,
         fields=fields,
-        errors=errors,
+        wrong=[field for field in fields if field.error],
+        no_why=next((one.message for one in errors if one.field == "why"), ""),
+        sent=status == 422,
         why=why,
     )
-
-
-def _problems(visit: Visit) -> tuple[str, ...]:
-    return tuple(visit.serving.settings.business.problems)

@@ -28,6 +28,7 @@ _WORDS = {
     "problemType": "Problem",
     "scheduledDate": "Date asked for",
     "timeSlot": "Time slot",
+    "scheduledTime": "Time",
     "doorCount": "Doors",
     "doorAge": "Age of door (years)",
     "isRenter": "Renter",

@@ -37,7 +37,20 @@ _TITLES = {404: "Not there", 409: "Not done", 410: "No longer kept", 422: "Not s
 _MAY_SEND = frozenset({400, 422, 503})
 """What can be sent again as it was or with another word; what has changed meanwhile has to be looked at."""
 _HIDDEN = frozenset(
-    {"event", "action", "sure", "step", "kind", "reason", "scope", "until", "total", "booking", "letter"}
+    {
+        "event",
+        "action",
+        "sure",
+        "step",
+        "kind",
+        "reason",
+        "scope",
+        "until",
+        "total",
+        "booking",
+        "letter",
+        "scheduledDate.was",
+    }
 )
 _ACT = re.compile(r"/(actions|repair|notes|close)$")
 _VIEW_AWAY = Problem(503, "The view is being made anew. This takes a moment; try again.")

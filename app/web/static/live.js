@@ -14,9 +14,10 @@
   let again = 0;
 
   // What somebody types into is left alone, and so is what they opened.
-  document.addEventListener("input", (event) => event.target.form?.classList.add("touched"));
+  const changed = (one) => one.type !== "hidden" && (one.value !== (one.defaultValue ?? one.value) || (one.checked ?? false) !== (one.defaultChecked ?? false));
+  const touched = (node) => (node instanceof HTMLFormElement ? [...node.elements].some(changed) : node instanceof HTMLInputElement && changed(node));
   const callbacks = {
-    beforeNodeMorphed: (old) => !(old instanceof HTMLFormElement && old.classList.contains("touched")),
+    beforeNodeMorphed: (old) => !touched(old),
     beforeAttributeUpdated: (name, node) => !(name === "open" && node instanceof HTMLDetailsElement),
   };
 
@@ -95,6 +96,5 @@
     if (event.key === "p" && address) setPaused(!paused);
   });
 
-  document.getElementById("errors")?.focus();
   open();
 })();

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
+from app.booking.reasons import Reason
 from app.web.access import doors
 from app.web.ops.shown import COOKIE, LASTS, Sent, lead_to, what_was_sent
 from tests.support.rows import NOW, a_failed, held, with_job
@@ -168,6 +170,50 @@ async def test_a_conflict_says_who_did_what_when_and_keeps_what_was_typed(served
         assert "my reason" in text
         assert 'href="/ops/bookings/b-1"' in text
         assert "Send again" not in text
+
+
+async def test_a_repair_is_opened_with_what_was_typed_and_written_down_once(served: Served) -> None:
+    served.view.put(held("b-1"))
+    told_to_the_view(served)
+    form = {"action": "repair", "event": "e-1", "why": "asked Ada"}
+    for _ in range(2):
+        answer, text = await post(served, ACT, form)
+        assert (answer.status, len(served.sent)) == (200, 1)
+        assert 'name="why" required' in text
+        assert 'value="asked Ada"' in text
+    assert (await get(served, "/ops/bookings/b-1/repair?event=e-1"))[0].status == 200
+    assert len(served.sent) == 1, "who looks again within minutes stands there already"
+    served.now += timedelta(minutes=11)
+    served.view.set_progress(as_of=served.now)
+    assert (await get(served, "/ops/bookings/b-1/repair?event=e-1"))[0].status == 200
+    assert len(served.sent) == 2
+
+
+async def test_a_repair_marks_what_was_refused_and_says_all_that_is_wrong_at_once(served: Served) -> None:
+    served.view.put(held("b-1"))
+    _, text = await get(served, "/ops/bookings/b-1/repair?event=e-1")
+    (zip_field,) = re.findall(r'<input[^>]*name="zip"[^>]*>', text)
+    assert "aria-invalid" in zip_field
+    assert "autofocus" in zip_field
+    assert "Not sent" not in text, "nothing was sent yet"
+    assert '<option value="8:00 AM - 10:00 AM"' in text
+    assert re.search(r'<input type="date"[^>]*name="scheduledDate"', text)
+    form = {"event": "e-1", "why": "", "zip": "nowhere", "phone": "1"}
+    answer, text = await post(served, "/ops/bookings/b-1/repair", form)
+    assert answer.status == 422
+    assert "Not sent: 11 fields need another value" in text
+    for name in ("zip", "phone", "firstName", "scheduledDate"):
+        assert f'href="#f-{name}"' in text
+    assert 'href="#why"' in text
+    assert text.count("autofocus") == 1
+
+
+async def test_enter_does_what_helps_most(served: Served) -> None:
+    served.view.put(held("b-1"), held("b-2", Reason.RETRIES_USED_UP))
+    for booking_id, primary in (("b-1", "repair"), ("b-2", "retry")):
+        _, text = await get(served, f"/ops/bookings/{booking_id}")
+        (first, *_) = re.findall(r'name="action" value="(\w+)"', text)
+        assert first == primary
 
 
 @pytest.mark.parametrize(
