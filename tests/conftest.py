@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import compileall
 import math
 import os
 import signal
 import sys
+import sysconfig
 import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -73,6 +75,12 @@ def pytest_configure() -> None:
     # What a shell starts in the background ignores SIGINT.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_xdist_setupnodes() -> None:
+    """On a fresh machine the processes, which start at the same moment, would each compile the same."""
+    for folder in (SLOW.parents[1] / "app", sysconfig.get_path("purelib")):
+        compileall.compile_dir(folder, quiet=2, workers=0)
 
 
 def pytest_configure_node(node: WorkerController) -> None:
