@@ -294,7 +294,7 @@ def _job(seen: JobSeen, status: Status, booking: Booking, at: datetime, facts: F
     business = facts.policy.business
     problem = business.problem_of(booking.problem_type)
     slot = visit_of(booking, business)
-    changed = facts.not_ahead(seen.modified_on)
+    made, changed = facts.not_ahead(seen.created_on), facts.not_ahead(seen.modified_on)
     return Job(
         id=seen.job_id,
         number=seen.job_number,
@@ -312,9 +312,9 @@ def _job(seen: JobSeen, status: Status, booking: Booking, at: datetime, facts: F
         end=slot.end,
         window_start=slot.window_start,
         window_end=slot.window_end,
-        visit_at=seen.created_on,
+        visit_at=made,
         minutes=problem.minutes,
-        created_at=seen.created_on,
+        created_at=made,
         updated_at=at,
         reported=FROM_UPSTREAM.get(seen.status),
         reported_at=changed,

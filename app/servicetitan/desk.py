@@ -214,6 +214,10 @@ class Desk:
             case Unsure(detail=detail):
                 passage.failed_alone(detail)
                 return own or _creates(ask) or is_a_note(ask)
+            case Refused(reason=Reason.REFUSED, http_status=None):
+                # A name of the business is missing: that is told by itself, and concerns only who needs it.
+                passage.answered()
+                return True
             case Refused(reason=reason, detail=detail):
                 refused = reason in DEPLOYMENT_REASONS
                 return self._count(ask, passage, asker, refused=refused, why=detail)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from app.booking.asks import Cancel, CreateCustomer, CreateJob, FindJob
 from app.booking.business import Business, parse
 from app.booking.outcomes import Accepted, Refused
+from app.servicetitan.breaker import ENOUGH_LANES
 from tests.client.conftest import GUID
 from tests.client.orders import asker, customer_order, job_order, value_of
 
 if TYPE_CHECKING:
     from app.booking.asks import JobSeen
     from app.booking.outcomes import Outcome
+    from app.servicetitan.desk import Asker
     from app.servicetitan.upstream import Upstream
     from app.simulator.server import RunningSimulator
     from tests.client.conftest import MakeUpstream
@@ -37,10 +39,19 @@ def business(**changes: str) -> Business:
     return found
 
 
+async def a_creation(
+    upstream: Upstream,
+    lane: str = "b1",
+    **changes: Any,  # noqa: ANN401 - any field of an order
+) -> tuple[CreateJob, Asker]:
+    """A job to be made for a new customer, and the booking that asks for it."""
+    customer = value_of(await upstream.desk.perform(CreateCustomer(order=customer_order()), asker(lane)))
+    order = job_order(customer.customer_id, customer.location_id or 0, lane, **changes)
+    return CreateJob(order=order), asker(lane)
+
+
 async def create(upstream: Upstream, **changes: object) -> Outcome[JobSeen]:
-    customer = value_of(await upstream.desk.perform(CreateCustomer(order=customer_order()), asker()))
-    order = job_order(customer.customer_id, customer.location_id or 0, **changes)  # type: ignore[arg-type]  # as the order takes them
-    return await upstream.desk.perform(CreateJob(order=order), asker())
+    return await upstream.desk.perform(*await a_creation(upstream, "b1", **changes))
 
 
 @pytest.mark.parametrize("guid", [GUID, "00000000-0000-4000-8000-000000000002"])
@@ -94,6 +105,21 @@ async def test_a_unit_that_is_renamed_in_the_middle_of_the_day_stops_only_what_n
     assert "'Mesa_East' is not among ServiceTitan's active business units; there: " in refused.detail
     value_of(other)
     assert [line.partition(":")[0] for line in upstream.name_complaints] == ["BUSINESS_FILE business_unit"]
+
+
+async def test_however_many_need_a_name_that_is_missing_they_stop_nobody_else(
+    make_upstream: MakeUpstream,
+) -> None:
+    """What is wrong is known: no calls stop for it, and who cancels a visit need not wait."""
+    upstream = make_upstream(business=business(campaign="Radio"))
+    made = value_of(await make_upstream(business=business()).desk.perform(*await a_creation(upstream, "b")))
+    lanes = [await a_creation(upstream, f"b{number}") for number in range(2 * ENOUGH_LANES)]
+
+    refused = [await upstream.desk.perform(ask, who) for ask, who in lanes]
+
+    assert {type(outcome) for outcome in refused} == {Refused}
+    assert not upstream.gate.is_open
+    value_of(await upstream.desk.perform(Cancel(job_id=made.job_id, memo="x"), asker("b")))
 
 
 async def test_in_simulation_the_first_row_stands_in_and_nothing_is_complained_of(

@@ -527,6 +527,15 @@ def test_an_answer_from_the_future_does_not_make_old_news_of_what_follows() -> N
         assert lane.row.job.status is Status.IN_PROGRESS
 
 
+def test_a_job_made_in_the_future_does_not_make_old_news_of_where_its_visit_is_moved() -> None:
+    lane = creating().customer_is_found(accepted(job_seen(created_on=FAR, modified_on=FAR), FAR))
+    lane.now = later(60)
+
+    lane.signal(moves(59))
+
+    assert (job_of(lane).start, job_of(lane).created_at) == (MOVED.start, NOW)
+
+
 def test_a_completion_is_not_of_a_time_that_is_still_to_come() -> None:
     completion = event(
         "booking.status_changed", {"status": "completed"}, offset=1, time="2099-01-01T00:00:00Z"
