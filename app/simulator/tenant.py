@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from zoneinfo import ZoneInfo
 
 from app.simulator.faults import FaultRequest
 from app.simulator.state.records import Refusal
@@ -10,12 +11,11 @@ from app.simulator.wire.jpm import Priority
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """A business unit: where it is, and its time zone, in which arrival windows are meant."""
+    """A business unit, and where it is."""
 
     name: str
     city: str = "Phoenix"
     state: str = "AZ"
-    time_zone: str = "America/Phoenix"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,8 @@ class Tenant:
     """One tenant of ServiceTitan. Lists are by id, all below 1001.
 
     `job_number` is how a job's number is made of its id. With `windows_enforced` an arrival window has to be
-    one of the tenant's. `without_campaign` is the status for a job without one. The refusals are those of
+    one of the tenant's, in the time of the door's place: `zones` by how the ZIP begins, else `time_zone`.
+    `without_campaign` is the status for a job without one. The refusals are those of
     what stands in front of the API. `faults` are in force from the start where anything is to go wrong.
     """
 
@@ -74,9 +75,16 @@ class Tenant:
     custom_fields: Mapping[int, str] = field(default_factory=dict)
     job_number: str = "JOB-{:06d}"
     windows_enforced: bool = False
+    time_zone: str = "America/Phoenix"
+    zones: Mapping[str, str] = field(default_factory=dict)
     without_campaign: int = 400
     no_app_key: Refusal
     no_tenant: Refusal
     unknown_path: Refusal
     strangers: tuple[Stranger, ...] = ()
     faults: tuple[FaultRequest, ...] = ()
+
+    def zone_of(self, zip_code: str | None) -> ZoneInfo:
+        """The time zone of a ZIP."""
+        found = (zone for begins, zone in self.zones.items() if (zip_code or "").startswith(begins))
+        return ZoneInfo(next(found, self.time_zone))

@@ -50,7 +50,6 @@ A1 = Tenant(
 )
 """The business that the service is shipped for; takes what a lenient account takes."""
 
-_TEXAS = "America/Chicago"
 _RESIDENTIAL = (111, 112, 113, 114, 115)
 _PECAN_CREEK = ("Dallas", "TX", "75204")
 
@@ -58,14 +57,14 @@ STRICT = Tenant(
     id=2000002,
     name="Lone Star Overhead Doors (simulation)",
     business_units={
-        111: Unit("DFW - Residential Service", "Dallas", "TX", _TEXAS),
-        112: Unit("Austin - Residential Service", "Austin", "TX", _TEXAS),
-        113: Unit("San Antonio - Residential Service", "San Antonio", "TX", _TEXAS),
-        114: Unit("Houston - Residential Service", "Houston", "TX", _TEXAS),
-        115: Unit("El Paso - Residential Service", "El Paso", "TX", "America/Denver"),
-        116: Unit("Commercial Service", "Dallas", "TX", _TEXAS),
-        117: Unit("New Doors", "Dallas", "TX", _TEXAS),
-        118: Unit("Call Center", "Dallas", "TX", _TEXAS),
+        111: Unit("DFW - Residential Service", "Dallas", "TX"),
+        112: Unit("Austin - Residential Service", "Austin", "TX"),
+        113: Unit("San Antonio - Residential Service", "San Antonio", "TX"),
+        114: Unit("Houston - Residential Service", "Houston", "TX"),
+        115: Unit("El Paso - Residential Service", "El Paso", "TX"),
+        116: Unit("Commercial Service", "Dallas", "TX"),
+        117: Unit("New Doors", "Dallas", "TX"),
+        118: Unit("Call Center", "Dallas", "TX"),
     },
     job_types={
         211: Kind("Residential Service Call", 90, Priority.NORMAL, _RESIDENTIAL),
@@ -103,6 +102,8 @@ STRICT = Tenant(
     custom_fields={811: "Purchase order", 812: "Original job"},
     job_number="{}",
     windows_enforced=True,
+    time_zone="America/Chicago",
+    zones={"799": "America/Denver"},
     without_campaign=422,
     no_app_key=Refusal(401, "Application key not present, check ST-App-Key header value.", by_gateway=True),
     no_tenant=Refusal(404, "Unable to match incoming request to an operation.", by_gateway=True),

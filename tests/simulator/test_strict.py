@@ -11,7 +11,7 @@ from app.simulator.server import RunningSimulator
 from app.simulator.tenants import A1, STRICT, TENANTS
 from app.simulator.webhook_bodies import told_of
 from tests.simulator.conftest import Start
-from tests.support.simulated import Caller, Json, job_body
+from tests.support.simulated import Caller, Json, customer_body, job_body
 
 EL_PASO, DALLAS, COMMERCIAL, NEW_DOORS = 115, 111, 116, 117
 SPRING, ESTIMATE, AT_A_SHOP = 212, 216, 217
@@ -94,13 +94,14 @@ async def test_custom_fields_that_are_required_are_asked_for_by_name(caller: Cal
         (DALLAS, (22, 1), True),
         (EL_PASO, (15, 19), True),
         (EL_PASO, (14, 18), False),
+        (NEW_DOORS, (15, 19), True),
         (EL_PASO, (23, 2), False),
         (DALLAS, (14, 16), False),
         (DALLAS, (14, None), False),
         (DALLAS, (None, None), True),
     ],
 )
-async def test_an_arrival_window_is_one_of_the_business_unit_s_in_its_own_time(
+async def test_an_arrival_window_is_one_of_the_business_unit_s_in_the_time_of_the_place(
     caller: Caller, unit: int, hours: tuple[int | None, int | None], *, well: bool
 ) -> None:
     names = ("arrivalWindowStart", "arrivalWindowEnd")
@@ -110,7 +111,9 @@ async def test_an_arrival_window_is_one_of_the_business_unit_s_in_its_own_time(
         if hour is not None
     }
     visit = {"start": "2026-12-01T15:00:00Z", "end": "2026-12-01T16:00:00Z", **window}
-    wanted = body(await caller.add_customer(), unit, appointments=[visit])
+    address = customer_body()["address"] | {"zip": "75201" if unit == DALLAS else "79902"}
+    customer = await caller.add_customer(locations=[{"name": "Home", "address": address}])
+    wanted = body(customer, unit, ESTIMATE if unit == NEW_DOORS else SPRING, appointments=[visit])
     status, errors = await refused(caller, wanted)
     assert (status, [*errors]) == ((200, []) if well else (400, ["appointments[0].arrivalWindowStart"]))
 

@@ -41,7 +41,6 @@ class Catalogue:
                 name=unit.name,
                 city=unit.city,
                 state=unit.state,
-                time_zone=unit.time_zone,
                 tenant_id=tenant.id,
                 tenant_name=tenant.name,
             )

@@ -41,7 +41,9 @@ def create_job(world: World, request: CreateJob) -> JobRow | Refusal:
         errors = job_errors(world, request.job_type_id, request.business_unit_id, fields)
         for position, appointment in enumerate(request.appointments):
             at = f"appointments[{position}]."
-            errors.update(_appointment_errors(world, appointment, request.business_unit_id, at))
+            errors.update(
+                _appointment_errors(world, appointment, request.business_unit_id, request.location_id, at)
+            )
     if errors:
         return Refusal(400, "Validation failed", errors)
     now, job_id = world.stamp(), world.next_id()
@@ -80,7 +82,7 @@ def create_job(world: World, request: CreateJob) -> JobRow | Refusal:
 
 def add_appointment(world: World, job: JobRow, request: CreateAppointment) -> AppointmentRow | Refusal:
     """One more appointment; 409 when the job has ended."""
-    errors = _appointment_errors(world, request, job.business_unit_id)
+    errors = _appointment_errors(world, request, job.business_unit_id, job.location_id)
     if errors:
         return Refusal(400, "Validation failed", errors)
     if job.status in ENDED:
@@ -314,13 +316,13 @@ def _add_appointment(world: World, job: JobRow, request: AppointmentRequest) -> 
 
 
 def _appointment_errors(
-    world: World, request: AppointmentRequest, unit_id: int, at: str = ""
+    world: World, request: AppointmentRequest, unit_id: int, location_id: int, at: str = ""
 ) -> dict[str, list[str]]:
     errors: dict[str, list[str]] = {}
     if request.start >= request.end:
         errors[f"{at}end"] = ["The end must be after the start."]
     window = (request.arrival_window_start, request.arrival_window_end)
-    errors.update(window_errors(world, unit_id, *window, at))
+    errors.update(window_errors(world, unit_id, location_id, window, at))
     if unknown := unknown_technicians(world, request.technician_ids or ()):
         errors[f"{at}technicianIds"] = [f"Technician {number} was not found." for number in unknown]
     return errors

@@ -196,11 +196,10 @@ class CampaignRow(NamedRow):
 
 @dataclass(slots=True, kw_only=True)
 class UnitRow(NamedRow):
-    """A business unit, which shows whose it is; arrival windows are meant in its time zone."""
+    """A business unit, which shows whose it is."""
 
     city: str
     state: str
-    time_zone: str
     tenant_id: int
     tenant_name: str
 

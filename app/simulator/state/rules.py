@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
 from app.simulator.state.world import World
 from app.simulator.wire.jpm import JobCustomField
@@ -24,24 +23,29 @@ def job_errors(world: World, job_type_id: int, unit_id: int, fields: Iterable[Jo
 
 
 def window_errors(
-    world: World, unit_id: int, start: datetime | None, end: datetime | None, at: str = ""
+    world: World,
+    unit_id: int,
+    location_id: int,
+    window: tuple[datetime | None, datetime | None],
+    at: str = "",
 ) -> Errors:
     """What is wrong with an arrival window: it ends before it starts, or it is not one of the tenant's."""
+    start, end = window
     if start is not None and end is not None and start > end:
         return {f"{at}arrivalWindowEnd": ["The arrival window must end after it starts."]}
     if not world.tenant.windows_enforced or (start is None and end is None):
         return {}
-    unit = world.catalogue.business_units.rows[unit_id]
-    if start is not None and end is not None and _is_offered(world, unit_id, unit.time_zone, start, end):
+    zone = world.tenant.zone_of(world.locations.rows[location_id].address.zip)
+    if start is not None and end is not None and _is_offered(world, unit_id, start.astimezone(zone), end):
         return {}
+    unit = world.catalogue.business_units.rows[unit_id]
     return {f"{at}arrivalWindowStart": [f"It is no arrival window of the business unit '{unit.name}'."]}
 
 
-def _is_offered(world: World, unit_id: int, time_zone: str, start: datetime, end: datetime) -> bool:
-    local = start.astimezone(ZoneInfo(time_zone))
-    from_midnight = local.replace(tzinfo=None) - datetime(local.year, local.month, local.day)  # noqa: DTZ001
+def _is_offered(world: World, unit_id: int, start: datetime, end: datetime) -> bool:
+    midnight = start.replace(hour=0, minute=0, second=0, microsecond=0)
     return any(
-        (from_midnight, end - start) == (row.start, row.duration)
+        (start - midnight, end - start) == (row.start, row.duration)
         for row in world.catalogue.arrival_windows.in_order
         if row.active and unit_id in (row.business_unit_ids or (unit_id,))
     )

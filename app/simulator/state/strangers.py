@@ -1,7 +1,6 @@
 """Who is there before the first booking comes: customers that the office made, and their jobs."""
 
 from datetime import timedelta
-from zoneinfo import ZoneInfo
 
 from app.simulator.state import jobs, people
 from app.simulator.state.records import CustomerRow, Refusal
@@ -47,7 +46,7 @@ def _job(world: World, stranger: Stranger, customer: CustomerRow, nth: int) -> N
     """One job, in the first arrival window of a day to come."""
     kind = world.catalogue.job_types.rows[stranger.kind]
     window = world.catalogue.arrival_windows.in_order[0]
-    zone = ZoneInfo(world.catalogue.business_units.rows[stranger.unit].time_zone)
+    zone = world.tenant.zone_of(stranger.place[-1])
     day = (world.now().astimezone(zone) + timedelta(days=1 + nth)).replace(
         hour=0, minute=0, second=0, microsecond=0
     )

@@ -36,7 +36,8 @@ def reschedule(world: World, row: AppointmentRow, request: RescheduleAppointment
     if start >= end:
         return Refusal(400, "Validation failed", {"end": ["The end must be after the start."]})
     window = (request.arrival_window_start, request.arrival_window_end)
-    if errors := window_errors(world, world.jobs.rows[row.job_id].business_unit_id, *window):
+    job = world.jobs.rows[row.job_id]
+    if errors := window_errors(world, job.business_unit_id, job.location_id, window):
         return Refusal(400, "Validation failed", errors)
     if row.status in (AppointmentStatus.WORKING, *OVER):
         return conflict(f"The appointment is {row.status}.")
