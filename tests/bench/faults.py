@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tests.bench import stock
-from tests.bench.figures import Table, number, share
+from tests.bench.figures import Table, median, number, share
 from tests.bench.unlimited import EACH, UPSTREAM_SECONDS, accepted, rounds
 from tests.bench.world import NO_LIMIT, TOOK, Bench, stub, world
 
@@ -35,14 +35,15 @@ async def one(bench: Bench, bookings: list[Known], failures: float) -> float:
 
 async def run(bench: Bench) -> list[Table]:
     bookings = stock.known(bench.size(3_000, 500))
-    well = await one(bench, bookings, 0)
-    failing = await one(bench, bookings, FAILURES)
+    runs = [(await one(bench, bookings, 0), await one(bench, bookings, FAILURES)) for _ in range(bench.runs)]
+    lines = [(str(IN_FLIGHT), number(well), number(failing), share(failing / well)) for well, failing in runs]
+    middle = median(failing / well for well, failing in runs)
     return [
         Table(
             f"{FAILURES:.0%} of the calls answered 503",
             ("in flight", "events/s without", "events/s with", "share left"),
-            ((str(IN_FLIGHT), number(well), number(failing), share(failing / well)),),
-            said="100 ms upstream, a 503 at once; retries after 5, 10, 20 s. One run, from the 10th to "
-            "the 80th percent of the events.",
+            (*lines, ("the median", "", "", share(middle))),
+            said="100 ms upstream, a 503 at once; retries after 5, 10, 20 s, each behind a look whether the "
+            "last attempt was done after all. From the 10th to the 80th percent of the events. Aim: 90%.",
         )
     ]

@@ -1,9 +1,10 @@
 """The least of a ServiceTitan that reschedules: `python -m tests.bench.stub --delay 0.1`.
 
 The simulator keeps whole jobs and costs more per call than this service does, so it would be the limit of
-runs without one. This answers a token, empty lists, and reschedules: after `--delay` seconds, or for the
-share `--failures` at once with 503. It prints its address when it listens. `GET /seen` tells of the
-reschedules: how many came, the most at once, and the monotonic seconds at which each was accepted.
+runs without one. This answers a token, empty lists, where a visit stands, and reschedules: after `--delay`
+seconds, or for the share `--failures` at once with 503. It prints its address when it listens. `GET /seen`
+tells of the reschedules: how many came, the most at once, and the monotonic seconds at which each was
+accepted.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import random
+import re
 from array import array
 from datetime import UTC, datetime, timedelta
 from typing import cast
@@ -57,16 +59,25 @@ def answer(body: bytes, status: bytes = b"200 OK") -> bytes:
 
 _TOKEN = answer(TokenAnswer(access_token="t", expires_in=900).answer())
 _NOTHING = answer(Page[BusinessUnit](page=1, page_size=50, has_more=False, data=()).answer())
-_MOVED = answer(
-    Appointment(
+
+
+def visit(start: datetime) -> bytes:
+    """An answer with a visit at that time."""
+    whole = Appointment(
         id=1,
         job_id=1,
         appointment_number="1-1",
-        start=_NOON,
-        end=_NOON + timedelta(hours=2),
+        start=start,
+        end=start + timedelta(hours=2),
         status=AppointmentStatus.SCHEDULED,
-    ).answer()
-)
+    )
+    return answer(whole.answer())
+
+
+_MOVED = visit(_NOON)
+# A 503 moved nothing: who looks before the next attempt finds a time that no event asks for.
+_NOT_MOVED = visit(_NOON + timedelta(hours=12))
+_ONE_VISIT = re.compile(rb"get [^ ?]*/appointments/[0-9]+[ ?]")
 _BUSY = answer(b'{"title":"Service Unavailable","status":503}', b"503 Service Unavailable")
 
 
@@ -104,7 +115,7 @@ class Connection(asyncio.Protocol):
         elif line.startswith(b"get /seen"):
             self._write(answer(self._seen.told()))
         else:
-            self._write(_NOTHING)
+            self._write(_NOT_MOVED if _ONE_VISIT.match(line) else _NOTHING)
 
     def _reschedule(self) -> None:
         seen, loop = self._seen, asyncio.get_running_loop()
