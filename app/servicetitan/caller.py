@@ -33,6 +33,14 @@ def nothing_to_check() -> None:
     """The check of calls that no booking owns."""
 
 
+Ended = Callable[[Outcome[Any]], None]
+"""Called with what a call came to, of whoever asks for more than one call."""
+
+
+def nobody_waits(_: Outcome[Any]) -> None:
+    """For calls whose asker needs the last outcome only."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Errand:
     """For whom and how a call is made: all that is the same for every call of one ask.
@@ -47,6 +55,7 @@ class Errand:
     traceparent: str | None = None
     probing: bool = False
     check: Check = nothing_to_check
+    ended: Ended = nobody_waits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +157,7 @@ class Caller:
             self._tokens.reject(token)
         self._learn(call, number, sent, outcome)
         self._tell(call, outcome, seconds)
+        call.errand.ended(outcome)
         return outcome
 
     def _learn(self, call: "_Call[Any]", number: int, sent: Sent, outcome: Outcome[Any]) -> None:

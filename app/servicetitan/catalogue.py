@@ -12,7 +12,7 @@ from app.booking.business import Business, NameKind
 from app.booking.outcomes import Accepted, Outcome, Refused
 from app.booking.reasons import Reason
 from app.servicetitan import endpoints
-from app.servicetitan.caller import Caller, Errand, nothing_to_check
+from app.servicetitan.caller import Caller, Errand, nobody_waits, nothing_to_check
 from app.servicetitan.endpoints import Endpoint
 from app.servicetitan.single_flight import SingleFlight
 from app.servicetitan.wire import Named, Page
@@ -84,7 +84,7 @@ class NameList:
         """The active rows, from a reading that is at most `keep` seconds old."""
         if self._kept is not None and self._clock() - self._read_at <= keep:
             return self._kept
-        shared = replace(errand, check=nothing_to_check)
+        shared = replace(errand, check=nothing_to_check, ended=nobody_waits)
         return await self._reading.result(lambda: self._read_now(shared))
 
     async def _read_now(self, errand: Errand) -> Outcome[tuple[Entry, ...]]:

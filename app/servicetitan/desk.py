@@ -40,7 +40,7 @@ from app.booking.asks import (
 from app.booking.outcomes import Accepted, Busy, Failed, Outcome, Refused, Unsure
 from app.booking.reasons import Reason
 from app.servicetitan.breaker import Trouble
-from app.servicetitan.caller import Caller, Check, Errand, nothing_to_check
+from app.servicetitan.caller import Caller, Check, Ended, Errand, nobody_waits, nothing_to_check
 from app.servicetitan.gate import Gate, Passage
 from app.servicetitan.jobs import Jobs
 from app.servicetitan.pace import Priority
@@ -59,9 +59,10 @@ class Asker:
     """Who asks, and how.
 
     `lane` is the booking id, or the phone's key. `check` is called before each call's first byte; what it
-    raises stops the call, and nothing of it is sent. `live` is False for what an operator sends again: it
-    goes last, and does not count as a sign of a wrong deployment. `again` says that this ask may have been
-    sent before: what it came to is then looked at first.
+    raises stops the call, and nothing of it is sent. `ended` is called with what each call came to: the desk
+    asks again by itself while the breaker is open, and may need several calls. `live` is False for what an
+    operator sends again: it goes last, and does not count as a sign of a wrong deployment. `again` says that
+    this ask may have been sent before: what it came to is then looked at first.
     """
 
     lane: str
@@ -69,6 +70,7 @@ class Asker:
     traceparent: str | None = None
     live: bool = True
     again: bool = False
+    ended: Ended = nobody_waits
 
 
 class Desk:
@@ -133,6 +135,7 @@ class Desk:
                     traceparent=asker.traceparent,
                     probing=passage.probing,
                     check=asker.check,
+                    ended=asker.ended,
                 )
                 if await self._is_reachable(errand, passage):
                     outcome = await self._once(ask, errand, again=again)
@@ -155,7 +158,7 @@ class Desk:
         if not isinstance(outcome, Failed | Unsure) or self._gate.is_open:
             return not self._gate.is_open
         if not breaker.has_just_succeeded(self._clock()):
-            knocking = replace(errand, lane="health", check=nothing_to_check)
+            knocking = replace(errand, lane="health", check=nothing_to_check, ended=nobody_waits)
             knock = await self._knocking.result(lambda: self._caller.ping(knocking))
             if isinstance(knock, Failed | Unsure):
                 breaker.unreachable(self._clock(), knock.detail)

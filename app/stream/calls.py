@@ -7,7 +7,6 @@ from typing import Any
 
 from app.booking.asks import Ask, CustomerAsk
 from app.booking.outcomes import Outcome, Unsure
-from app.servicetitan.caller import CallMade
 from app.servicetitan.desk import Asker, Desk
 from app.stream import faults
 from app.stream.clock import elapsed
@@ -40,7 +39,6 @@ class LaneCalls:
         self._clock = clock
         self._waiting: dict[str, asyncio.Task[Outcome[Any]]] = {}
         self._in_call: set[str] = set()
-        self._unanswered: dict[str, float] = {}
         self.letting_go = False
 
     async def perform(
@@ -56,8 +54,8 @@ class LaneCalls:
         """Perform one ask. Raises NotMine when the partition is lost or given back before it was sent."""
         if self.letting_go:
             raise NotMine(partition)
-        self._unanswered.pop(lane, None)
         sent: list[float] = []
+        unanswered: float | None = None
 
         def check() -> None:
             if not self._still_mine(partition):
@@ -66,7 +64,14 @@ class LaneCalls:
             sent.append(self._clock())
             self._in_call.add(lane)
 
-        asker = Asker(lane=lane, check=check, traceparent=traceparent, live=live, again=again)
+        def ended(outcome: Outcome[Any]) -> None:
+            nonlocal unanswered
+            # Whatever the lane waits for now can be given up.
+            self._in_call.discard(lane)
+            if isinstance(outcome, Unsure) and outcome.http_status is None:
+                unanswered = sent[-1] if sent else self._clock()
+
+        asker = Asker(lane=lane, check=check, traceparent=traceparent, live=live, again=again, ended=ended)
         begun = self._clock()
         task = asyncio.ensure_future(self._desk.perform(ask, asker))
         self._waiting[lane] = task
@@ -84,13 +89,7 @@ class LaneCalls:
         faults.reach("after-call", type(ask).__name__)
         last = sent[-1] if sent else None
         seconds = self._clock() - (last if last is not None else begun)
-        return Came(outcome, last, self._unanswered.pop(lane, None), seconds)
-
-    def call_ended(self, made: CallMade) -> None:
-        """Note that a lane's call has ended: whatever it waits for now can be given up."""
-        self._in_call.discard(made.lane)
-        if made.kind == Unsure.__name__ and made.http_status is None:
-            self._unanswered[made.lane] = self._clock() - made.seconds
+        return Came(outcome, last, unanswered, seconds)
 
     def let_go(self) -> None:
         """Give up every ask that only waits, until `take_hold`; those with a call under way finish it."""

@@ -307,8 +307,6 @@ class Runtime:
         return f"{self._process}/{self._app.epoch}"
 
     def _call_made(self, made: CallMade) -> None:
-        if self._calls is not None:
-            self._calls.call_ended(made)
         self.metrics.call_made(made)
         self.figures.call_made(made.kind, made.at, made.seconds)
         self._spans.call_made(
