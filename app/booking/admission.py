@@ -11,7 +11,7 @@ from app.booking.identity import Progress, mark
 from app.booking.inputs import Facts
 from app.booking.lane import Decision, hold, noted, on_record, saved, turn_away, unchanged
 from app.booking.reasons import Reason
-from app.booking.record import Closing, Head, Phase, Record, SendDeadLetter, State, Trouble, queued
+from app.booking.record import Closing, Head, Means, Phase, Record, SendDeadLetter, State, Trouble, queued
 from app.booking.status import Status
 
 
@@ -96,8 +96,8 @@ def _creation(record: Record, booking: Booking, head: Head, facts: Facts) -> Dec
 
 def _held(record: Record, head: Head, problem: Trouble, facts: Facts) -> Decision:
     """An invalid creation holds its booking as a refused one does: what follows must find it."""
-    text = f"held: {problem.reason}"
-    record = noted(record, facts, head, asked="-", outcome="turned away", decision=text)
+    text, gave_up = f"held: {problem.reason}", Means.GAVE_UP
+    record = noted(record, facts, head, asked="-", outcome="turned away", decision=text, means=gave_up)
     return hold(record.with_lane(head=head), facts, head, problem)
 
 
@@ -148,8 +148,8 @@ def turned_away(
 def _turn_away(
     record: Record, head: Head, problem: Trouble, facts: Facts, *, from_lane: bool = False
 ) -> Decision:
-    text = f"dead letter: {problem.reason}"
-    record = noted(record, facts, head, asked="-", outcome="turned away", decision=text)
+    text, gave_up = f"dead letter: {problem.reason}", Means.GAVE_UP
+    record = noted(record, facts, head, asked="-", outcome="turned away", decision=text, means=gave_up)
     return turn_away(record, facts, head, problem, from_lane=from_lane)
 
 

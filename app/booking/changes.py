@@ -28,7 +28,7 @@ from app.booking.lane import (
 )
 from app.booking.outcomes import Accepted, Busy, Failed, Refused, Unsure
 from app.booking.reasons import Reason
-from app.booking.record import Head, Job, Phase, Record, State, Trouble, Unsettled, Waits
+from app.booking.record import Head, Job, Means, Phase, Record, State, Trouble, Unsettled, Waits
 from app.booking.status import ENDED, MAY_BE_RESCHEDULED, MAY_BECOME, SETTABLE, Status
 from app.booking.visits import appointment
 
@@ -152,9 +152,8 @@ def work(record: Record, head: Head, change: Change, facts: Facts) -> Decision:
                 http_status=None,
                 at=facts.now,
             )
-            record = noted(
-                record, facts, head, asked="-", outcome="not legal", decision=f"dead letter: {detail}"
-            )
+            text, gave_up = f"dead letter: {detail}", Means.GAVE_UP
+            record = noted(record, facts, head, asked="-", outcome="not legal", decision=text, means=gave_up)
             return turn_away(record, facts, head, problem, from_lane=True)
         case Same():
             record = noted(record, facts, head, asked="-", outcome="already so", decision="nothing to do")
@@ -198,7 +197,7 @@ def _unhappy(
         record = answer_noted(record, facts, head, given, f"retry in {delay} s")
         return saved(wait(record, facts, Waits.RETRY, delay))
     problem = trouble(record, facts, outcome)
-    record = answer_noted(record, facts, head, given, f"dead letter: {problem.reason}")
+    record = answer_noted(record, facts, head, given, f"dead letter: {problem.reason}", means=Means.GAVE_UP)
     if Status.CANCELLED in record.doubt.statuses:
         # It may have been done: what stood before it must not undo it.
         record = without_overtaken(record, facts)

@@ -40,6 +40,7 @@ from app.booking.record import (
     Customer,
     Head,
     Job,
+    Means,
     Phase,
     Record,
     State,
@@ -91,8 +92,8 @@ def _create(record: Record, facts: Facts) -> Decision:
         # It was taken before the business file was changed.
         detail = f"problemType: {must_be_one_of(problem_types)}"
         problem = Trouble(reason=Reason.INVALID, detail=detail, attempts=0, http_status=None, at=facts.now)
-        text = f"held: {problem.reason}"
-        record = noted(record, facts, head, asked="-", outcome="not known", decision=text)
+        text, gave_up = f"held: {problem.reason}", Means.GAVE_UP
+        record = noted(record, facts, head, asked="-", outcome="not known", decision=text, means=gave_up)
         return hold(record, facts, head, problem)
     if customer is None or customer.digest != customer_digest(record.booked):
         return saved(wait_for_customer(record, facts))
@@ -162,10 +163,11 @@ def _is_waited_for(record: Record, answer: CustomerResolved | CustomerFailed) ->
 def _again(record: Record, head: Head, outcome: Unhappy, facts: Facts, given: Answered | None) -> Decision:
     """Where an attempt leads that did not make the job: another one, a last look, or the hold."""
 
-    def told(decision: str) -> Record:
+    def told(decision: str, means: Means | None = None) -> Record:
         if given is not None:
-            return answer_noted(record, facts, head, given, decision)
-        return noted(record, facts, head, asked="Customer", outcome=outcome_text(outcome), decision=decision)
+            return answer_noted(record, facts, head, given, decision, means=means)
+        text = outcome_text(outcome)
+        return noted(record, facts, head, asked="Customer", outcome=text, decision=decision, means=means)
 
     if isinstance(outcome, Busy):
         return saved(wait(told("wait, no attempt spent"), facts, Waits.RETRY, facts.policy.retry_delays[0]))
@@ -175,7 +177,7 @@ def _again(record: Record, head: Head, outcome: Unhappy, facts: Facts, given: An
     if record.lane.unsettled is not None and isinstance(given and given.ask, CreateJob):
         return saved(wait_settled(told("look it up before giving up"), facts))
     problem = trouble(record, facts, outcome)
-    return hold(told(f"held: {problem.reason}"), facts, head, problem)
+    return hold(told(f"held: {problem.reason}", Means.GAVE_UP), facts, head, problem)
 
 
 def created(record: Record, head: Head, given: Answered, facts: Facts) -> Decision:
@@ -228,7 +230,8 @@ def _not_there(record: Record, head: Head, given: Answered, facts: Facts) -> Dec
         return close_for(answer_noted(record, facts, head, given, "not there: closed"), closing, facts)
     last = record.lane.last
     if record.lane.attempts > len(facts.policy.retry_delays) and last is not None:
-        record = answer_noted(record, facts, head, given, f"not there; held: {last.reason}")
+        text = f"not there; held: {last.reason}"
+        record = answer_noted(record, facts, head, given, text, means=Means.GAVE_UP)
         return hold(record, facts, head, replace(last, at=facts.now))
     return _create(answer_noted(record, facts, head, given, "not there: make it"), facts)
 

@@ -19,6 +19,7 @@ from app.booking.record import (
     Entry,
     FailedEvent,
     Head,
+    Means,
     Phase,
     Record,
     RequestCustomer,
@@ -34,7 +35,6 @@ from app.booking.record import (
 
 CUSTOMER_PATIENCE = timedelta(minutes=5)
 """How long a customer's answer may take before it is asked for again (design section 5, point 4)."""
-ROW_MISSING = "skipped: its row was lost"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +111,10 @@ def noted(
     outcome: str,
     decision: str,
     answered: Answered | None = None,
+    came: Accepted[object] | Unhappy | None = None,
+    means: Means | None = None,
 ) -> Record:
-    """The same with one line in its timeline about this event."""
+    """The same with one line in its timeline about this event, which may be about an outcome that `came`."""
     return record.noted(
         Entry(
             at=facts.now,
@@ -124,11 +126,21 @@ def noted(
             duration_ms=None if answered is None else answered.duration_ms,
             trace_id=head.trace_id,
             plan=head.plan,
+            came=None if came is None else type(came).__name__,
+            means=means,
         )
     )
 
 
-def answer_noted(record: Record, facts: Facts, head: Head, answered: Answered, decision: str) -> Record:
+def answer_noted(
+    record: Record,
+    facts: Facts,
+    head: Head,
+    answered: Answered,
+    decision: str,
+    *,
+    means: Means | None = None,
+) -> Record:
     """The same with one line for an attempt: what was asked, what it came to, what was decided."""
     return noted(
         record,
@@ -138,6 +150,8 @@ def answer_noted(record: Record, facts: Facts, head: Head, answered: Answered, d
         outcome=outcome_text(answered.outcome),
         decision=decision,
         answered=answered,
+        came=answered.outcome,
+        means=means,
     )
 
 
@@ -165,7 +179,14 @@ def announced(record: Record, kind: AnnounceType, facts: Facts, head: Head) -> R
 
 def missing(slot: str, facts: Facts) -> Entry:
     """A row that the record counts on is not there: said loudly, since only a lost changelog explains it."""
-    return Entry(at=facts.now, event=slot, asked="-", outcome="row missing", decision=ROW_MISSING)
+    return Entry(
+        at=facts.now,
+        event=slot,
+        asked="-",
+        outcome="row missing",
+        decision="skipped: its row was lost",
+        means=Means.ROW_MISSING,
+    )
 
 
 def restated(record: Record) -> Record:

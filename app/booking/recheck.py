@@ -8,10 +8,7 @@ from app.booking.creation import CLOCKS_APART
 from app.booking.inputs import Answered, Facts
 from app.booking.lane import Decision, Perform, Unhappy, outcome_text, owing_recheck, saved
 from app.booking.outcomes import Accepted, Busy, Refused
-from app.booking.record import Entry, Phase, Record
-
-SECOND_JOB = "second job"
-"""How timeline entries begin that an alert must wake somebody for."""
+from app.booking.record import Entry, Means, Phase, Record
 
 
 def look_later(record: Record, facts: Facts) -> Decision:
@@ -47,7 +44,8 @@ def looked_again(record: Record, given: Answered, facts: Facts) -> Decision:
     if extra is None:
         record = record.with_lane(recheck=False, attempts=0, due=None, turn=record.lane.turn + 1)
         return saved(told_of_recheck(record, facts, given, "no second job"))
-    record = told_of_recheck(record, facts, given, f"{SECOND_JOB}: {extra.job_id} is cancelled")
+    text = f"second job: {extra.job_id} is cancelled"
+    record = told_of_recheck(record, facts, given, text, means=Means.SECOND_JOB)
     memo = f"Made twice for booking {record.booking_id}; the other job stays"
     return Decision(record=record, then=Perform(Cancel(job_id=extra.job_id, memo=memo)))
 
@@ -76,10 +74,13 @@ def _recheck_again(record: Record, given: Answered, outcome: Unhappy, facts: Fac
     if attempts <= len(facts.policy.retry_delays) and not isinstance(outcome, Refused):
         return saved(owing_recheck(told_of_recheck(record, facts, given, "look again"), facts))
     record = record.with_lane(recheck=False, attempts=0, due=None)
-    return saved(told_of_recheck(record, facts, given, f"{SECOND_JOB}: could not be ruled out, look by hand"))
+    text = "second job: could not be ruled out, look by hand"
+    return saved(told_of_recheck(record, facts, given, text, means=Means.SECOND_JOB))
 
 
-def told_of_recheck(record: Record, facts: Facts, given: Answered, decision: str) -> Record:
+def told_of_recheck(
+    record: Record, facts: Facts, given: Answered, decision: str, *, means: Means | None = None
+) -> Record:
     """The same with a line about the look for a second job, which no event caused."""
     return record.noted(
         Entry(
@@ -90,5 +91,7 @@ def told_of_recheck(record: Record, facts: Facts, given: Answered, decision: str
             decision=decision,
             http_status=given.outcome.http_status,
             duration_ms=given.duration_ms,
+            came=type(given.outcome).__name__,
+            means=means,
         )
     )

@@ -1,12 +1,12 @@
 """One booking's row in the table `bookings`: everything its lane must remember."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 import orjson
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
 
 from app.booking.doubt import NO_DOUBT, Doubt
 from app.booking.events import STORED, Booking, RawEvent
@@ -224,9 +224,23 @@ class FailedEvent:
     trouble: Trouble
 
 
+class Means(StrEnum):
+    """What a new line of the timeline is to those who watch, beside its words."""
+
+    GAVE_UP = "gave up"
+    """An event failed for good: its lane is held, or it is dead-lettered."""
+    SECOND_JOB = "second job"
+    """A second job was found, or could not be ruled out: somebody must be woken."""
+    ROW_MISSING = "row missing"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One line of the timeline: what came or was asked, what it came to, and what was decided."""
+    """One line of the timeline: what came or was asked, what it came to, and what was decided.
+
+    `came` is the outcome's name when ServiceTitan was asked. It and `means` are for logs, metrics and alerts
+    at the moment of writing; a stored row has the words alone.
+    """
 
     at: datetime
     event: str
@@ -237,6 +251,8 @@ class Entry:
     duration_ms: int | None = None
     trace_id: str | None = None
     plan: str | None = None
+    came: Annotated[str | None, Field(exclude=True)] = field(default=None, compare=False)
+    means: Annotated[Means | None, Field(exclude=True)] = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

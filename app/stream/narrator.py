@@ -1,14 +1,22 @@
 """What lanes do, told to logs and metrics: one line per attempt, with what was decided."""
 
+import logging
+
 import structlog
 
 from app.booking.asks import Ask, CustomerAsk
 from app.booking.customer_lane import CustomerRequest, Known
 from app.booking.lane import Unhappy
-from app.booking.recheck import SECOND_JOB
-from app.booking.record import Entry, Record, SendDeadLetter
+from app.booking.record import Entry, Means, Record, SendDeadLetter
 
 _log = structlog.get_logger("lanes")
+
+_LEVEL = {
+    Means.SECOND_JOB: logging.ERROR,
+    Means.GAVE_UP: logging.WARNING,
+    Means.ROW_MISSING: logging.WARNING,
+    None: logging.INFO,
+}
 
 
 class Narrator:
@@ -20,10 +28,8 @@ class Narrator:
             self._tell(record, entry)
 
     def _tell(self, record: Record, entry: Entry) -> None:
-        alarm = entry.decision.startswith(SECOND_JOB)
-        unhappy = entry.decision.startswith(("held", "dead letter"))
-        tell = _log.error if alarm else _log.warning if unhappy else _log.info
-        tell(
+        _log.log(
+            _LEVEL[entry.means],
             entry.decision,
             booking=record.booking_id,
             event_id=entry.event,

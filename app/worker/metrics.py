@@ -5,9 +5,8 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from app.booking.customer_lane import CustomerRequest, Known
-from app.booking.lane import ROW_MISSING, Unhappy
-from app.booking.recheck import SECOND_JOB
-from app.booking.record import Entry, Record, SendDeadLetter, State
+from app.booking.lane import Unhappy
+from app.booking.record import Entry, Means, Record, SendDeadLetter, State
 from app.servicetitan.caller import CallMade
 from app.servicetitan.upstream import Upstream
 from app.setting_types import Mode
@@ -130,11 +129,16 @@ def creation_result(before: Record | None, record: Record) -> CreationResult | N
 
 
 def _count_entry(metrics: Metrics, entry: Entry) -> None:
-    metrics.attempted(entry.asked, entry.outcome.partition(":")[0].partition(" ")[0])
-    if entry.decision.startswith(f"{SECOND_JOB}:"):
-        metrics.second_job()
-    if entry.decision == ROW_MISSING:
-        metrics.row_missing()
+    if entry.came is not None:
+        metrics.attempted(entry.asked, entry.came)
+    match entry.means:
+        case Means.SECOND_JOB:
+            metrics.second_job()
+        case Means.ROW_MISSING:
+            metrics.row_missing()
+        case Means.GAVE_UP | None:
+            # Counted by the dead letter that it owes.
+            pass
 
 
 def delivery_facts(app: StreamApp) -> DeliveryFacts:

@@ -9,10 +9,10 @@ from app.booking.asks import Ask, Cancel
 from app.booking.engine import decide
 from app.booking.identity import Progress, look_up
 from app.booking.inputs import Answered, Arrived, Expire, Fired, Given, Overdue, Restate, Resumed, Taken
-from app.booking.lane import CUSTOMER_PATIENCE, ROW_MISSING, Rest
+from app.booking.lane import CUSTOMER_PATIENCE, Rest
 from app.booking.outcomes import Failed, Refused
 from app.booking.reasons import Reason
-from app.booking.record import Phase, RequestCustomer, State, Waits
+from app.booking.record import Means, Phase, RequestCustomer, State, Waits
 from tests.support.bookings import (
     NOW,
     accepted,
@@ -125,7 +125,7 @@ def test_a_lost_row_is_passed_over_loudly() -> None:
 
     lane.timer()
 
-    assert ROW_MISSING in lane.decisions
+    assert Means.ROW_MISSING in [line.means for line in lane.row.timeline]
     assert lane.row.lane.phase is Phase.IDLE
     assert look_up(lane.row.seen, created(3).identity.digest()) is Progress.WORKED
 

@@ -6,7 +6,6 @@ from app.booking.asks import FindJob
 from app.booking.creation import CLOCKS_APART
 from app.booking.outcomes import Busy, Failed, Refused
 from app.booking.reasons import Reason
-from app.booking.recheck import SECOND_JOB
 from app.booking.record import Phase
 from tests.support.bookings import accepted, cancelled, job_seen, rescheduled
 from tests.support.lane import Lane, creating, kinds
@@ -57,7 +56,7 @@ def test_a_second_job_is_cancelled_and_told_and_a_third_is_looked_for() -> None:
 
     assert kinds(lane) == ["FindJob", "Cancel", "FindJob"]
     assert lane.decisions[-3:] == [
-        f"{SECOND_JOB}: 1002 is cancelled",
+        "second job: 1002 is cancelled",
         "second job cancelled",
         "no second job",
     ]
@@ -93,7 +92,7 @@ def test_a_look_that_failed_comes_again_and_is_given_up_after_four() -> None:
     lane.timer(FAILED)
 
     assert not lane.row.lane.recheck
-    assert lane.decisions[-1] == f"{SECOND_JOB}: could not be ruled out, look by hand"
+    assert lane.decisions[-1] == "second job: could not be ruled out, look by hand"
 
 
 def test_a_busy_look_is_not_counted() -> None:
@@ -107,7 +106,7 @@ def test_a_refused_look_or_cancellation_is_given_up_at_once(*, first: bool) -> N
 
     lane = taken_over().timer(*before, refused)
 
-    assert lane.decisions[-1] == f"{SECOND_JOB}: could not be ruled out, look by hand"
+    assert lane.decisions[-1] == "second job: could not be ruled out, look by hand"
 
 
 def test_what_a_look_spent_is_not_the_next_event_s() -> None:

@@ -17,10 +17,9 @@ from app.booking.inputs import (
     TechnicianSeen,
     VisitSeen,
 )
-from app.booking.lane import ROW_MISSING
 from app.booking.outcomes import Busy, Failed, Refused, Unsure
 from app.booking.reasons import Reason
-from app.booking.record import FAILED_KEPT, Announce, Job, Phase, State, Waits
+from app.booking.record import FAILED_KEPT, Announce, Job, Means, Phase, State, Waits
 from app.booking.signals import is_news
 from app.booking.status import Status
 from tests.support.bookings import (
@@ -215,7 +214,8 @@ def test_a_retry_whose_row_was_lost_changes_nothing(instead: str | None) -> None
     lane.act("retry")
 
     assert (lane.asks, lane.row.failed) == ([], ())
-    assert last(lane) == ("row missing", ROW_MISSING)
+    assert last(lane) == ("row missing", "skipped: its row was lost")
+    assert lane.row.timeline[-1].means is Means.ROW_MISSING
 
 
 def test_a_retried_event_that_still_cannot_be_worked_is_dead_lettered_again() -> None:

@@ -7,10 +7,8 @@ from typing import Any
 import pytest
 
 from app.booking.events import RawEvent, Unusable
-from app.booking.lane import ROW_MISSING
 from app.booking.reasons import Reason
-from app.booking.recheck import SECOND_JOB
-from app.booking.record import Entry, Lane, Record, SendDeadLetter, State, Trouble
+from app.booking.record import Entry, Lane, Means, Record, SendDeadLetter, State, Trouble
 from app.stream.codec import letter_for
 from app.telemetry.metric_list import CreationResult
 from app.telemetry.metrics import DeliveryFacts, Facts, Metrics
@@ -36,7 +34,7 @@ IDLE = DeliveryFacts(
 )
 
 
-def line(**changes: str) -> Entry:
+def line(**changes: object) -> Entry:
     fields: dict[str, Any] = {
         "event": "e-1",
         "asked": "CreateJob",
@@ -45,6 +43,9 @@ def line(**changes: str) -> Entry:
         **changes,
     }
     return Entry(at=NOW, **fields)
+
+
+MADE = line(came="Accepted")
 
 
 @pytest.fixture
@@ -88,7 +89,7 @@ def test_a_creation_ends_once(before: Record | None, record: Record, result: Cre
 
 
 def test_a_job_counts_with_the_time_since_its_event(metrics: Metrics) -> None:
-    record = replace(ACTIVE, changed_at=PENDING.lane.head.time + timedelta(seconds=4), timeline=(line(),))  # type: ignore[union-attr]  # PENDING has a head
+    record = replace(ACTIVE, changed_at=PENDING.lane.head.time + timedelta(seconds=4), timeline=(MADE,))  # type: ignore[union-attr]  # PENDING has a head
     count_saved(metrics, PENDING, record)
     assert told(metrics) == {
         'attempts_total{asked="CreateJob",outcome="Accepted"} 1.0',
@@ -106,8 +107,8 @@ def test_a_dead_letter_counts_when_it_is_owed_and_not_again(metrics: Metrics) ->
 
 
 def test_only_new_lines_of_the_timeline_count(metrics: Metrics) -> None:
-    first = replace(PENDING, timeline=(line(outcome="Unsure: HTTP 503"),))
-    second = replace(first, timeline=(*first.timeline, line(outcome="Refused (refused): no")))
+    first = replace(PENDING, timeline=(line(outcome="Unsure: HTTP 503", came="Unsure"),))
+    second = replace(first, timeline=(*first.timeline, line(outcome="Refused (refused): no", came="Refused")))
     count_saved(metrics, None, first)
     count_saved(metrics, first, second)
     assert told(metrics) == {
@@ -118,9 +119,9 @@ def test_only_new_lines_of_the_timeline_count(metrics: Metrics) -> None:
 
 def test_alarms_of_the_timeline_count(metrics: Metrics) -> None:
     lines = (
-        line(asked="FindJob", decision=f"{SECOND_JOB}: 1002 is cancelled"),
+        line(asked="FindJob", decision="second job: 1002 is cancelled", means=Means.SECOND_JOB),
         line(asked="Cancel", decision="second job cancelled"),
-        line(asked="-", outcome="row missing", decision=ROW_MISSING),
+        line(asked="-", outcome="row missing", means=Means.ROW_MISSING),
     )
     count_saved(metrics, ACTIVE, replace(ACTIVE, timeline=lines))
     assert {"second_jobs_total 1.0", "rows_missing_total 1.0"} <= told(metrics)
