@@ -18,7 +18,7 @@ BUSINESS = load_business()
 
 
 async def test_a_booking_becomes_one_job_and_the_whole_of_it_is_told(flow: Flow) -> None:
-    data = booking(doorCount=2, specialInstructions="Gate 4417", zip="85251")
+    data = booking(doorCount=2, specialInstructions="Gate <b>4417</b>", zip="85251", isRenter=True)
     event_id = await flow.send("created", "b-1", data)
     view = await flow.view("b-1", state="active")
     (row,) = flow.jobs("b-1")
@@ -39,7 +39,7 @@ async def test_a_booking_becomes_one_job_and_the_whole_of_it_is_told(flow: Flow)
         "bookingId": "b-1",
         "status": "scheduled",
         "priority": "high",
-        "description": "Garage door spring repair/replacement (2 doors)\nGate 4417",
+        "description": "Garage door spring repair/replacement (2 doors)\nGate <b>4417</b>",
         "businessUnit": "Scottsdale_North",
         "customer": {
             "id": row.customer_id,
@@ -58,6 +58,11 @@ async def test_a_booking_becomes_one_job_and_the_whole_of_it_is_told(flow: Flow)
         "estimatedDuration": 120,
         "technicians": [],
     }
+    assert (row.summary or "").split("<br>\n") == [
+        "Garage door spring repair/replacement (2 doors)",
+        "Gate &lt;b&gt;4417&lt;/b&gt;",
+        "The customer rents the home",
+    ]
     world = flow.simulator.state.world
     (visit,) = world.appointments_of(row)
     assert (visit.start.isoformat(), visit.end.isoformat()) == (
@@ -164,6 +169,7 @@ async def test_two_bookings_of_one_new_customer_at_once_make_one_customer(flow: 
     assert customers[0] == customers[1] == customers[3] != customers[2]
     assert (len(set(locations)), locations[0]) == (3, locations[3])
     assert len(flow.simulator.state.world.customers) == 2
+    assert (flow.jobs("b-5")[0].summary or "").endswith("<br>\nBooked by Zoe Lopez")
     requests = flow.of(flow.topics.customer_requests.name)
     assert {request.key for request in requests} == {b"+16025550123"}
     before = flow.simulator.state.journal.total
