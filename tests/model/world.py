@@ -6,7 +6,7 @@ timeline is dropped. Two states that differ only in these behave the same.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from app.booking.asks import (
@@ -41,6 +41,25 @@ ME = "me"
 GONE = "gone"
 TURN = 10
 """The lane's own turn in every canonical state."""
+
+
+class Row(Record):
+    """A record that keeps its hash: the same one stands in thousands of worlds, each of which is hashed."""
+
+    __slots__ = ("_hash",)
+    _hash: int
+
+    def __hash__(self) -> int:
+        try:
+            return self._hash
+        except AttributeError:
+            made = super().__hash__()
+            object.__setattr__(self, "_hash", made)
+            return made
+
+    @classmethod
+    def of(cls, record: Record) -> Row:
+        return cls(**{one.name: getattr(record, one.name) for one in fields(record)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,26 +223,9 @@ def canonical(world: World) -> World:
         return world
     by = row.lane.turn - TURN
     down = row.lane.first
-    shifted = replace(
-        row,
-        generation=0,
-        sequence=0,
-        timeline=(),
-        changed_at=NOW,
-        problem=row.problem and replace(row.problem, at=NOW),
-        lane=replace(
-            row.lane,
-            turn=TURN,
-            first=0,
-            next=row.lane.next - down,
-            due=row.lane.due and NOW,
-            last=row.lane.last and replace(row.lane.last, at=NOW),
-        ),
-        owes=tuple(_owed(owed, by, down) for owed in row.owes),
-    )
     first_signal = max(world.signals_next - 1, 0)
     return world._replace(
-        row=shifted,
+        row=_canonical_row(row),
         intent=_intent(world.intent, by),
         behind=tuple(sorted((_slot(slot, down), head) for slot, head in world.behind)),
         timers=_timers(world, by),
@@ -231,6 +233,34 @@ def canonical(world: World) -> World:
         signals=tuple(_signal(signal, by) for signal in world.signals[first_signal:]),
         signals_next=world.signals_next - first_signal,
     )
+
+
+_ROWS: dict[int, tuple[Record, Record]] = {}
+"""By identity, with the row itself: as long as it is kept, no other row has its identity."""
+
+
+def _canonical_row(row: Record) -> Record:
+    if id(row) not in _ROWS:
+        by, down = row.lane.turn - TURN, row.lane.first
+        shifted = replace(
+            row,
+            generation=0,
+            sequence=0,
+            timeline=(),
+            changed_at=NOW,
+            problem=row.problem and replace(row.problem, at=NOW),
+            lane=replace(
+                row.lane,
+                turn=TURN,
+                first=0,
+                next=row.lane.next - down,
+                due=row.lane.due and NOW,
+                last=row.lane.last and replace(row.lane.last, at=NOW),
+            ),
+            owes=tuple(_owed(owed, by, down) for owed in row.owes),
+        )
+        _ROWS[id(row)] = row, Row.of(shifted)
+    return _ROWS[id(row)][1]
 
 
 def _timers(world: World, by: int) -> frozenset[int]:
