@@ -18,7 +18,8 @@ def text_of(path: Path | None) -> str:
     if path is None:
         return files("app").joinpath(SHIPPED).read_text(encoding="utf-8")
     try:
-        return path.read_text(encoding="utf-8")
+        # Editors of Windows put a byte order mark before it, which TOML does not take.
+        return path.read_text(encoding="utf-8-sig")
     except OSError as wrong:
         raise BusinessWrong(f"BUSINESS_FILE {path}: cannot be read: {wrong.strerror}") from None
     except UnicodeDecodeError:

@@ -26,10 +26,12 @@ def test_the_file_in_use_is_printed_as_it_is(
 ) -> None:
     file = tmp_path / "mine.toml"
     text = text_of(None).replace("A1 Garage Door Service", "Tür & Söhne")
-    file.write_text(text, encoding="utf-8")
     monkeypatch.setenv("BUSINESS_FILE", str(file))
-    assert run(["business"]) == 0
-    assert capsys.readouterr().out == text
+    for encoding in ("utf-8", "utf-8-sig"):
+        file.write_text(text, encoding=encoding)
+        assert run(["business"]) == 0
+        assert capsys.readouterr().out == text
+        assert load_business(file).name == "Tür & Söhne"
 
 
 def test_a_file_that_is_wrong_is_told_by_a_line_each_with_status_2(
