@@ -1,4 +1,4 @@
-"""Names to ids: the tenant's lists that the business file has names of, read once an hour.
+"""Names to ids: the tenant's lists that the business file has names of, read again and again.
 
 A name is found as it is written, once, among the active rows; nothing is guessed outside simulation.
 """

@@ -12,7 +12,7 @@ from app.view.view import View, ViewAway
 SCAN_SECONDS = 15.0
 HEALTH_SECONDS = 30.0
 TOPICS_SECONDS = 10.0
-NAMES_SECONDS = 300.0
+NAMES_SECONDS = 60.0
 
 Rounds: TypeAlias = Mapping[str, tuple[float, Callable[[], Awaitable[None]]]]
 """What is done again and again, by name: after how many seconds each, 0 for never."""
