@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ from tests.slow.test_demo import COMMAND as DEMO
 from tests.support import kafka_tools
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Mapping
 
     from tests.support.flow import Flow
 
@@ -40,20 +41,15 @@ RUN = {
     "uv run servicetitan-stream simulator",
     "uv run servicetitan-stream worker",
     "DATA_DIR=./data-2 WEB_PORT=6067 uv run servicetitan-stream worker",
-    "servicetitan-stream topics",
     "servicetitan-stream topics --check",
     "curl localhost:6066/api/integrations/servicetitan/health",
     "curl localhost:6066/metrics",
     "servicetitan-stream booking BK-1",
     "servicetitan-stream dead-letters list",
-    "servicetitan-stream check",
 }
 BENCH = "uv run python -m tests.bench"
 WALKS = "uv run python -m tests.model --walks 1000"
-BUSINESS = (
-    "servicetitan-stream business > business.toml",
-    "BUSINESS_FILE=business.toml servicetitan-stream business",
-)
+BUSINESS = "servicetitan-stream business"
 ONE_FILE = "uv run pytest tests/unit/booking/test_reason_words.py"
 IN_CI = {
     "uv run pytest tests/slow",
@@ -88,6 +84,13 @@ def posting() -> str:
     return next(line for line in commands() if line.startswith("curl -X POST"))
 
 
+def rehearsal() -> list[str]:
+    """The commands of the chapter about going live, in their order."""
+    chapter = README.partition("\n## Go live\n")[2].partition("\n## ")[0]
+    blocks = re.findall(r"^```sh\n(.*?)^```", chapter, flags=re.MULTILINE | re.DOTALL)
+    return [line for text in blocks for line in joined(text)]
+
+
 def by_hand() -> tuple[str, str]:
     """The README's two uses of Kafka's own command line: what sends, and what reads."""
     sends, reads = (line for line in commands() if "kafka-console-" in line)
@@ -98,7 +101,8 @@ def test_every_command_of_the_readme_is_run_here() -> None:
     assert {*commands()} == {
         *SET_UP,
         *RUN,
-        *BUSINESS,
+        BUSINESS,
+        *rehearsal(),
         *IN_CI,
         ONE_FILE,
         CI,
@@ -191,12 +195,14 @@ async def test_the_model_walks_through_stories() -> None:
     assert output.startswith("1000 walks, "), output
 
 
-async def test_the_business_file_is_written_and_read_back(
+async def test_the_business_file_that_is_printed_is_one(
     tmp_path: Path, environ_of: Mapping[str, str]
 ) -> None:
-    for line in BUSINESS:
-        status, output = await run("bash", "-euc", f"cd {tmp_path} && {line}", environ=environ_of)
-        assert status == 0, output
+    file = tmp_path / "business.toml"
+    status, output = await run("bash", "-euc", f"{BUSINESS} > {file}", environ=environ_of)
+    assert status == 0, output
+    status, output = await run(*shlex.split(BUSINESS), environ={**environ_of, "BUSINESS_FILE": str(file)})
+    assert (status, output) == (0, file.read_text(encoding="utf-8"))
 
 
 async def test_the_benchmark_measures() -> None:
@@ -256,6 +262,63 @@ async def test_all_of_it_by_hand(tmp_path: Path, environ_of: Mapping[str, str]) 
             await process.wait()
 
 
+@pytest.mark.timeout(300)
+async def test_going_live_is_rehearsed_line_by_line(tmp_path: Path, environ_of: Mapping[str, str]) -> None:
+    copy = tmp_path / "deploy" / "rehearsal"
+    shutil.copytree(ROOT / "deploy" / "rehearsal", copy)
+    ports = {"9092": free_port(), "8200": free_port(), "6066": free_port()}
+    environ = {**environ_of, "KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{ports['9092']}"}
+    environ |= {"SERVICETITAN_API_URL": f"http://127.0.0.1:{ports['8200']}", "WEB_PORT": str(ports["6066"])}
+    settings = copy / "settings.env"
+    settings.write_text(with_ports(settings.read_text(encoding="utf-8"), ports), encoding="utf-8")
+    broker, simulator, before, set_up, topics, after, worker, again, *bookings, shown = (
+        with_ports(line, ports).replace("uv run ", "") for line in rehearsal()
+    )
+    assert again == set_up
+
+    async def do(line: str) -> tuple[int, str]:
+        return await run("bash", "-c", f"cd {tmp_path} && {line}", environ=environ)
+
+    def begin(name: str, line: str) -> Awaitable[asyncio.subprocess.Process]:
+        return start_shell(tmp_path / name, f"cd {tmp_path} && {line}", environ)
+
+    here = f"exec {simulator} --port {ports['8200']}"
+    started = [await begin("broker", f"exec {broker}"), await begin("simulator", here)]
+    try:
+        await until_said(tmp_path / "simulator", "Simulated ServiceTitan on ")
+        status, output = await do(f"{before} --wait 60")
+        missing = {line.split()[1] for line in output.splitlines() if line.startswith("MISSING")}
+        assert (status, missing) == (1, {"names", "slots", "Kafka"}), output
+        assert "'Phoenix_Metro' is not among" in output
+        for line in (topics, after):
+            status, output = await do(f"{set_up} && {line}")
+            assert status == 0, output
+        started.append(await begin("worker", f"{set_up} && exec {worker}"))
+        await until_healthy(ports["6066"])
+        for line in bookings:
+            status, output = await do(f"{set_up} && {line}")
+            assert status == 0, output
+        async with asyncio.timeout(120):
+            while "ended" not in output:
+                await asyncio.sleep(1)
+                status, output = await do(f"{set_up} && {shown}")
+        assert "El Paso - Residential Service" in output
+        _, output = await run("curl", "--silent", f"localhost:{ports['8200']}/simulator/jobs")
+        assert {name: len(jobs) for name, jobs in json.loads(output)["jobs"].items()} == {
+            "GO-1": 1,
+            "GO-2": 1,
+        }
+    finally:
+        for process in reversed(started):
+            process.terminate()
+            await process.wait()
+
+
+def with_ports(text: str, ports: Mapping[str, int]) -> str:
+    """The README's text with this test's ports."""
+    return re.sub("|".join(ports), lambda found: str(ports[found[0]]), text)
+
+
 @pytest.fixture
 def environ_of() -> Mapping[str, str]:
     """This process's environment, with the command line on its path, as `uv run` makes it."""
@@ -264,15 +327,26 @@ def environ_of() -> Mapping[str, str]:
 
 async def start(log: Path, command: str, environ: Mapping[str, str]) -> asyncio.subprocess.Process:
     """Start one of the README's long-running commands."""
+    return await start_shell(log, f"exec servicetitan-stream {command}", environ)
+
+
+async def start_shell(log: Path, line: str, environ: Mapping[str, str]) -> asyncio.subprocess.Process:
+    """Start a line of the shell's; what it puts in its own place is what ends with it."""
     with log.open("wb") as file:
         return await asyncio.create_subprocess_exec(
-            "servicetitan-stream",
-            *shlex.split(command),
+            *("bash", "-c", line),
             env=dict(environ),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=file,
             stderr=file,
         )
+
+
+async def until_said(log: Path, words: str) -> None:
+    """Return once a command that was started has said so."""
+    async with asyncio.timeout(60):
+        while words not in log.read_text(encoding="utf-8"):
+            await asyncio.sleep(0.2)
 
 
 async def until_healthy(port: int) -> None:
