@@ -243,12 +243,11 @@ def _missing(
 def _likeliest_first(
     found: tuple[CustomerSeen, ...], order: CustomerOrder, *, by_name: bool
 ) -> tuple[CustomerSeen, ...]:
-    """Who may be the customer: first those whose own address is the door, then those of the same name."""
+    """Who may be the customer: first those whose own address is the door, of them those of the same name."""
 
-    def unlikeliness(seen: CustomerSeen) -> int:
-        if same_address(seen.street, seen.zip, order.street, order.zip):
-            return 0
-        return 1 if same_name(seen.name, order.name) else 2
+    def unlikeliness(seen: CustomerSeen) -> tuple[bool, bool]:
+        lives_there = same_address(seen.street, seen.zip, order.street, order.zip)
+        return not lives_there, not same_name(seen.name, order.name)
 
     may_be = [seen for seen in found if not by_name or same_name(seen.name, order.name)]
     return tuple(sorted(may_be, key=unlikeliness)[:MOST_LOOKED_AT])

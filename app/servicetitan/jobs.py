@@ -331,11 +331,11 @@ def _nothing(_: object) -> None:
 
 
 def _is_at(visit: Appointment, slot: Slot) -> bool:
+    """Whether the visit is there. Where no window was promised, the account may have set one of its own."""
+    promised = (slot.window_start, slot.window_end)
     windows = (visit.arrival_window_start, visit.arrival_window_end)
-    return (visit.start, visit.end) == (slot.start, slot.end) and windows == (
-        slot.window_start,
-        slot.window_end,
-    )
+    is_there = (visit.start, visit.end) == (slot.start, slot.end)
+    return is_there and promised in {(None, None), windows}
 
 
 def _times(slot: Slot) -> dict[str, str | None]:

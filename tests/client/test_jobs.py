@@ -17,6 +17,7 @@ from app.booking.asks import (
     Note,
     PutBack,
     Reschedule,
+    Slot,
 )
 from app.booking.creation import CLOCKS_APART
 from app.booking.outcomes import Accepted, Failed, Refused
@@ -500,6 +501,22 @@ async def test_a_change_that_may_have_been_sent_is_read_first_and_sent_once(
 
     made = [call.method for call in calls if not call.endpoint.endswith("cancel-reasons")]
     assert (len(made) - made.count("GET"), made.count("GET")) == (1, 2 * reads)
+
+
+async def test_a_window_that_the_account_sets_itself_is_no_reason_to_move_a_visit_again(
+    upstream: Upstream, simulator: RunningSimulator, calls: list[CallMade]
+) -> None:
+    job = await create_job(upstream)
+    slot = Slot(start=LATER.start, end=LATER.end)
+    move = Reschedule(job_id=job.job_id, appointment_id=job.appointment_id, slot=slot)
+    value_of(await upstream.desk.perform(move, asker()))
+    visit = simulator.state.world.appointments.rows[job.appointment_id]
+    visit.arrival_window_start, visit.arrival_window_end = LATER.start, LATER.end
+    calls.clear()
+
+    value_of(await upstream.desk.perform(move, asker(again=True)))
+
+    assert [call.method for call in calls] == ["GET"]
 
 
 async def test_a_completion_and_a_put_back_that_may_have_been_sent_are_read_first(

@@ -151,6 +151,14 @@ def test_the_one_who_lives_at_the_door_is_looked_at_first() -> None:
     assert answer == Known(customer_id=6, location_id=8, name="William King")
 
 
+def test_of_two_who_live_at_the_door_the_one_of_this_name_is_looked_at_first() -> None:
+    husband = replace(ADA, customer_id=6, name="William King")
+    effects, answer = resolving(accepted((husband, ADA)), accepted((HOME,)), accepted(CONTACTS))
+
+    assert effects[1] == FindLocations(customer_id=7)
+    assert answer == FOUND
+
+
 def test_who_has_not_got_the_phone_after_all_is_a_stranger() -> None:
     strangers = accepted((ContactSeen(kind="Phone", value="6025550999"),))
     effects, _ = resolving(accepted((ADA,)), accepted((HOME,)), strangers, strangers, accepted(ADA))
