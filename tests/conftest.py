@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import compileall
 import math
 import os
@@ -9,6 +10,7 @@ import signal
 import sys
 import sysconfig
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,9 +45,16 @@ def kafka(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 @pytest.fixture
-def unique_prefix() -> str:
-    """A TOPIC_PREFIX that no other test has."""
-    return f"t{uuid.uuid4().hex[:10]}-"
+def unique_prefix(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A TOPIC_PREFIX that no other test has; its topics go with the test."""
+    prefix = f"t{uuid.uuid4().hex[:10]}-"
+    servers = request.getfixturevalue("kafka") if "kafka" in request.fixturenames else None
+    yield prefix
+    if servers:
+        from tests.support.topics import delete_all
+
+        with ThreadPoolExecutor() as aside:  # a test's loop may stand here
+            aside.submit(asyncio.run, delete_all(servers, prefix)).result()
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

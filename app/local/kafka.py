@@ -24,7 +24,7 @@ from app.local.child import WatchedChild
 from app.local.jars import KAFKA_VERSION, KafkaUnavailableError, kafka_jars
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from types import TracebackType
 
 HOST = "127.0.0.1"
@@ -52,9 +52,10 @@ class LocalKafka:
 
     `data_dir` is kept and used again; without it a temporary folder is made and removed on stop. `port` is a
     free one when not given, and stays the same over `restart`. `properties` are Kafka's own and override
-    ours, but the three that list listeners are appended to (so that a TLS listener comes on top). The
-    broker's output is in `log_file`. It never outlives this process. All methods block: call them in a
-    thread from asyncio. `KafkaUnavailableError` when it cannot be fetched or started.
+    ours, but the three that list listeners are appended to (so that a TLS listener comes on top).
+    `java_options` are given to the broker's Java. Its output is in `log_file`. It never outlives this
+    process. All methods block: call them in a thread from asyncio. `KafkaUnavailableError` when it cannot be
+    fetched or started.
     """
 
     def __init__(
@@ -63,7 +64,9 @@ class LocalKafka:
         port: int | None = None,
         *,
         properties: Mapping[str, str] | None = None,
+        java_options: Sequence[str] = (),
     ) -> None:
+        self._java_options = java_options
         self._keep = data_dir is not None
         self.data_dir = (
             data_dir.absolute() if data_dir else Path(tempfile.gettempdir(), f"kafka-{uuid.uuid4()}")
@@ -154,7 +157,11 @@ class LocalKafka:
         print(f"Kafka {KAFKA_VERSION} starts on {self.bootstrap_servers} ...", file=sys.stderr, flush=True)  # noqa: T201 - progress for people
         self._printed_before = self.log_file.stat().st_size if self.log_file.exists() else 0
         self._child = WatchedChild(
-            [*_command(java, jars, _HEAP, "-XX:+ExitOnOutOfMemoryError"), "kafka.Kafka", str(settings)],
+            [
+                *_command(java, jars, _HEAP, *self._java_options, "-XX:+ExitOnOutOfMemoryError"),
+                "kafka.Kafka",
+                str(settings),
+            ],
             output=self.log_file,
             scratch=None if self._keep else self.data_dir,
         )

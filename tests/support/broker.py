@@ -63,7 +63,8 @@ class OwnKafka:
 
     @contextmanager
     def run(self) -> Iterator[str]:
-        with LocalKafka() as kafka:
+        # A second compiler pays for itself after more work than a run of the tests is.
+        with LocalKafka(java_options=("-XX:TieredStopAtLevel=1",)) as kafka:
             yield kafka.bootstrap_servers
 
 

@@ -62,6 +62,17 @@ async def delete_topics(servers: str, *names: str) -> None:
             await asyncio.sleep(0.05)
 
 
+async def delete_all(servers: str, prefix: str) -> None:
+    """Deletes the topics whose names begin so.
+
+    Each client of aiokafka reads the names of all topics when it starts: hundreds of tests' topics would cost
+    more than the tests.
+    """
+    async with _admin(servers) as admin:
+        if names := [name for name in await admin.list_topics() if name.startswith(prefix)]:
+            await admin.delete_topics(names)
+
+
 async def produce(servers: str, topic: str, records: Sequence[ToSend]) -> list[tuple[int, int]]:
     """Sends the records in order and awaits the broker's word; gives each one's (partition, offset)."""
     producer = AIOKafkaProducer(bootstrap_servers=servers, acks="all", max_request_size=3_000_000)
