@@ -26,6 +26,7 @@ _UPSERT = (
     f"INSERT INTO bookings ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))}) "  # noqa: S608 - names of our own
     f"ON CONFLICT (booking_id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in COLUMNS[1:])}"
 )
+_WORDS = COLUMNS.index("words")
 _FAULTS_OF_INPUT = (
     ArithmeticError,
     AttributeError,
@@ -100,6 +101,8 @@ class _Stretch:
     """When their jobs' visits started, as the view has it."""
     moves: list[tuple[int, int, str, int, int]] = field(default_factory=list)
     """What goes into `moves`."""
+    words_gone: list[tuple[str, str]] = field(default_factory=list)
+    words_come: list[tuple[str, str]] = field(default_factory=list)
 
     def note_move(self, booking_id: str, record: Incoming, after: datetime) -> None:
         """Keep where the job stood before this record, when the record moves it and is of lately."""
@@ -193,7 +196,7 @@ def _bookings(
     stretch = _winners(writer, records, now - KEPT, done)
     events: set[Event] = set()
     for booking_id, (partition, offset, row) in stretch.rows.items():
-        touched = _write(writer, booking_id, partition, row, business, fresh=booking_id in stretch.fresh)
+        touched = _write(writer, booking_id, partition, row, business, stretch=stretch)
         if touched is None:
             done.unreadable.append(("bookings", partition, offset))
         else:
@@ -202,6 +205,8 @@ def _bookings(
     writer.executemany("DELETE FROM regressions WHERE booking_id = ?", [(one,) for one in stretch.healed])
     writer.executemany("INSERT OR REPLACE INTO regressions VALUES (?, ?)", stretch.lower.items())
     writer.executemany("INSERT OR REPLACE INTO moves VALUES (?, ?, ?, ?, ?)", stretch.moves)
+    writer.executemany("DELETE FROM words WHERE word = ? AND booking_id = ?", stretch.words_gone)
+    writer.executemany("INSERT OR REPLACE INTO words VALUES (?, ?)", sorted(stretch.words_come))
     return events
 
 
@@ -212,7 +217,7 @@ def _write(
     row: bytes | None,
     business: Business,
     *,
-    fresh: bool,
+    stretch: _Stretch,
 ) -> set[Event] | None:
     """Put a booking's row in its place; None when it is no row of ours, which changes nothing.
 
@@ -228,8 +233,15 @@ def _write(
         except (ValidationError, ValueError, KeyError, OverflowError):
             return None
     events = changed(writer, booking_id, record)
-    if not fresh:
+    before: set[str] = set()
+    if booking_id not in stretch.fresh:
         writer.execute("DELETE FROM attention WHERE booking_id = ?", (booking_id,))
+        stored = writer.execute("SELECT words FROM bookings WHERE booking_id = ?", (booking_id,)).fetchone()
+        before = set() if stored is None else set(stored[0].split("\n"))
+    words = set() if record is None else set(columns[_WORDS].split("\n"))
+    # Most rows of a booking are found by the same words as the one before.
+    stretch.words_gone += [(word, booking_id) for word in before - words]
+    stretch.words_come += [(word, booking_id) for word in words - before]
     if record is None:
         writer.execute("DELETE FROM bookings WHERE booking_id = ?", (booking_id,))
         return events

@@ -25,6 +25,8 @@ class Wanted:
 
     text: str = ""
     state: State | None = None
+    shown: str | None = None
+    """The word that people see of where a booking stands: see `columns.shown`."""
     reason: Reason | None = None
     zip: str | None = None
     after: datetime | None = None
@@ -76,6 +78,9 @@ def _conditions(wanted: Wanted, visit: str) -> tuple[list[str], list[object]]:
     if wanted.state is not None:
         parts.append("b.state = ?")
         values.append(wanted.state.value)
+    if wanted.shown is not None:
+        parts.append("b.shown = ?")
+        values.append(wanted.shown)
     if wanted.reason is not None:
         parts.append("a.reason = ?")
         values.append(wanted.reason.value)
@@ -150,8 +155,10 @@ def _by_text(reader: sqlite3.Connection, wanted: Wanted, limit: int) -> Found:
 def _is_wanted(reader: sqlite3.Connection, seen: BookingSeen, wanted: Wanted) -> bool:
     record = seen.record
     row = reader.execute(
-        "SELECT visit, zip FROM bookings WHERE booking_id = ?", (record.booking_id,)
+        "SELECT visit, zip, shown FROM bookings WHERE booking_id = ?", (record.booking_id,)
     ).fetchone()
+    if wanted.shown not in {None, row["shown"]}:
+        return False
     if wanted.state not in {None, record.state} or not row["zip"].startswith(wanted.zip or ""):
         return False
     if wanted.after is not None and row["visit"] < milliseconds(wanted.after):

@@ -10,7 +10,7 @@ from app.booking.identity import Progress, look_up
 from app.booking.reasons import Reason
 from app.booking.record import Phase, State, decode, decode_head, queued
 from app.view import schema
-from app.view.columns import phone_digits
+from app.view.columns import folded, phone_digits, phone_word
 from app.view.rows import (
     ActionSeen,
     AttentionGroup,
@@ -142,7 +142,8 @@ def over(
 def uses_customer(reader: sqlite3.Connection, phone: str, digest: str, but: str) -> bool:
     """Whether a booking other than this one is of that phone's customer with that digest."""
     rows = reader.execute(
-        "SELECT row FROM bookings WHERE phone = ? AND booking_id != ?", (phone_digits(phone), but)
+        "SELECT row FROM words JOIN bookings USING (booking_id) WHERE word = ? AND booking_id != ?",
+        (phone_word(phone), but),
     )
     return any(order_digest(order) == digest for (row,) in rows for order in customers_of(decode(row)))
 
@@ -238,14 +239,14 @@ def attention_line(row: Any) -> AttentionLine:  # noqa: ANN401 - sqlite3's rows 
 
 
 def search(reader: sqlite3.Connection, text: str, limit: int) -> list[BookingSeen]:
-    """Bookings by the beginning of their id, a customer's name or ZIP, or the end of a phone number."""
-    text = text.strip()
+    """Bookings by the beginning of what they are found by, of their ZIP, or by the end of a phone number."""
+    text = folded(text)
     if not text:
         return []
     found: dict[str, None] = {}
-    for column, value in _sought(text):
+    for table, column, value in _sought(text):
         rows = reader.execute(
-            f"SELECT booking_id FROM bookings WHERE {column} >= ? AND {column} < ? ORDER BY {column} LIMIT ?",  # noqa: S608 - names of our own
+            f"SELECT booking_id FROM {table} WHERE {column} >= ? AND {column} < ? ORDER BY {column} LIMIT ?",  # noqa: S608 - names of our own
             (value, value + "\U0010ffff", limit),
         )
         found.update((row["booking_id"], None) for row in rows)
@@ -253,17 +254,26 @@ def search(reader: sqlite3.Connection, text: str, limit: int) -> list[BookingSee
     return [one for one in seen if one is not None]
 
 
-def _sought(text: str) -> Iterator[tuple[str, str]]:
-    yield "booking_id", text
-    digits = phone_digits(text)
-    if len(digits) >= 7 and not any(letter.isalpha() for letter in text):
-        yield "phone", digits
+def with_id(reader: sqlite3.Connection, text: str) -> str | None:
+    """The booking with this id, in any case; None when there is none, or more than one in other cases."""
+    if booking(reader, text) is not None:
+        return text
+    rows = reader.execute("SELECT booking_id FROM words WHERE word = ? LIMIT 3", (folded(text),)).fetchall()
+    named = [row["booking_id"] for row in rows if folded(row["booking_id"]) == folded(text)]
+    return named[0] if len(named) == 1 else None
+
+
+_FEWEST_DIGITS = 4
+"""Of the end of a phone number."""
+
+
+def _sought(text: str) -> Iterator[tuple[str, str, str]]:
+    yield "bookings", "booking_id", text
+    yield "words", "word", text
+    if len(phone_digits(text)) >= _FEWEST_DIGITS and not any(letter.isalpha() for letter in text):
+        yield "words", "word", phone_word(text)
     if text.replace("-", "").isdecimal():
-        yield "zip", text
-        return
-    folded = " ".join(text.casefold().replace(",", " ").split())
-    yield "surname", folded
-    yield "name", folded
+        yield "bookings", "zip", text
 
 
 def dead_letters(

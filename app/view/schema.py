@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-VERSION = 7
+VERSION = 8
 """Of the tables below; a file of another version is rebuilt."""
 
 TABLES = """
@@ -31,9 +31,8 @@ CREATE TABLE bookings (
     job_id INTEGER,
     job_start INTEGER,
     visit INTEGER NOT NULL,
-    surname TEXT NOT NULL,
-    name TEXT NOT NULL,
-    phone TEXT NOT NULL,
+    shown TEXT NOT NULL,
+    words TEXT NOT NULL,
     zip TEXT NOT NULL,
     row BLOB NOT NULL
 );
@@ -44,12 +43,16 @@ CREATE INDEX bookings_working ON bookings (partition, changed) WHERE phase = 'wo
 CREATE INDEX bookings_over ON bookings (changed) WHERE state IN ('ended', 'closed') AND phase = 'idle';
 CREATE INDEX bookings_state ON bookings (state, visit);
 CREATE INDEX bookings_phase ON bookings (phase);
-CREATE INDEX bookings_surname ON bookings (surname);
-CREATE INDEX bookings_name ON bookings (name);
-CREATE INDEX bookings_phone ON bookings (phone);
+CREATE INDEX bookings_shown ON bookings (shown, visit);
 CREATE INDEX bookings_zip ON bookings (zip, state, visit);
 CREATE INDEX bookings_visit ON bookings (visit, booking_id);
 CREATE INDEX bookings_changed ON bookings (changed, booking_id);
+
+-- What a booking is found by when somebody types its beginning: see `columns.words`.
+CREATE TABLE words (
+    word TEXT NOT NULL, booking_id TEXT NOT NULL,
+    PRIMARY KEY (word, booking_id)
+) WITHOUT ROWID;
 
 -- Where a job's visit started before a row of the changelog moved it; of the last hours.
 CREATE TABLE moves (

@@ -101,6 +101,28 @@ def test_a_filled_page(fed: Served, page: Page, look: Callable[[str], None], nam
         assert "555-0123" not in page.content()
 
 
+def test_long_and_turned_text_stays_in_its_place(
+    fed: Served, page: Page, look: Callable[[str], None]
+) -> None:
+    """Ten thousand letters without a blank, and a mark that turns what follows it."""
+    long, turned = "x" * 10_000, "\u202e" * 3 + "evil"
+    problem = trouble(Reason.REFUSED, detail=f"{turned} {long[:3000]}")
+    booking = a_booking(firstName=turned, city=long[:100], specialInstructions=long[:1000])
+    timeline = (replace(TIMELINE[0], decision=long, outcome=f"Refused: {long}"),)
+    for record in (held(long[:100], booking=booking, timeline=timeline), held(turned, booking=booking)):
+        fed.view.put(replace(record, problem=problem))
+    for name, path in {
+        "overview": "/ops",
+        "list": f"/ops/bookings?q=zip:{'9' * 5}{'%20' * 3}state:{long[:2000]}",
+        "booking": f"/ops/bookings/{long[:100]}",
+        "reason": "/ops/reasons/refused",
+    }.items():
+        page.goto(fed.address + path)
+        look(f"long-{name}")
+    turns = page.get_by_role("link", name="evil")
+    assert turns.evaluate("one => getComputedStyle(one).unicodeBidi") == "isolate"
+
+
 EMPTY = {
     "/ops": "No booking needs attention. Nothing has failed yet.",
     "/ops/bookings": "No booking has come yet.",

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from app.booking.reasons import Reason
 from app.booking.record import State
+from app.view.columns import SHOWN
 from app.view.finding import Wanted
 
 _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
@@ -20,29 +21,40 @@ class AskedFor:
 
     wanted: Wanted
     wrong: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+    """What looks like a qualifier and is none: it is searched for as it stands."""
 
 
 def read(text: str, now: datetime) -> AskedFor:
     """What a text of the search box asks for."""
     wanted, wrong, words = Wanted(), [], []
+    unknown = []
     for part in text.split():
         name, colon, value = part.partition(":")
         reader = _QUALIFIERS.get(name.lower()) if colon else None
         if reader is None:
             words.append(part)
+            if colon and name.isalpha():
+                there_are = ", ".join(f"{one}:" for one in _QUALIFIERS)
+                unknown.append(f"There is no {name}: to search by; there are {there_are}.")
             continue
         found = reader(wanted, value.lower(), now)
         if isinstance(found, str):
             wrong.append(f"{part}: {found}")
         else:
             wanted = found
-    return AskedFor(wanted=replace(wanted, text=" ".join(words)), wrong=tuple(wrong))
+    text = " ".join(words)
+    return AskedFor(wanted=replace(wanted, text=text), wrong=tuple(wrong), unknown=tuple(unknown))
 
 
 def _state(wanted: Wanted, value: str, now: datetime) -> Wanted | str:  # noqa: ARG001 - one signature for all
-    if value not in set(State):
-        return f"a state is one of {', '.join(State)}"
-    return replace(wanted, state=State(value))
+    if value in set(State):
+        return replace(wanted, state=State(value))
+    word = re.sub("[-_]", " ", value)
+    if word in SHOWN:
+        return replace(wanted, shown=word)
+    words = sorted(one.replace("_", "-").replace(" ", "-") for one in {*State, *SHOWN})
+    return f"a state is one of {', '.join(words)}"
 
 
 def _reason(wanted: Wanted, value: str, now: datetime) -> Wanted | str:  # noqa: ARG001 - one signature for all

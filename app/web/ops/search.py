@@ -6,12 +6,17 @@ import csv
 import io
 import re
 import unicodedata
+from datetime import datetime
 from urllib.parse import quote
+from zoneinfo import ZoneInfo
 
 from aiohttp import web
 from faust.web import Blueprint
 
+from app.booking.report import written
+from app.telemetry.masking import masked_text
 from app.view.finding import MOST_BY_TEXT, Found, FoundKey, find
+from app.view.queries import with_id
 from app.web.envelope import Problem
 from app.web.ops import asked_for, gathering, masks, words
 from app.web.ops.lines import BookingLine
@@ -21,6 +26,22 @@ api = Blueprint("ops_search")
 
 PAGE = 50
 _CSV_ROWS = 1000
+_CSV_COLUMNS = (
+    "booking",
+    "customer",
+    "state",
+    "wants",
+    "attempt",
+    "visit",
+    "visit UTC",
+    "ZIP",
+    "city",
+    "job",
+    "reason",
+    "detail",
+    "behind",
+    "changed",
+)
 
 
 @api.route("/ops/bookings", name="ops_bookings")
@@ -38,9 +59,8 @@ class BookingsView(OpsView):
         asked = asked_for.read(text, visit.now)
         if not asked.wanted.text:
             return go_to(f"/ops/bookings?q={quote(text)}" if text else "/ops/bookings")
-        if await visit.serving.view.booking(text) is not None:
-            return go_to(booking_path(text))
-        return await _list(visit, text)
+        named = await visit.serving.view.ask(with_id, text)
+        return await _list(visit, text) if named is None else go_to(booking_path(named))
 
 
 async def _list(visit: Visit, text: str) -> web.Response:
@@ -53,7 +73,9 @@ async def _list(visit: Visit, text: str) -> web.Response:
         wrong=asked.wrong,
         bookings=gathering.booking_lines(visit.serving, found.bookings),
         nothing=f"Nothing matches {text}." if text else "No booking has come yet.",
+        unknown=asked.unknown,
         cut=found.cut,
+        csv_rows=MOST_BY_TEXT if asked.wanted.text else _CSV_ROWS,
         most=MOST_BY_TEXT,
         next=None if following is None else f"/ops/bookings?q={quote(text)}&after={following}",
         paged="after" in visit.request.query,
@@ -87,29 +109,38 @@ async def _csv(visit: Visit, text: str) -> web.Response:
     found = await _find(visit, asked, _CSV_ROWS)
     out = io.StringIO()
     rows = csv.writer(out)
-    rows.writerow(
-        ["booking", "customer", "state", "wants", "attempt", "visit", "job", "reason", "behind", "changed"]
-    )
-    rows.writerows(_row(line) for line in gathering.booking_lines(visit.serving, found.bookings))
-    name = {"Content-Disposition": 'attachment; filename="bookings.csv"'}
+    zone = visit.serving.settings.business.time_zone
+    lines = [_row(line, zone) for line in gathering.booking_lines(visit.serving, found.bookings)]
+    rows.writerow(_CSV_COLUMNS)
+    rows.writerows([_as_text(line[name]) for name in _CSV_COLUMNS] for line in lines)
+    more = f"-first-{len(lines)}" if found.cut or found.next_key is not None else ""
+    name = {"Content-Disposition": f'attachment; filename="bookings{more}.csv"'}
     return web.Response(text=out.getvalue(), content_type="text/csv", headers=name)
 
 
-def _row(line: BookingLine) -> list[str]:
-    record = line.record
-    cells = [
-        record.booking_id,
-        masks.customer(record),
-        words.badge(record).word,
-        words.wish(record),
-        line.attempt,
-        line.visit.isoformat(),
-        "" if record.job is None else record.job.number,
-        " ".join(line.reasons),
-        str(record.lane.behind),
-        record.changed_at.isoformat(),
-    ]
-    return [_as_text(cell) for cell in cells]
+def _row(line: BookingLine, zone: ZoneInfo) -> dict[str, str]:
+    """Times are the business's, as `2026-03-04 09:00 MST`; beside the visit's stands the same in UTC."""
+    record, said = line.record, written(line.record)
+    return {
+        "booking": record.booking_id,
+        "customer": masks.customer(record),
+        "state": words.badge(record).word,
+        "wants": words.wish(record),
+        "attempt": line.attempt,
+        "visit": _local(line.visit, zone),
+        "visit UTC": line.visit.isoformat(),
+        "ZIP": str(said.get("zip") or ""),
+        "city": str(said.get("city") or ""),
+        "job": "" if record.job is None else record.job.number,
+        "reason": " ".join(line.reasons),
+        "detail": masked_text(record.waiting[0].trouble.detail) if record.waiting else "",
+        "behind": str(record.lane.behind),
+        "changed": _local(record.changed_at, zone),
+    }
+
+
+def _local(when: datetime, zone: ZoneInfo) -> str:
+    return when.astimezone(zone).strftime("%Y-%m-%d %H:%M %Z")
 
 
 def _as_text(cell: str) -> str:

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from app.booking.record import Phase, Record, State, Waits
+from app.booking.record import Phase, Record
 from app.booking.status import Status
+from app.view.columns import shown
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
@@ -67,6 +68,19 @@ class Times:
         return local.strftime(f"%a %-d %b{year}, %H:%M %Z")
 
 
+_LOOKS = {
+    "held": ("stop", "bad"),
+    "closed": ("dash", "quiet"),
+    "cancelled": ("cross", "quiet"),
+    "completed": ("check", "good"),
+    "waiting": ("clock", "warn"),
+    "checking": ("lens", "warn"),
+    "customer": ("ring", "busy"),
+    "in flight": ("half", "busy"),
+    "pending": ("ring", "busy"),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Badge:
     """A state as it is shown: its word, the shape before it, and the tone of both."""
@@ -86,33 +100,9 @@ def badge(record: Record, *, away_at: datetime | None = None) -> Badge:
     """Where a booking stands; `away_at` is now while ServiceTitan is not called."""
     if away_at is not None and waits_for_servicetitan(record, away_at):
         return Badge("waits for ServiceTitan", "clock", "warn")
-    match record.state:
-        case State.HELD:
-            return Badge("held", "stop", "bad")
-        case State.CLOSED:
-            return Badge("closed", "dash", "quiet")
-        case State.ENDED:
-            cancelled = record.job is not None and record.job.status is Status.CANCELLED
-            return Badge("cancelled", "cross", "quiet") if cancelled else Badge("completed", "check", "good")
-        case State.PENDING | State.ACTIVE if record.lane.phase is not Phase.IDLE:
-            return _of_lane(record)
-        case State.ACTIVE:
-            word = "scheduled" if record.job is None else record.job.status.value.replace("_", " ")
-            return Badge(word, "dot", "good")
-        case State.PENDING:
-            return Badge("pending", "ring", "busy")
-
-
-def _of_lane(record: Record) -> Badge:
-    match record.lane.waits:
-        case Waits.RETRY:
-            return Badge("waiting", "clock", "warn")
-        case Waits.SETTLE:
-            return Badge("checking", "lens", "warn")
-        case Waits.CUSTOMER:
-            return Badge("customer", "ring", "busy")
-        case None:
-            return Badge("in flight", "half", "busy")
+    word = shown(record)
+    shape, tone = _LOOKS.get(word, ("dot", "good"))
+    return Badge(word, shape, tone)
 
 
 def wish(record: Record) -> str:

@@ -408,6 +408,18 @@ def test_counts(database: sqlite3.Connection) -> None:
         ("602 555-0123", ["b-1"]),
         ("+1 (602) 555-0123", ["b-1"]),
         ("850", ["b-1"]),
+        ("0123", ["b-1"]),
+        ("99", []),
+        ("9999", ["b-2"]),
+        ("(555) 9999", ["b-2"]),
+        ("ADA@example", ["b-1", "b-2"]),
+        ("1 main", ["b-1", "b-2"]),
+        ("Main Street", ["b-1", "b-2"]),
+        ("job-001007", ["b-2"]),
+        ("1007", ["b-2"]),
+        ("B-", ["b-1", "b-2"]),
+        ("B-1", ["b-1"]),
+        ("phone 3", []),
         ("b-", ["b-1", "b-2"]),
         ("%", []),
         ("", []),
@@ -415,8 +427,18 @@ def test_counts(database: sqlite3.Connection) -> None:
 )
 def test_search(database: sqlite3.Connection, text: str, found: list[str]) -> None:
     other = a_booking(firstName="Grace", lastName="Hopper", phone="480-555-9999", zip="86001")
-    put(database, row(a_record("b-1")), row(a_record("b-2", booking=other)))
+    put(database, row(a_record("b-1")), row(with_job("b-2", 1007, booking=other)))
     assert [seen.record.booking_id for seen in queries.search(database, text, 10)] == found
+
+
+def test_what_a_booking_was_found_by_goes_with_it(database: sqlite3.Connection) -> None:
+    put(database, row(a_record("b-1")))
+    put(database, row(a_record("b-1", sequence=2, booking=a_booking(lastName="Hopper"))))
+    assert queries.search(database, "lovelace", 10) == []
+    assert len(queries.search(database, "hopper", 10)) == 1
+    assert len(queries.search(database, "0123", 10)) == 1
+    put(database, Read(topic="bookings", key=b"b-1", value=None))
+    assert database.execute("SELECT COUNT(*) FROM words").fetchone()[0] == 0
 
 
 def test_actions_and_notes_are_told_and_other_signals_are_not(database: sqlite3.Connection) -> None:

@@ -151,7 +151,7 @@ async def test_an_act_of_the_page_that_kafka_has_not_acknowledged_is_shown_by_it
     repair = {"why": "w", **{name: str(value) for name, value in BOOKING.items()}}
     for path, form in (
         ("/ops/bookings/b-1/actions", {"action": "retry", "why": "w"}),
-        ("/ops/bookings/b-1/actions", {"action": "discard", "why": "w"}),
+        ("/ops/bookings/b-1/actions", {"action": "discard", "why": "w", "sure": "yes"}),
         ("/ops/bookings/b-1/repair", repair),
     ):
         for served.on_publish in (never, lose):

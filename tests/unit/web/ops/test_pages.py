@@ -7,6 +7,7 @@ import csv
 import hashlib
 import html
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
@@ -18,7 +19,7 @@ import app.web
 from app.booking.reasons import EXPLANATIONS, Reason
 from app.view.plans import Step
 from app.web.ops.session import COOKIE, MOST_TRIES, TRIES_LAST, session_of
-from tests.support.rows import NOW, Read, held, with_job
+from tests.support.rows import NOW, Read, held, trouble, with_job
 from tests.unit.web.ops.asking import OURS, action, get, post, told_to_the_view
 
 if TYPE_CHECKING:
@@ -301,7 +302,40 @@ async def test_a_csv_has_no_formulas(served: Served) -> None:
     served.view.put(held("=cmd()"))
     answer, text = await get(served, "/ops/bookings.csv")
     assert answer.content_type == "text/csv"
-    assert text.splitlines()[1].startswith("'=cmd(),A*** L***,held,create,,2026-03-04T16:00:00+00:00,,")
+    assert text.splitlines()[1].startswith("'=cmd(),A*** L***,held,create,,2026-03-04 09:00 MST,")
+
+
+async def test_a_csv_has_what_a_call_takes_and_says_its_cap(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    problem = trouble(Reason.AREA_NOT_SUPPORTED, detail="ask ada@example.com")
+    served.view.put(replace(held("b-1"), problem=problem), held("b-2"))
+    answer, text = await get(served, "/ops/bookings.csv?q=state:held")
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="bookings.csv"'
+    first, _ = csv.DictReader(io.StringIO(text, newline=""))
+    assert (first["ZIP"], first["city"], first["reason"]) == ("85001", "Phoenix", "area-not-supported")
+    assert (first["visit"], first["visit UTC"]) == ("2026-03-04 09:00 MST", "2026-03-04T16:00:00+00:00")
+    assert first["changed"] == "2026-03-02 02:00 MST"
+    assert first["detail"].startswith("ask ")
+    assert "ada@example.com" not in text
+    monkeypatch.setattr("app.web.ops.search._CSV_ROWS", 1)
+    answer, text = await get(served, "/ops/bookings.csv?q=state:held")
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="bookings-first-1.csv"'
+    _, text = await get(served, "/ops/bookings?q=state:held")
+    assert "CSV of these, 1 at most" in text
+
+
+async def test_what_is_not_found_says_which_qualifiers_there_are(served: Served) -> None:
+    _, text = await post(served, "/ops/bookings", {"q": "status:held"})
+    assert "Nothing matches status:held." in text
+    assert "There is no status: to search by; there are state:, reason:, zip:, slot:." in text
+
+
+async def test_an_id_is_found_in_any_case(served: Served) -> None:
+    served.view.put(held("Web-77"), held("x-1"), held("X-1"))
+    for text, path in (("wEB-77", "Web-77"), ("x-1", "x-1"), ("X-1", "X-1")):
+        answer, _ = await post(served, "/ops/bookings", {"q": text})
+        assert answer.headers["Location"] == f"/ops/bookings/{path}"
 
 
 async def test_what_comes_from_outside_is_escaped(served: Served) -> None:
