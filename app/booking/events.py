@@ -31,7 +31,9 @@ from app.booking.text import free_text, one_line, plain_dashes, read_json
 from app.booking.visits import SLOT_PATTERN, window
 
 LARGEST_EVENT = 64 * 1024
-"""Bytes of the value, and of all that is around it, as `size_of` counts them."""
+"""Bytes of an event's value."""
+LARGEST_RECORD = LARGEST_EVENT + 16 * 1024
+"""Bytes of all of it, as `size_of` counts them: a row keeps several such, and has to fit its topic."""
 HEADER_BYTES = 64
 """What each header counts besides its name and value: a row and the memory have to hold it too."""
 _REMEMBERED_BYTES = 8 * 1024
@@ -343,25 +345,35 @@ def read(raw: RawEvent, problem_types: frozenset[str] | None = None) -> BookingE
     `problem_types` are the business's; without them any is taken.
     Which partition it should stand in is for the caller to check: that takes the topic's partition count.
     """
-    size = size_of(raw)
-    if size > LARGEST_EVENT:
-        return too_large(raw, size)
-    reading = _read_again if size <= _REMEMBERED_BYTES else _read
+    large = too_large(raw)
+    if large is not None:
+        return large
+    reading = _read_again if size_of(raw) <= _REMEMBERED_BYTES else _read
     return reading(raw, problem_types)
 
 
 def size_of(raw: RawEvent) -> int:
-    """The bytes of a record's value, or of its key and headers when these are more.
+    """The bytes of a record: value, key and headers.
 
-    Each header counts a little more than it says.
+    Each header counts a little more than it says, and its name as it stands in a row, which is JSON.
     """
-    around = sum(len(name.encode()) + len(text) + HEADER_BYTES for name, text in raw.headers)
-    return max(len(raw.value or b""), len(raw.key or b"") + around)
+    around = sum(len(orjson.dumps(name)) + len(text) + HEADER_BYTES for name, text in raw.headers)
+    return len(raw.value or b"") + len(raw.key or b"") + around
 
 
-def too_large(raw: RawEvent, size: int, most: int = LARGEST_EVENT) -> Unusable:
-    """A record that is not taken for its size."""
-    return Unusable(reason=Reason.TOO_LARGE, detail=f"{size} bytes; at most {most} are taken", raw=raw)
+def too_large(raw: RawEvent, most: int = LARGEST_RECORD) -> Unusable | None:
+    """The record as one that is not taken for its size, None when it is not too large.
+
+    Its value is at most `LARGEST_EVENT`, all of it at most `most`.
+    """
+    value, size = len(raw.value or b""), size_of(raw)
+    if value > LARGEST_EVENT:
+        detail = f"{value} bytes; at most {LARGEST_EVENT} are taken"
+    elif size > most:
+        detail = f"{size} bytes with its key and headers; at most {most} are taken"
+    else:
+        return None
+    return Unusable(reason=Reason.TOO_LARGE, detail=detail, raw=raw)
 
 
 def _read(raw: RawEvent, problem_types: frozenset[str] | None) -> BookingEvent | Unusable:

@@ -72,7 +72,7 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         Owner.ENGINEER,
     ),
     Reason.TOO_LARGE: Explanation(
-        "The event is larger than 64 KB.",
+        "The event is larger than 64 KB, or than 80 KB with its key and headers.",
         "Send what the contract asks for and nothing more.",
         Owner.ENGINEER,
     ),

@@ -18,13 +18,13 @@ from app.booking.customer_lane import CustomerRequest, Known, decode_request, en
 from app.booking.events import (
     HEADER_BYTES,
     LARGEST_EVENT,
+    LARGEST_RECORD,
     LONGEST_DETAIL,
     Envelope,
     Headers,
     RawEvent,
     Unusable,
     open_event,
-    size_of,
     too_large,
 )
 from app.booking.events import trace_id as read_trace_id
@@ -62,7 +62,8 @@ _LARGEST_LETTER = 2 * 1024 * 1024 - 16 * 1024
 """What the dead letter topic takes, less what is added to an event."""
 _TRACE = re.compile(r"[0-9a-f]{32}")
 _FIRST_PART = 1024 * 1024
-_LARGEST_TIMER = 2 * LARGEST_EVENT + 1024
+_LARGEST_TIMER = LARGEST_RECORD + 1024
+"""An event with the retry headers."""
 
 
 def raw_event(message: Message) -> RawEvent:
@@ -112,8 +113,8 @@ def scan_headers(turn: int, kind: TimerKind) -> Headers:
 def read_timer(message: Message) -> TimerSeen | Unusable:
     """The timer in a record of a retry topic."""
     raw = raw_event(message)
-    if (size := size_of(raw)) > _LARGEST_TIMER:
-        return too_large(raw, size, _LARGEST_TIMER)
+    if large := too_large(raw, _LARGEST_TIMER):
+        return large
     headers = dict(message.headers)
     kind = headers.get("x-kind", b"timer").decode("ascii", "replace")
     try:
@@ -361,8 +362,8 @@ class NoteSignal:
 def read_signal(message: Message) -> Signal | NoteSignal | Unusable:
     """The signal in a record of `booking-signals`."""
     raw = raw_event(message)
-    if (size := size_of(raw)) > LARGEST_EVENT:
-        return too_large(raw, size)
+    if large := too_large(raw):
+        return large
     if message.value is None:
         return _unusable(message, "no value")
     opened = open_event(message.value, message.headers)
@@ -626,8 +627,8 @@ def encode_forgotten(forgotten: CustomerForgotten, *, now: datetime) -> bytes:
 def read_customer_request(message: Message) -> CustomerRequest | CustomerForgotten | Unusable:
     """What a record of `customer-requests` asks for; its key must be its phone."""
     raw = raw_event(message)
-    if (size := size_of(raw)) > LARGEST_EVENT:
-        return too_large(raw, size)
+    if large := too_large(raw):
+        return large
     if message.value is None:
         return _unusable(message, "no value")
     opened = open_event(message.value, message.headers)

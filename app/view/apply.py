@@ -354,7 +354,8 @@ def _dead_letter(record: Incoming) -> tuple[Any, ...]:
         offset=record.offset,
         key=record.key,
         value=record.value,
-        headers=with_values(record.headers),
+        # What tells of the failure, and may make it larger than an event may be, is no part of the event.
+        headers=tuple(one for one in with_values(record.headers) if not one[0].lower().startswith("x-")),
     )
     event = read(raw)
     known = event if isinstance(event, BookingEvent) else None

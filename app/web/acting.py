@@ -14,7 +14,7 @@ from app.web.envelope import Problem
 from app.web.ops.failures import DONE, Failure, meant, offered
 from app.web.requests import invalid
 from app.web.services import Services
-from app.web.submission import Asked, came_before, keep_key, require_view, send
+from app.web.submission import Asked, came_before, keep_key, require_fits, require_view, send
 
 
 async def act(
@@ -49,11 +49,6 @@ async def act(
         raise await nothing(serving, booking_id, seen)
     if not closes:
         _refuse(serving, booking_id, found, action)
-    if asked is not None:
-        await keep_key(serving, asked, made_id)
-    if closes:
-        await close_turned_away(serving, booking_id, action, made_id, letters)
-        return
     made = events.action_signal(
         booking_id,
         action,
@@ -61,6 +56,12 @@ async def act(
         now=serving.clock(),
         traceparent=None if asked is None else asked.traceparent,
     )
+    require_fits(made)
+    if asked is not None:
+        await keep_key(serving, asked, made_id)
+    if closes:
+        await close_turned_away(serving, booking_id, action, made_id, letters)
+        return
     await send(serving, serving.topics.signals, made)
 
 

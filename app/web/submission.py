@@ -53,6 +53,12 @@ class NotKnown(Problem):
         super().__init__(503, message, headers={"Retry-After": "5"})
 
 
+def require_fits(made: Made) -> None:
+    """Raises Problem 413 for what no worker would take."""
+    if len(made.value) > LARGEST_EVENT:
+        raise Problem(413, f"what is made of it has {len(made.value)} bytes, and may have {LARGEST_EVENT}")
+
+
 _on_their_way: set[asyncio.Task[object]] = set()
 
 
@@ -133,8 +139,7 @@ async def book(services: Services, data: object, asked: Asked, *, place: int = 0
         now=services.clock(),
         traceparent=asked.traceparent,
     )
-    if len(made.value) > LARGEST_EVENT:
-        raise Problem(413, f"a booking has at most {LARGEST_EVENT} bytes")
+    require_fits(made)
     try:
         await send(services, services.topics.booking_events, made)
     except NotKnown:

@@ -1,4 +1,8 @@
-"""Every address of the page, for the guard, which lets all in: the pages ask for a sign-in themselves."""
+"""Every address of the page, for the guard, which lets all in: the pages ask for a sign-in themselves.
+
+Those under `/ops/api` are what the page and the command of this very version ask each other: they change with
+them, so `/openapi.json` leaves out all of `/ops`.
+"""
 
 from app.booking.events import LARGEST_EVENT
 from app.web.access import Access

@@ -12,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.booking.events import (
+    HEADER_BYTES,
     LARGEST_EVENT,
+    LARGEST_RECORD,
     Booking,
     BookingEvent,
     Cancelled,
@@ -23,6 +25,7 @@ from app.booking.events import (
     Unusable,
     phone_key,
     read,
+    size_of,
     validate,
     with_values,
 )
@@ -209,10 +212,25 @@ def test_a_large_event_is_too_large_on_sight() -> None:
 
 
 def test_what_stands_around_a_large_event_is_as_large() -> None:
-    large = b"x" * (LARGEST_EVENT + 1)
+    large = b"x" * LARGEST_RECORD
 
     assert unusable(replace(raw(), headers=(("x-large", large),))).reason is Reason.TOO_LARGE
     assert unusable(raw(key=large)).reason is Reason.TOO_LARGE
+
+
+def test_value_and_surroundings_are_bounded_by_one_sum() -> None:
+    full = changed(b"x" * LARGEST_EVENT)
+    room = LARGEST_RECORD - size_of(full)
+    assert room > 15 * 1024
+    for headers, takes in (
+        ((("h", b"x" * (room - HEADER_BYTES - 3)),), True),
+        ((("h", b"x" * (room - HEADER_BYTES - 2)),), False),
+        # A row is JSON, where each of these takes six.
+        ((("\x01" * (room // 6 + 1), b""),), False),
+    ):
+        found = unusable(replace(full, headers=headers))
+        assert (found.reason is Reason.UNREADABLE) is takes, found.detail
+        assert ("with its key and headers" in found.detail) is not takes
 
 
 def test_many_headers_are_as_large_as_what_keeps_them() -> None:

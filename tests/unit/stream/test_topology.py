@@ -1,12 +1,29 @@
 """The table of topics against the contract's section 1."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
+from app.booking.events import HEADER_BYTES, LARGEST_EVENT, LARGEST_RECORD, LONGEST_DETAIL, size_of
+from app.booking.reasons import Reason
+from app.booking.record import (
+    FAILED_KEPT,
+    TIMELINE_KEPT,
+    Closing,
+    Entry,
+    FailedEvent,
+    Head,
+    Record,
+    SendDeadLetter,
+    Trouble,
+    encode,
+)
 from app.settings import load
 from app.stream.provision import Existing, differences
 from app.stream.topology import Topic, Topics, topics
+from tests.support.bookings import NOW, booking
+from tests.support.bookings import raw as a_raw
 
 DAY = timedelta(days=1)
 KEPT = {
@@ -32,6 +49,44 @@ def made(**environ: str) -> Topics:
 
 def test_the_topics_are_the_contracts() -> None:
     assert {topic.name: topic.retention for topic in made()} == KEPT
+
+
+def largest(headers: tuple[tuple[str, bytes], ...]) -> Record:
+    """A row with all that a lane keeps at once, each as long as it may be and as JSON makes it longest."""
+    raw = replace(a_raw(), key=b"", value=b"\xff" * LARGEST_EVENT, headers=headers)
+    assert LARGEST_RECORD - 16 < size_of(raw) <= LARGEST_RECORD
+    trouble = Trouble(
+        reason=Reason.REFUSED, detail="\x01" * LONGEST_DETAIL, attempts=4, http_status=400, at=NOW
+    )
+    head = Head(
+        raw=raw,
+        event_id="e" * 500,
+        digest="d" * 12,
+        type="booking.created",
+        time=NOW,
+        taken_at=NOW,
+        data='"' * LARGEST_EVENT,
+    )
+    why = "\x01" * 1_000
+    letter = SendDeadLetter(raw=raw, trouble=trouble, first_failed=NOW)
+    failed = FailedEvent(slot="f1", event_id="e" * 500, digest="d" * 12, type="t" * 200, trouble=trouble)
+    entry = Entry(at=NOW, event="e" * 500, asked=f"{'b' * 200}: {why}", outcome="o" * 300, decision="d" * 500)
+    record = Record(booking_id="b" * 100, booking=booking(), changed_at=NOW, problem=trouble)
+    return replace(
+        record.with_lane(head=head, closing=Closing(head=head, discarded=False, why=why), last=trouble),
+        owes=(letter, letter),
+        failed=(failed,) * FAILED_KEPT,
+        timeline=(entry,) * TIMELINE_KEPT,
+    )
+
+
+@pytest.mark.parametrize("name", ["h", "\x01" * 2_000])
+def test_a_row_with_the_largest_events_fits_its_topic(name: str) -> None:
+    """The head, what closes it and dead letters owed of both, beside all that a row keeps of before."""
+    room = LARGEST_RECORD - LARGEST_EVENT - HEADER_BYTES - 2 - len(name) * (6 if name < " " else 1)
+    changelogs = {changelog.max_message_bytes for changelog in made().changelogs}
+    assert changelogs == {2 * 1024 * 1024}
+    assert len(encode(largest(((name, b"\xff" * room),)))) < 0.9 * 2 * 1024 * 1024
 
 
 def test_the_prefix_stands_literally_in_front_of_every_name() -> None:

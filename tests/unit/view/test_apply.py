@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.booking.customers import customer_order, order_digest
+from app.booking.events import LARGEST_EVENT, LARGEST_RECORD
 from app.booking.identity import NOTHING_SEEN, Progress, mark
 from app.booking.reasons import Reason
 from app.booking.record import Lane, Phase, State, Waits, encode, encode_head
@@ -335,6 +336,14 @@ def test_an_event_that_left_no_row_ends_with_its_dead_letter(database: sqlite3.C
     )
     assert (letter.original_partition, letter.original_offset, letter.trace_id) == (2, 77, "t" * 32)
     assert letter.value == an_event("e-9")
+
+
+def test_what_tells_of_the_failure_is_no_part_of_the_largest_event(database: sqlite3.Connection) -> None:
+    event = an_event("e-9")[:-1] + b" " * (LARGEST_EVENT - len(an_event("e-9"))) + b"}"
+    letter = dead_letter(b"b-9", event)
+    own = ("own", b"x" * (LARGEST_RECORD - LARGEST_EVENT - 100))
+    put(database, replace(letter, headers=(own, *letter.headers)))
+    assert queries.dead_letters(database, limit=1)[0].event_id == "e-9"
 
 
 @pytest.mark.parametrize("topic", ["dead", "signals", "webhooks"])

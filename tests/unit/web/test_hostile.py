@@ -15,6 +15,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from app.web import connections, guard
+from tests.support.rows import held
 from tests.support.web import PREFIX, Sent, Served, serving
 from tests.unit.web.test_booking_a_visit import BOOKING
 
@@ -130,6 +131,17 @@ async def test_a_body_that_is_too_large(served: Served, path: str, size: int, ch
     data = pieces() if chunked else io.BytesIO(b" " * size)
     found, answer, _ = await served.ask("POST", path, data=data, headers=JSON)
     assert (found, answer["error"]) == (413, "Payload Too Large")
+
+
+async def test_a_repair_that_no_worker_would_take_is_not_queued(served: Served) -> None:
+    """The signal says more than the body: it would be turned away as too large, and nobody told."""
+    served.view.put(held("b-1"))
+    for size, expected in ((60_000, 202), (65_536, 413)):
+        data = {**BOOKING, "note": ""}
+        body = {"action": "repair", "why": "w", "data": data}
+        data["note"] = "x" * (size - len(orjson.dumps(body)))
+        answer = await served.ask("POST", "/bookings/b-1/actions", data=orjson.dumps(body), headers=JSON)
+        assert (answer[0], len(served.sent)) == (expected, 1)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from app.web.access import Access
 from app.web.install import API, OUTSIDE
 from app.web.openapi import description, frozen
 from app.web.operations import OPERATIONS, PREFIX
+from app.web.ops.addresses import PAGES
 from app.web.pages import BOOKING_ID
 
 if TYPE_CHECKING:
@@ -45,6 +46,15 @@ def test_every_view_is_described_and_nothing_else() -> None:
     described = {operation.path for operation in OPERATIONS}
     assert routes >= described
     assert {path for path in routes if path.startswith(PREFIX)} <= described
+
+
+def test_what_only_the_page_and_the_command_use_is_not_described() -> None:
+    """They change with the version; whatever is under `/ops/api` needs a key all the same."""
+    described = description(load_business().problems)["paths"]
+    assert [path for path in described if path.startswith("/ops")] == []
+    theirs = [page for page in PAGES if page.path.startswith("/ops/api/")]
+    assert theirs
+    assert {page.access for page in theirs} <= {Access.READ, Access.ACT}
 
 
 def test_the_contracts_routes_are_all_there() -> None:
