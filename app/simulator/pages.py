@@ -173,7 +173,10 @@ class Pages:
         raise web.HTTPSeeOther("/simulator")
 
     def _page(self, template: str, **values: object) -> web.Response:
-        text = self._templates.get_template(template).render(seed=self._simulation.seed, **values)
+        simulation = self._simulation
+        text = self._templates.get_template(template).render(
+            seed=simulation.seed, tenant=simulation.config.tenant, **values
+        )
         return web.Response(text=text, content_type="text/html", headers=_HEADERS)
 
 

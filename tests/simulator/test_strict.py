@@ -153,6 +153,11 @@ async def test_what_stands_in_front_says_it_in_its_own_form(caller: Caller) -> N
         )
 
 
+async def test_its_page_says_whose_it_is(caller: Caller) -> None:
+    page = await caller.send("GET", "/simulator")
+    assert "Lone Star Overhead Doors (simulation), tenant 2000002." in page.text
+
+
 async def test_others_are_there_before_us(caller: Caller) -> None:
     jobs = (await caller.get("jpm/jobs"))["data"]
     assert len(jobs) == sum(stranger.jobs for stranger in STRICT.strangers)
