@@ -75,7 +75,6 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return math.ceil(per_core * len(os.sched_getaffinity(0)))
 
 
-@pytest.hookimpl(optionalhook=True)
 def pytest_configure() -> None:
     """What the shell set, and all processes that tests start would inherit."""
     # Otherwise each of some hundred processes compiles all that it imports, which takes longer than its test.
@@ -86,12 +85,14 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_setupnodes() -> None:
     """On a fresh machine the processes, which start at the same moment, would each compile the same."""
     for folder in (SLOW.parents[1] / "app", sysconfig.get_path("purelib")):
         compileall.compile_dir(folder, quiet=2, workers=0)
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: WorkerController) -> None:
     """All processes of the run share this one's Kafka."""
     stash = node.config.stash
