@@ -96,9 +96,9 @@ def sent_by_another_site(headers: Mapping[str, str], host: str) -> bool:
     return origin is not None and host_of_origin(origin) != host
 
 
-def is_a_program(headers: Mapping[str, str]) -> bool:
-    """Whether a key came with it: browsers have a cookie instead, be it behind a proxy's password."""
-    return headers.get("Authorization", "").partition(" ")[0].lower() == "bearer"
+def is_a_key(authorization: str) -> bool:
+    """Whether it is one of ours: browsers have a cookie instead, be it beside a proxy's password."""
+    return authorization.partition(" ")[0].lower() == "bearer"
 
 
 def host_of_origin(origin: str) -> str | None:

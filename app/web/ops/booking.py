@@ -13,6 +13,7 @@ import orjson
 from aiohttp import web
 from faust.web import Blueprint
 
+from app.booking import words as words_of_booking
 from app.booking.events import FieldError, Invalid, validate
 from app.booking.inputs import Action
 from app.booking.reasons import Reason
@@ -34,6 +35,7 @@ from app.web.ops import forms, gathering, masks, timeline
 from app.web.ops.failures import ActKind, Failure, data_of_bytes, data_of_head, meant, offered
 from app.web.ops.lines import attempt
 from app.web.ops.visit import OpsView, Visit, booking_path, go_to, require_no_other_site
+from app.web.ops.words import Times
 from app.web.pages import BOOKING_ID
 from app.web.services import Services
 from app.web.submission import NotKnown
@@ -167,7 +169,7 @@ async def shown(visit: Visit, found: Whole, *, acted: str = "", revealed: bool =
         "partition": None if found.seen is None else found.seen.partition,
         "visit_at": None if record is None else visit_of(record, serving.settings.business),
         "attempt": "" if record is None else attempt(record, attempts),
-        "facts": [] if record is None else masks.facts(record, revealed=revealed),
+        "facts": [] if record is None else _facts(visit, record, revealed=revealed),
         "revealed": revealed,
         "failures": found.failures,
         "waiting": found.waiting,
@@ -182,6 +184,25 @@ async def shown(visit: Visit, found: Whole, *, acted: str = "", revealed: bool =
         "acted_id": acted,
         "curl": curl(found.booking_id),
     }
+
+
+_WHEN_ASKED = frozenset(masks.label(name) for name in ("scheduledDate", "timeSlot"))
+
+
+def _facts(visit: Visit, record: Record, *, revealed: bool) -> list[tuple[str, str]]:
+    """The booking's data; of the time that was asked for it says whether the visit was moved since."""
+    found = masks.facts(record, revealed=revealed)
+    if record.booking is None:
+        return found
+    business = visit.serving.settings.business
+    asked = words_of_booking.visit_of(record.booking, business)
+    times = Times(visit.now, business.zone_of(record.booking.zip))
+    told = f"{times.here(asked.start)}"
+    if record.booking.time_slot:
+        told += f" ({record.booking.time_slot})"
+    if record.job is not None and record.job.start != asked.start:
+        told += f"; moved since, to {times.here(record.job.start)}"
+    return [*(one for one in found if one[0] not in _WHEN_ASKED), ("Asked for", told)]
 
 
 async def _timeline(visit: Visit, found: Whole, *, revealed: bool) -> tuple[timeline.Line, ...]:

@@ -12,6 +12,8 @@ CALL_SECONDS, CALL_POINTS = 5, 60
 OUTCOME_SECONDS, OUTCOME_POINTS = 60, 60
 LATELY = timedelta(minutes=2)
 _MOST_TIMED = 1000
+_SPEED_OF = timedelta(seconds=30)
+_MOST_PLANS = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +77,7 @@ class Figures:
     late: int = 0
     """How many bookings are late, when the view was asked last."""
     _took: deque[tuple[datetime, float]] = field(default_factory=lambda: deque(maxlen=_MOST_TIMED))
+    _done: dict[str, deque[tuple[datetime, int]]] = field(default_factory=dict)
     _since: dict[str, tuple[str, datetime]] = field(default_factory=dict)
 
     def call_made(self, kind: str, at: datetime, seconds: float) -> None:
@@ -95,6 +98,20 @@ class Figures:
         if self._since.get(name, ("", now))[0] != word:
             self._since[name] = word, now
         return self._since[name][1]
+
+    def speed(self, name: str, done: int, now: datetime) -> float | None:
+        """How many of `name` get done each second lately, asked for it again and again; None at first.
+
+        Of the last 30 seconds alone: a pause before them tells nothing of what is to come.
+        """
+        seen = self._done.setdefault(name, deque(maxlen=_MOST_TIMED))
+        while seen and (now - seen[0][0] > _SPEED_OF or seen[-1][1] > done):
+            seen.popleft()
+        seen.append((now, done))
+        while len(self._done) > _MOST_PLANS:
+            del self._done[next(iter(self._done))]
+        took = (now - seen[0][0]).total_seconds()
+        return (done - seen[0][1]) / took if took >= 1 else None
 
     def lag_seen(self, lag: int, at: datetime) -> None:
         """So many records wait in the topics; of several in one stretch the highest counts."""

@@ -14,6 +14,7 @@ from app.booking.status import MAY_BE_RESCHEDULED, MAY_BECOME, Status
 from app.view.plans import Kind, Target
 from app.web.ops import masks
 from app.web.ops.lines import what
+from app.web.ops.words import is_over
 
 
 class Fate(StrEnum):
@@ -46,6 +47,7 @@ class Judged:
     customer: str
     what: str
     visit: datetime
+    over: bool
     fate: Fate
     because: str
 
@@ -65,6 +67,7 @@ def judge(kind: Kind, target: Target, now: datetime) -> Judged:
         customer=masks.customer(target.record),
         what=what(line.type),
         visit=line.visit,
+        over=is_over(target.record),
         fate=fate,
         because=because,
     )

@@ -11,6 +11,7 @@ from app.telemetry.masking import masked_text
 from app.view.columns import visit
 from app.view.rows import ActionSeen, AttentionGroup, AttentionLine, BookingSeen
 from app.web.ops import masks
+from app.web.ops.words import is_over
 
 GROUP_LINES = 5
 """How many bookings a group shows on the overview."""
@@ -37,6 +38,7 @@ class FailedLine:
     detail: str
     at: datetime
     visit: datetime
+    over: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +98,7 @@ def _failed_line(line: AttentionLine, record: Record) -> FailedLine:
         detail=_detail(record, line.slot),
         at=line.at,
         visit=line.visit,
+        over=is_over(record),
     )
 
 

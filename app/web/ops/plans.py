@@ -167,7 +167,7 @@ class Watched:
     seen: PlanSeen
     progress: plans.PlanProgress
     state: str
-    rate: float
+    rate: float | None
     left_seconds: float | None
 
     @property
@@ -185,8 +185,7 @@ async def watched(serving: Services, seen: PlanSeen) -> Watched:
     """How far a plan is, by the view."""
     progress = await serving.view.ask(plans.progress, seen.definition)
     now = serving.clock()
-    took = (now - seen.begun).total_seconds()
-    rate = progress.finished / took if took > 1 else 0.0
+    rate = serving.figures.speed(seen.definition.plan, progress.finished, now)
     to_come = progress.left + progress.queued + progress.working
     silent = is_silent(seen, (now - seen.step_at).total_seconds())
     running = seen.step in plans.RUNNING

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from app.web.access import Access, Caller, Denied, Doors, host_of_origin
+from app.web.access import Access, Caller, Denied, Doors, host_of_origin, is_a_key
 
 COOKIE = "ops_session"
 MOST_TRIES = 5
@@ -63,7 +63,7 @@ def visitor(
     now: datetime,
 ) -> Visitor | Denied:
     """Who this is, by cookie or by `Authorization: Bearer KEY`; or why nobody."""
-    if doors.keys and authorization is None:
+    if doors.keys and (authorization is None or not is_a_key(authorization)):
         caller = None if cookie is None else _of_cookie(doors, cookie, now)
         return Denied.NO_KEY if caller is None else Visitor(name=caller.name, may_act=caller.may_act)
     found = doors.admit(Access.READ, authorization=authorization, remote=remote, host=host)
@@ -122,7 +122,7 @@ def is_from_our_page(headers: Mapping[str, str], host: str) -> bool:
     """Whether a POST was sent by a page of ours (https://www.w3.org/TR/fetch-metadata/).
 
     Browsers say `Sec-Fetch-Site` only where the connection is trustworthy, and `Origin` with every POST. Who
-    sends `Authorization` is no browser: no other site can make one send it.
+    sends a key is no browser: no other site can make one send it. A proxy's password is sent by browsers.
     """
     site = headers.get("Sec-Fetch-Site")
     if site is not None:
@@ -130,4 +130,4 @@ def is_from_our_page(headers: Mapping[str, str], host: str) -> bool:
     origin = headers.get("Origin")
     if origin is not None:
         return host_of_origin(origin) == host
-    return "Authorization" in headers
+    return is_a_key(headers.get("Authorization", ""))

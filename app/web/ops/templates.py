@@ -42,6 +42,7 @@ def _environment() -> Environment:
         badge=words.badge,
         became=timeline.became,
         wish=words.wish,
+        is_over=words.is_over,
         waits_for_servicetitan=words.waits_for_servicetitan,
         span=words.span,
         outcome_tone=timeline.tone,

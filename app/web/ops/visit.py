@@ -13,7 +13,7 @@ from faust.web import View
 
 from app.telemetry.log import get_logger
 from app.view.view import ViewAway
-from app.web.access import Denied, Doors, doors, is_a_program, sent_by_another_site
+from app.web.access import Denied, Doors, doors, is_a_key, sent_by_another_site
 from app.web.envelope import Problem
 from app.web.guard import BODY, host_of
 from app.web.ops.masks import label
@@ -169,7 +169,7 @@ class OpsView(View):
     ) -> web.Response:
         """What a browser's POST shows is asked for by a GET; a program gets its answer at once."""
         is_page = answer.content_type == "text/html" and answer.status != 303
-        if request.method != "POST" or not is_page or is_a_program(request.headers):
+        if request.method != "POST" or not is_page or is_a_key(request.headers.get("Authorization", "")):
             return answer
         try:
             form = request[BODY].decode()

@@ -30,6 +30,19 @@ def test_outcomes_are_counted_by_minute_and_lag_by_its_highest() -> None:
     assert figures.lag.values(NOW)[-1] == 7
 
 
+def test_a_speed_is_of_lately_and_counts_no_pause() -> None:
+    figures, later = Figures(), NOW + timedelta(minutes=10)
+    assert figures.speed("p-1", 0, NOW) is None, "not yet known"
+    assert figures.speed("p-1", 20, NOW + timedelta(seconds=10)) == 2.0
+    assert figures.speed("p-1", 20, later) is None, "after a pause it is measured anew"
+    assert figures.speed("p-1", 60, later + timedelta(seconds=10)) == 4.0
+    assert figures.speed("p-1", 60, later + timedelta(seconds=25)) == 1.6
+    assert figures.speed("p-2", 7, later) is None
+    for number in range(200):
+        figures.speed(f"other-{number}", 0, later)
+    assert figures.speed("p-1", 60, later + timedelta(seconds=26)) is None, "few are remembered"
+
+
 def test_charts_say_what_they_show_and_stay_in_their_frame() -> None:
     figures = Figures()
     for second in range(60):

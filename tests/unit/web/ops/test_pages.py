@@ -8,6 +8,7 @@ import hashlib
 import html
 import io
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
@@ -17,9 +18,11 @@ from structlog.testing import capture_logs
 
 import app.web
 from app.booking.reasons import EXPLANATIONS, Reason
+from app.booking.record import State
+from app.booking.status import Status
 from app.view.plans import Step
 from app.web.ops.session import COOKIE, MOST_TRIES, TRIES_LAST, session_of
-from tests.support.rows import NOW, Read, held, trouble, with_job
+from tests.support.rows import NOW, Read, a_failed, held, trouble, with_job
 from tests.unit.web.ops.asking import OURS, action, get, post, told_to_the_view
 
 if TYPE_CHECKING:
@@ -329,6 +332,31 @@ async def test_what_is_not_found_says_which_qualifiers_there_are(served: Served)
     _, text = await post(served, "/ops/bookings", {"q": "status:held"})
     assert "Nothing matches status:held." in text
     assert "There is no status: to search by; there are state:, reason:, zip:, slot:." in text
+
+
+async def test_nothing_is_urgent_about_a_visit_that_is_over(served: Served) -> None:
+    soon = {"start": NOW + timedelta(hours=1)}
+    for state, urgent in ((State.ACTIVE, True), (State.ENDED, False)):
+        job = {**soon, "status": Status.SCHEDULED if urgent else Status.CANCELLED}
+        served.view.put(replace(with_job("b-1", 1, failed=(a_failed(),), job=job), state=state))
+        for path in ("/ops", "/ops/bookings", "/ops/bookings/b-1", "/ops/reasons/illegal-transition"):
+            _, text = await get(served, path)
+            assert ('<time class="visit soon"' in text) == urgent, path
+        plan = {"kind": "retry", "reason": "illegal-transition"}
+        _, text = await post(served, "/ops/plans", plan)
+        assert ('<time class="visit soon"' in text) == urgent
+        served.view.read(Read(topic="bookings", key=b"b-1", value=None))
+
+
+async def test_a_moved_visit_has_one_date_and_says_that_it_was_moved(served: Served) -> None:
+    served.view.put(with_job("b-1", 1, job={"start": NOW + timedelta(days=5)}))
+    _, text = await get(served, "/ops/bookings/b-1")
+    assert "Wed 4 Mar, 09:00 MST; moved since, to Sat 7 Mar, 02:00 MST" in text
+    assert "2026-03-04T16:00:00Z" not in text.split("Timeline")[0].split("<h2")[1]
+    served.view.put(held("b-2"))
+    _, text = await get(served, "/ops/bookings/b-2")
+    assert "Wed 4 Mar, 09:00 MST" in text
+    assert "moved since" not in text
 
 
 async def test_an_id_is_found_in_any_case(served: Served) -> None:

@@ -43,6 +43,18 @@ def test_a_key_becomes_a_cookie_that_another_worker_takes(key: str, name: str, *
     assert who(other_worker, cookie) == Visitor(name=name, may_act=may_act)
 
 
+def test_a_proxys_password_beside_a_good_cookie_signs_nobody_out() -> None:
+    cookie = sign_in(HELD, "act-key-of-bo-000", NOW)
+    for authorization, found in (
+        ("Basic b3BzOnBhc3N3b3Jk", Visitor(name="bo", may_act=True)),
+        ("Negotiate x", Visitor(name="bo", may_act=True)),
+        ("Bearer guessed", Denied.UNKNOWN_KEY),
+        ("Bearer read-key-of-ann-0", Visitor(name="ann", may_act=False)),
+    ):
+        seen = visitor(HELD, cookie=cookie, authorization=authorization, remote="10.0.0.1", host="h", now=NOW)
+        assert seen == found
+
+
 def test_an_unknown_key_gets_none() -> None:
     assert sign_in(HELD, "guessed", NOW) is None
 
@@ -85,6 +97,8 @@ def test_without_keys_only_this_machine_is_let_in() -> None:
         ({"Origin": "http://evil.example.com"}, False),
         ({"Origin": "null"}, False),
         ({"Authorization": "Bearer x"}, True),
+        ({"Authorization": "Basic x"}, False),
+        ({"Authorization": "Basic x", "Sec-Fetch-Site": "same-origin"}, True),
         ({}, False),
     ],
 )
