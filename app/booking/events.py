@@ -1,7 +1,8 @@
 """Booking events: from the bytes on the topic to a value the engine can judge (contract section 2)."""
 
+import base64
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -411,6 +412,8 @@ def validate(
     model = DATA_TYPES.get(event_type)
     if model is None:
         return None
+    if isinstance(data, Unread):
+        return Invalid(errors=(data.wrong,))
     data = {} if data is None else data
     if isinstance(data, dict):
         data = {name: value for name, value in data.items() if value is not None}
@@ -470,7 +473,7 @@ def open_event(value: bytes | None, headers: Headers) -> tuple[Envelope, object]
             data = body
         else:
             document = body
-            data = body.get("data") if isinstance(body, dict) else None
+            data = _data_of(body) if isinstance(body, dict) else None
         if not isinstance(document, dict):
             return "not a CloudEvent: the JSON is no object"
         return Envelope.model_validate(document), data
@@ -480,6 +483,29 @@ def open_event(value: bytes | None, headers: Headers) -> tuple[Envelope, object]
         return "not a CloudEvent: a ce_ header is not UTF-8"
     except ValidationError as wrong:
         return f"not a CloudEvent: {'; '.join(f'{e.field}: {e.message}' for e in _field_errors(wrong))}"
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """Data that cannot be read, with what is wrong."""
+
+    wrong: FieldError
+
+
+def _data_of(document: Mapping[str, Any]) -> object:
+    """The data of an event in structured mode; `data_base64` stands where `data` would (CloudEvents JSON)."""
+    encoded = document.get("data_base64")
+    if encoded is None:
+        return document.get("data")
+    message = "must not stand beside data" if document.get("data") is not None else "must be JSON in base64"
+    unread = Unread(FieldError(field="data_base64", message=message))
+    if document.get("data") is not None or not isinstance(encoded, str):
+        return unread
+    try:
+        value = base64.b64decode(encoded, validate=True)
+        return read_json(value) if value else None
+    except ValueError:
+        return unread
 
 
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")

@@ -33,6 +33,15 @@ class Closed:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """Where a dead letter stands, for what reason and since when."""
+
+    place: Place
+    reason: str
+    at: datetime
+
+
 def place_of(letter: DeadLetter) -> Place:
     """Where the dead letter stands."""
     return Place(letter.partition, letter.offset)
@@ -106,6 +115,17 @@ def letters(
         f"{_LETTERS} WHERE {condition} ORDER BY t.at DESC LIMIT ?", (*asked.values(), limit)
     )
     return [dead_letter(row) for row in rows]
+
+
+def spots(reader: sqlite3.Connection, *, booking_id: str, event_id: str | None) -> list[Spot]:
+    """Where all stand that wait of a booking, or of one event of it."""
+    rows = reader.execute(
+        "SELECT t.partition, t.number, t.reason, t.at FROM turned_away t "
+        "CROSS JOIN dead_letters d USING (partition, number) "
+        "WHERE t.booking_id = ? AND (? IS NULL OR d.event_id = ?) ORDER BY t.at",
+        (booking_id, event_id, event_id),
+    )
+    return [Spot(Place(row[0], row[1]), row[2], instant(row[3])) for row in rows]
 
 
 def closed(reader: sqlite3.Connection, letters: Collection[DeadLetter]) -> dict[Place, Closed]:

@@ -60,7 +60,7 @@ async def act(
     if asked is not None:
         await keep_key(serving, asked, made_id)
     if closes:
-        await close_turned_away(serving, booking_id, action, made_id, letters)
+        await close_turned_away(serving, booking_id, action, made_id)
         return
     await send(serving, serving.topics.signals, made)
 

@@ -12,7 +12,6 @@ from app.booking.inputs import Action
 from app.booking.reasons import Reason
 from app.view import turned_away
 from app.view.notes import MOST_PLACES, Closing, Place
-from app.view.rows import DeadLetter
 from app.web.envelope import Problem
 from app.web.events import Made
 from app.web.noting import note
@@ -20,6 +19,7 @@ from app.web.services import Services
 from app.web.submission import require_view
 
 MOST_OF_A_BOOKING = 100
+"""How many are looked at to say what may be done; a closing closes all."""
 
 
 async def close_group(
@@ -62,24 +62,24 @@ async def close_letters(
     return await _close(serving, reason, places, until=until, why=why, by=by, made_id=str(uuid4()))
 
 
-async def close_turned_away(
-    serving: Services, booking_id: str, action: Action, made_id: str, asked: Collection[DeadLetter]
-) -> None:
-    """Close these dead letters of a booking. Raises Problem 503."""
-    by_reason = {
-        reason: [one for one in asked if one.reason == reason.value]
+async def close_turned_away(serving: Services, booking_id: str, action: Action, made_id: str) -> None:
+    """Close the dead letters of a booking, or of the action's event alone. Raises Problem 503."""
+    found = await serving.view.ask(turned_away.spots, booking_id=booking_id, event_id=action.event)
+    chunks = [
+        (reason, some[first : first + MOST_PLACES])
         for reason in Reason
-        if any(one.reason == reason.value for one in asked)
-    }
-    for place, (reason, found) in enumerate(by_reason.items()):
+        for some in [[one for one in found if one.reason == reason.value]]
+        for first in range(0, len(some), MOST_PLACES)
+    ]
+    for number, (reason, some) in enumerate(chunks):
         await _close(
             serving,
             reason,
-            [turned_away.place_of(one) for one in found],
-            until=max(one.at for one in found),
+            [one.place for one in some],
+            until=max(one.at for one in some),
             why=action.why,
             by=action.by,
-            made_id=str(uuid5(NAMESPACE_URL, f"{made_id}/{reason.value}")) if place else made_id,
+            made_id=str(uuid5(NAMESPACE_URL, f"{made_id}/{number}")) if number else made_id,
             subject=booking_id,
         )
 

@@ -32,7 +32,7 @@ from app.web.envelope import Problem
 from app.web.noting import note
 from app.web.operations import PREFIX
 from app.web.ops import forms, gathering, masks, timeline
-from app.web.ops.failures import ActKind, Failure, data_of_bytes, data_of_head, meant, offered
+from app.web.ops.failures import ActKind, Failure, data_of_head, data_of_letter, meant, offered
 from app.web.ops.lines import attempt
 from app.web.ops.visit import OpsView, Visit, booking_path, go_to, require_no_other_site
 from app.web.ops.words import Times
@@ -359,7 +359,7 @@ async def data_of(serving: Services, found: Whole, failure: Failure) -> Mapping[
     record = found.record
     if record is None:
         letter = next(one for one in found.waiting if one.event_id == failure.event_id)
-        return data_of_bytes(letter.value)
+        return data_of_letter(letter)
     if not failure.slot:
         return {name: value for name, value in written(record).items() if value is not None}
     row = await serving.view.head_row(found.booking_id, failure.slot)

@@ -10,6 +10,7 @@ import orjson
 from app.booking.events import DATA_TYPES, open_event
 from app.booking.reasons import EXPLANATIONS, Explanation, Reason
 from app.booking.record import Head, Record
+from app.booking.text import read_json
 from app.telemetry.masking import masked_text
 from app.view.rows import DeadLetter
 from app.web.ops.lines import what
@@ -137,6 +138,19 @@ def data_of_bytes(value: bytes | None, headers: tuple[tuple[str, bytes], ...] = 
     """The data of an event's bytes; empty when they hold none."""
     opened = "" if value is None else open_event(value, headers)
     return {} if isinstance(opened, str) else _mapping(opened[1])
+
+
+def data_of_letter(letter: DeadLetter) -> Mapping[str, Any]:
+    """The data of a dead letter that could be read, whose headers are not kept.
+
+    What is no event by itself came in binary mode: its value is the data.
+    """
+    if letter.value is None or not isinstance(open_event(letter.value, ()), str):
+        return data_of_bytes(letter.value)
+    try:
+        return _mapping(read_json(letter.value))
+    except orjson.JSONDecodeError:
+        return {}
 
 
 def _mapping(data: object) -> Mapping[str, Any]:

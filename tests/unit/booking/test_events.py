@@ -1,5 +1,6 @@
 """Reading booking events: contract section 2, and what breaks it (rule 10)."""
 
+import base64
 import tracemalloc
 from dataclasses import replace
 from datetime import datetime
@@ -18,10 +19,12 @@ from app.booking.events import (
     Booking,
     BookingEvent,
     Cancelled,
+    FieldError,
     Invalid,
     RawEvent,
     Rescheduled,
     StatusChanged,
+    Unread,
     Unusable,
     phone_key,
     read,
@@ -91,6 +94,45 @@ def test_a_binary_event() -> None:
         scheduled_date=RESCHEDULED["scheduledDate"], time_slot=RESCHEDULED["timeSlot"]
     )
     assert found.trace_id == TRACE_ID
+
+
+def with_base64(text: object, **more: object) -> RawEvent:
+    document = orjson.loads(raw("booking.rescheduled", RESCHEDULED).value or b"")
+    del document["data"]
+    return changed(orjson.dumps(document | {"data_base64": text} | more))
+
+
+def test_data_may_stand_in_base64() -> None:
+    found = read(with_base64(base64.b64encode(orjson.dumps(RESCHEDULED)).decode()))
+    plain = read(raw("booking.rescheduled", RESCHEDULED))
+
+    assert isinstance(found, BookingEvent)
+    assert isinstance(plain, BookingEvent)
+    assert (found.data, found.booking_id) == (plain.data, ID)
+    for nothing in (None, ""):
+        cancelled = read(with_base64(nothing, type="booking.cancelled"))
+        assert isinstance(cancelled, BookingEvent)
+        assert cancelled.data == Cancelled()
+
+
+@pytest.mark.parametrize(
+    ("text", "more", "message"),
+    [
+        ("%%%%", {}, "must be JSON in base64"),
+        ("e30", {}, "must be JSON in base64"),
+        ("\u00e9", {}, "must be JSON in base64"),
+        ("e30K e30K", {}, "must be JSON in base64"),
+        (7, {}, "must be JSON in base64"),
+        (base64.b64encode(b"{").decode(), {}, "must be JSON in base64"),
+        ("e30=", {"data": {}}, "must not stand beside data"),
+    ],
+)
+def test_base64_that_holds_no_data_is_invalid(text: object, more: dict[str, object], message: str) -> None:
+    found = read(with_base64(text, **more))
+
+    assert isinstance(found, BookingEvent)
+    assert found.data == Invalid(errors=(FieldError(field="data_base64", message=message),))
+    assert validate("booking.other", Unread(FieldError(field="f", message="m")), ID) is None
 
 
 def binary_headers(content_type: str | None) -> tuple[tuple[str, bytes], ...]:

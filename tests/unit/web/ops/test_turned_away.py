@@ -15,6 +15,8 @@ from tests.support.rows import NOW, Read, a_failed, a_record, digest, with_job
 from tests.unit.web.ops.asking import action, get, post, told_to_the_view
 
 if TYPE_CHECKING:
+    import pytest
+
     from tests.support.web import Served
 
 
@@ -116,6 +118,36 @@ def never_made(served: Served) -> None:
         )
         headers = (("x-reason", reason.encode()), ("x-detail", b"zip: wrong"))
         served.view.read(Read(topic="dead", key=b"b-9", value=value, headers=headers))
+
+
+async def test_the_repair_of_what_came_in_binary_mode_begins_with_its_data(served: Served) -> None:
+    attributes = {"specversion": "1.0", "id": "e-1", "source": "/booking-system", "subject": "b-9"}
+    attributes |= {"type": "booking.created", "time": NOW.isoformat()}
+    headers = (
+        *((f"ce_{name}", text.encode()) for name, text in attributes.items()),
+        ("x-reason", b"invalid"),
+        ("x-detail", b"zip: wrong"),
+    )
+    value = orjson.dumps({"zip": "nowhere", "city": "Phoenix"})
+    served.view.read(Read(topic="dead", key=b"b-9", value=value, headers=headers))
+    _, text = await get(served, "/ops/bookings/b-9/repair")
+    assert ('value="nowhere"' in text, 'value="Phoenix"' in text) == (True, True)
+
+
+async def test_a_discard_closes_all_that_was_turned_away_of_a_booking(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.web.closing.MOST_PLACES", 70)
+    for number in range(150):
+        turned_away(served, "b-9", reason="unreadable" if number % 10 else "wrong-key")
+    turned_away(served, "b-8")
+    told_to_the_view(served)
+    body = {"action": "discard", "why": "no customer"}
+    found, _, _ = await served.ask("POST", "/bookings/b-9/actions", json=body)
+    assert (found, len(served.sent)) == (202, 3)
+    assert len({action(sent)["id"] for sent in served.sent}) == 3
+    _, text, _ = await served.ask("GET", "/ops/api/turned-away?limit=1000", api=False)
+    assert [one["bookingId"] for one in text["data"]["letters"]] == ["b-8"]
 
 
 async def test_a_booking_that_was_never_made_is_discarded_by_one_path(served: Served) -> None:
