@@ -157,7 +157,7 @@ def holds_between(before: Record, after: Record, *, was_saved: bool) -> None:
     assert all(offset <= after.highest(topic) for topic, offset in before.taken)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(STEPS, min_size=1, max_size=25), st.lists(st.integers(0, len(WRONG) - 1), max_size=40))
 def test_whatever_comes_the_row_stays_sound(steps: list[Step], outcomes: list[int]) -> None:
     lane = Upstream(outcomes)
@@ -173,7 +173,7 @@ def test_whatever_comes_the_row_stays_sound(steps: list[Step], outcomes: list[in
             holds_between(before, lane.record, was_saved=was_saved)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(STEPS, min_size=1, max_size=20), st.lists(st.integers(0, len(WRONG) - 1), max_size=30))
 def test_when_all_goes_well_again_every_lane_comes_to_rest(steps: list[Step], outcomes: list[int]) -> None:
     lane = Upstream(outcomes)

@@ -203,5 +203,5 @@ class JobMachine(RuleBasedStateMachine):
             assert (person.status is TechnicianStatus.IDLE) == (person.appointment_id is None)
 
 
-JobMachine.TestCase.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
+JobMachine.TestCase.settings = settings(max_examples=80, stateful_step_count=40)
 TestJobMachine = JobMachine.TestCase

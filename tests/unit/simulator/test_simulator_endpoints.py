@@ -117,7 +117,7 @@ def queries(draw: st.DrawFn) -> dict[str, str]:
 CALLS = st.lists(st.tuples(st.sampled_from(ROUTES), IDS, queries(), bodies()), min_size=1, max_size=15)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(CALLS, st.lists(st.sampled_from(Act), max_size=3))
 def test_every_call_is_answered(
     calls: list[tuple[Route, str, dict[str, str], bytes]], acts: list[Act]

@@ -154,7 +154,7 @@ def test_a_tombstone_always_wins(database: sqlite3.Connection) -> None:
 @given(
     st.lists(st.tuples(st.integers(0, 1), st.one_of(st.none(), st.integers(1, 4))), max_size=12), st.data()
 )
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 def test_batches_do_not_matter(
     tmp_path: Path, log: list[tuple[int, int | None]], data: st.DataObject
 ) -> None:

@@ -252,7 +252,7 @@ steps = st.lists(
 
 
 @given(steps, st.integers(1, 3))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_whatever_happens_no_job_comes_twice_and_none_that_was_there_is_passed_over(
     steps: list[tuple[str, int, int]], limit: int
 ) -> None:

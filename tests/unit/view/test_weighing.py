@@ -255,7 +255,7 @@ def topics(draw: st.DrawFn) -> dict[str, list[Read]]:
 
 
 @given(topics(), st.data())
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=100)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100)
 def test_the_order_of_reading_does_not_matter(
     tmp_path: Path, logs: dict[str, list[Read]], data: st.DataObject
 ) -> None:
