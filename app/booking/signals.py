@@ -40,6 +40,8 @@ from app.booking.status import ENDED, Status
 
 _CUSTOMER_MAY_BE_GONE = frozenset({Reason.REFUSED, Reason.CUSTOMER_CONFLICT})
 
+TOLD_LATE = timedelta(minutes=1)
+"""How much later than what it tells an event may be made: of a dispatching nothing else tells the time."""
 _DATE_PRECISION = timedelta(seconds=1)
 """HTTP's Date has whole seconds (RFC 9110, section 5.6.7)."""
 
@@ -203,9 +205,31 @@ def _is_older(seen: Observed, job: Job) -> bool:
     tell what was before the write. If it does not, the sweep tells it again, which reads what is.
     """
     since = job.known_since
-    if seen.at < max(since, job.reported_at or since):
+    known = max(since, job.reported_at or since)
+    if _goes_on_from_a_dispatching(seen, job):
+        known = max(job.written_at or job.created_at, known - TOLD_LATE)
+    if seen.at < known or (seen.at == known and _is_less_far(seen, job)):
         return True
     return since == job.written_at and _may_be_before(seen, since)
+
+
+def _goes_on_from_a_dispatching(seen: Observed, job: Job) -> bool:
+    """Whether it tells what comes after the dispatching that was reported last.
+
+    An office that enters afterwards who came and that it is done does so within seconds.
+    """
+    return job.reported is Status.DISPATCHED and seen.status in {Status.IN_PROGRESS, Status.COMPLETED}
+
+
+def _is_less_far(seen: Observed, job: Job) -> bool:
+    """Whether a job has come farther than this webhook of the same moment, in whichever order they come.
+
+    A sweep reads what is.
+    """
+    if seen.seen_by != "webhook":
+        return False
+    course = (None, *Status)
+    return course.index(seen.status) < course.index(job.reported)
 
 
 def _may_be_before(seen: Observed, written: datetime) -> bool:

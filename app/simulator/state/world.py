@@ -109,7 +109,7 @@ class World:
         self.effects.append(
             Effect(
                 number=len(self.effects) + 1,
-                at=self.now(),
+                at=self.stamp(),
                 kind=kind,
                 origin=self.origin.name,
                 call=self.origin.call,

@@ -37,7 +37,7 @@ from tests.support.bookings import (
     signal,
     status_changed,
 )
-from tests.support.lane import Lane, booked, creating, seen
+from tests.support.lane import Lane, booked, creating, in_status, seen
 
 FAILED = Failed(detail="connection refused")
 REFUSED = Refused(reason=Reason.REFUSED, detail="no", http_status=400)
@@ -430,9 +430,45 @@ def test_a_sight_that_changes_several_things_is_announced_once() -> None:
 def test_an_occurrence_counts_once() -> None:
     said = Observed(job_id=1001, at=later(20), seen_by="webhook", status=Status.DISPATCHED, occurrence="o")
     lane = booked().signal(said)
-    assert is_news(replace(said, status=Status.SCHEDULED), job_of(lane))
+    assert is_news(replace(said, status=Status.SCHEDULED, at=later(21)), job_of(lane))
     assert not is_news(said, job_of(lane))
     assert not is_news(replace(said, job_id=1), job_of(lane))
+
+
+@pytest.mark.parametrize(
+    ("status", "seconds", "followed"),
+    [
+        (Status.IN_PROGRESS, -59, True),
+        (Status.COMPLETED, -59, True),
+        (Status.COMPLETED, -61, False),
+        (Status.CANCELLED, -1, False),
+        (Status.SCHEDULED, -1, False),
+    ],
+)
+@pytest.mark.parametrize("seen_by", ["webhook", "sweep"])
+def test_what_comes_after_a_dispatching_counts_though_the_event_of_that_was_made_a_little_later(
+    status: Status, seconds: float, seen_by: str, *, followed: bool
+) -> None:
+    lane = booked()
+    lane.now = later(700)
+    lane.signal(shows(Status.DISPATCHED, 600)).signal(replace(shows(status, 600 + seconds), seen_by=seen_by))
+    assert job_of(lane).status is (status if followed else Status.DISPATCHED)
+
+
+def test_nothing_from_before_a_write_of_our_own_comes_after_a_dispatching() -> None:
+    lane = in_status("cancelled")
+    lane.now = later(700)
+    lane.event(status_changed("scheduled", 2), accepted(None, later(590)))
+    lane.signal(shows(Status.DISPATCHED, 600)).signal(shows(Status.COMPLETED, 589))
+    assert job_of(lane).status is Status.DISPATCHED
+
+
+def test_of_two_reports_of_one_moment_the_one_that_is_farther_counts() -> None:
+    for reports in ((Status.DISPATCHED, Status.COMPLETED), (Status.COMPLETED, Status.DISPATCHED)):
+        lane = booked()
+        for status in reports:
+            lane.signal(replace(shows(status, 20), seen_by="webhook"))
+        assert job_of(lane).status is Status.COMPLETED
 
 
 def test_a_report_of_a_booking_without_a_job_is_no_news() -> None:
