@@ -321,6 +321,8 @@ class Record:
     version: int = VERSION
     generation: int = 0
     sequence: int = 0
+    written_by: str = NOBODY
+    """The process and ownership that wrote it: whose own it is need not be written or told again by it."""
     state: State = State.PENDING
     booking: Booking | None
     """None while only an invalid creation came, which holds the lane: nothing was booked with it."""

@@ -108,6 +108,8 @@ class BookingLanes:
         self._topics = parts.topics
         self._tables = parts.tables
         self._touched: Recent[str, Record | None] = Recent(_TOUCHED_BYTES)
+        self._interrupted: set[str] = set()
+        """Bookings of which an input did not come to its end: their rows may owe what was not sent."""
 
     # Inputs ------------------------------------------------------------------------------------------------
 
@@ -164,6 +166,7 @@ class BookingLanes:
     def forget(self) -> None:
         """The partitions went: every row is touched for the first time again, by whoever worked it last."""
         self._touched.clear()
+        self._interrupted.clear()
         self._parts.settling.start_over()
 
     def _misplaced(self, message: Message) -> bool:
@@ -183,13 +186,17 @@ class BookingLanes:
     async def _work(self, booking_id: str, given: Given, message: Message) -> None:
         if message.again:
             self._touched.drop(booking_id)
+            self._interrupted.add(booking_id)
         key = booking_id.encode()
-        first_touch = booking_id not in self._touched
-        if first_touch:
+        if booking_id in self._touched:
+            record, size = self._touched.get(booking_id)
+            first_touch = False
+        else:
             row = self._tables.bookings.get(message.partition, key)
             record, size = (None, _NO_ROW_BYTES) if row is None else (_decoded(row, booking_id), len(row))
-        else:
-            record, size = self._touched.get(booking_id)
+            # What it has written itself it has sent as well, however long ago it forgot that.
+            own = record is not None and record.written_by == self._parts.me()
+            first_touch = not own or booking_id in self._interrupted
         intent = self._intent(message.partition, key)
         if not needs_settling(record, intent):
             self._parts.settling.forget(booking_id)
@@ -199,7 +206,9 @@ class BookingLanes:
         except BaseException:
             # What stands in the store is all that is known now.
             self._touched.drop(booking_id)
+            self._interrupted.add(booking_id)
             raise
+        self._interrupted.discard(booking_id)
         if not needs_settling(record, lane.intent):
             # Else an entry would stand for each job that was made, until its booking's next input.
             self._parts.settling.forget(booking_id)
@@ -277,7 +286,9 @@ class _Lane:
     async def _save(self, record: Record, along: tuple[Announce, ...]) -> Record:
         # A group's generation can begin again at 1: a row's own is never lowered.
         generation = max(self._parts.app.generation, record.generation)
-        stamped = replace(record, generation=generation, sequence=record.sequence + 1)
+        stamped = replace(
+            record, generation=generation, sequence=record.sequence + 1, written_by=self._parts.me()
+        )
         faults.reach("before-record", stamped.state)
         sends = [self._announcement(stamped, owed) for owed in along]
         row = encode(stamped)

@@ -15,7 +15,19 @@ from typing import TYPE_CHECKING
 
 import uvloop
 
-from tests.bench import backlog, calls, faults, latency, limit, ops_page, restart, unlimited, view, web
+from tests.bench import (
+    backlog,
+    calls,
+    faults,
+    latency,
+    limit,
+    ops_page,
+    restart,
+    unlimited,
+    view,
+    web,
+    writes,
+)
 from tests.bench.machine import machine
 from tests.bench.world import Bench
 from tests.support.broker import any_kafka
@@ -36,6 +48,7 @@ SCENARIOS: Mapping[str, Callable[[Bench], Awaitable[list[Table]]]] = {
     "view": view.run,
     "ops": ops_page.run,
     "web": web.run,
+    "writes": writes.run,
 }
 
 
