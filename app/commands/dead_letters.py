@@ -87,7 +87,9 @@ def list_(*, reason: str | None, limit: int, as_json: bool, url: str | None, key
     console = new_console()
     groups = Table("reason", "bookings", "next visit", "who", "what to do", title_justify="left")
     for one in found["groups"]:
-        groups.add_row(one["reason"], str(one["bookings"]), one["nextVisit"], one["owner"], one["remedy"])
+        groups.add_row(
+            one["reason"], str(one["bookings"]), one["nextVisit"] or "over", one["owner"], one["remedy"]
+        )
     console.print(groups)
     lines = Table("booking", "customer", "visit", "event", "reason", "why")
     for one in found["lines"]:

@@ -217,7 +217,7 @@ ATTENTION = _gauge(
 ATTENTION_NEXT_VISIT = _gauge(
     "attention_next_visit_timestamp_seconds",
     "seconds since 1970",
-    f"The earliest visit among the bookings that wait for a person. {_EVERYWHERE}",
+    f"The earliest visit that is not over among the bookings that wait for a person. {_EVERYWHERE}",
     "When it comes near: repair, retry or discard that booking, or call the customer.",
     _REASON,
 )

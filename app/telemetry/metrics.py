@@ -59,10 +59,10 @@ class UpstreamFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attention:
-    """What waits for a person for one reason: how many bookings, and when the first of their visits is."""
+    """What waits for a person for one reason: how many bookings, and their next visit if any is to come."""
 
     bookings: int
-    next_visit: datetime
+    next_visit: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -277,7 +277,7 @@ def _of_view(seen: ViewFacts, now: datetime) -> Iterator[Sample]:
     for reason in Reason:
         group = seen.attention.get(reason)
         yield Sample(listed.ATTENTION, group.bookings if group else 0, (reason,))
-        if group:
+        if group and group.next_visit is not None:
             yield Sample(listed.ATTENTION_NEXT_VISIT, group.next_visit.timestamp(), (reason,))
     yield Sample(listed.VIEW_BEHIND, seen.records_behind)
     if seen.as_of is not None:

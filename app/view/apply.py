@@ -246,7 +246,7 @@ def _write(
         writer.execute("DELETE FROM bookings WHERE booking_id = ?", (booking_id,))
         return events
     writer.execute(_UPSERT, columns)
-    writer.executemany("INSERT OR REPLACE INTO attention VALUES (?, ?, ?, ?, ?, ?, ?)", lines)
+    writer.executemany("INSERT OR REPLACE INTO attention VALUES (?, ?, ?, ?, ?, ?, ?, ?)", lines)
     return events
 
 

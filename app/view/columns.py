@@ -113,6 +113,11 @@ def _said(record: Record) -> _Said:
     return _Said(*(value if isinstance(value, str) else "" for value in values))
 
 
+def is_over(record: Record) -> bool:
+    """Whether nobody drives to it any more."""
+    return record.state in {State.ENDED, State.CLOSED}
+
+
 def shown(record: Record) -> str:
     """Where a booking stands, in the word that people see."""
     match record.state:
@@ -154,6 +159,7 @@ def attention(record: Record, business: Business) -> Iterator[tuple[Any, ...]]:
             failed.type,
             milliseconds(failed.trouble.at),
             when,
+            is_over(record),
         )
 
 

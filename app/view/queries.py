@@ -200,8 +200,9 @@ def counts(reader: sqlite3.Connection) -> Counts:
 def attention_groups(reader: sqlite3.Connection) -> list[AttentionGroup]:
     """What waits for a person, by reason, the group with the earliest visit first."""
     rows = reader.execute(
-        "SELECT reason, COUNT(DISTINCT booking_id), MIN(at), MAX(at), MIN(visit) FROM attention "
-        "GROUP BY reason ORDER BY MIN(visit)"
+        "SELECT reason, COUNT(DISTINCT booking_id), MIN(at), MAX(at), "
+        "MIN(CASE over WHEN 0 THEN visit END) AS next FROM attention "
+        "GROUP BY reason ORDER BY next IS NULL, next"
     )
     return [
         AttentionGroup(
@@ -209,17 +210,17 @@ def attention_groups(reader: sqlite3.Connection) -> list[AttentionGroup]:
             bookings=row[1],
             first=instant(row[2]),
             last=instant(row[3]),
-            next_visit=instant(row[4]),
+            next_visit=None if row[4] is None else instant(row[4]),
         )
         for row in rows
     ]
 
 
 def attention_lines(reader: sqlite3.Connection, reason: Reason, limit: int) -> list[AttentionLine]:
-    """What waits for this reason, the earliest visit first."""
+    """What waits for this reason, the earliest visit first, those that are over last."""
     rows = reader.execute(
         "SELECT booking_id, slot, reason, event_id, type, at, visit FROM attention WHERE reason = ? "
-        "ORDER BY visit LIMIT ?",
+        "ORDER BY over, visit LIMIT ?",
         (reason.value, limit),
     )
     return [attention_line(row) for row in rows]

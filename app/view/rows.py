@@ -73,13 +73,13 @@ class Counts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttentionGroup:
-    """What waits for a person for one reason."""
+    """What waits for a person for one reason; `next_visit` is None when all of their visits are over."""
 
     reason: Reason
     bookings: int
     first: datetime
     last: datetime
-    next_visit: datetime
+    next_visit: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-VERSION = 8
+VERSION = 9
 """Of the tables below; a file of another version is rebuilt."""
 
 TABLES = """
@@ -64,10 +64,11 @@ CREATE TABLE moves (
 -- One line for each event that failed for good and may still be acted on; slot '' is a held creation.
 CREATE TABLE attention (
     booking_id TEXT NOT NULL, slot TEXT NOT NULL, reason TEXT NOT NULL, event_id TEXT NOT NULL,
-    type TEXT NOT NULL, at INTEGER NOT NULL, visit INTEGER NOT NULL,
+    type TEXT NOT NULL, at INTEGER NOT NULL, visit INTEGER NOT NULL, over INTEGER NOT NULL,
     PRIMARY KEY (booking_id, slot)
 ) WITHOUT ROWID;
 CREATE INDEX attention_reason ON attention (reason, visit);
+CREATE INDEX attention_urgent ON attention (reason, over, visit);
 
 -- Bookings whose last row in the changelog is lower than one before it, until their owner wrote again.
 CREATE TABLE regressions (booking_id TEXT PRIMARY KEY, partition INTEGER NOT NULL) WITHOUT ROWID;

@@ -74,7 +74,7 @@ class DeadLettersView(ApiView):
                             "bookings": one.bookings,
                             "owner": EXPLANATIONS[one.reason].owner.value,
                             "remedy": EXPLANATIONS[one.reason].remedy,
-                            "nextVisit": instant(one.next_visit),
+                            "nextVisit": None if one.next_visit is None else instant(one.next_visit),
                             "lastSeen": instant(one.last),
                         }
                         for one in groups

@@ -11,10 +11,10 @@ from app.booking.events import Cancelled, Data, Rescheduled, StatusChanged
 from app.booking.reasons import Reason
 from app.booking.record import Job, Record, State
 from app.booking.status import MAY_BE_RESCHEDULED, MAY_BECOME, Status
+from app.view.columns import is_over
 from app.view.plans import Kind, Target
 from app.web.ops import masks
 from app.web.ops.lines import what
-from app.web.ops.words import is_over
 
 
 class Fate(StrEnum):

@@ -8,10 +8,9 @@ from app.booking.business import Business
 from app.booking.reasons import Reason
 from app.booking.record import Phase, Record
 from app.telemetry.masking import masked_text
-from app.view.columns import visit
+from app.view.columns import is_over, visit
 from app.view.rows import ActionSeen, AttentionGroup, AttentionLine, BookingSeen
 from app.web.ops import masks
-from app.web.ops.words import is_over
 
 GROUP_LINES = 5
 """How many bookings a group shows on the overview."""
@@ -49,7 +48,7 @@ class Group:
     bookings: int
     first: datetime
     last: datetime
-    next_visit: datetime
+    next_visit: datetime | None
     lines: tuple[FailedLine, ...]
     note: ActionSeen | None
 

@@ -9,6 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from app.booking.reasons import EXPLANATIONS
 from app.telemetry.masking import masked_text
+from app.view.columns import is_over
 from app.view.turned_away import place_of
 from app.web.ops import masks, timeline, words
 from app.web.ops.lines import what
@@ -42,7 +43,7 @@ def _environment() -> Environment:
         badge=words.badge,
         became=timeline.became,
         wish=words.wish,
-        is_over=words.is_over,
+        is_over=is_over,
         waits_for_servicetitan=words.waits_for_servicetitan,
         span=words.span,
         outcome_tone=timeline.tone,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from app.booking.record import Phase, Record, State
+from app.booking.record import Phase, Record
 from app.booking.status import Status
 from app.view.columns import shown
 
@@ -103,11 +103,6 @@ def badge(record: Record, *, away_at: datetime | None = None) -> Badge:
     word = shown(record)
     shape, tone = _LOOKS.get(word, ("dot", "good"))
     return Badge(word, shape, tone)
-
-
-def is_over(record: Record) -> bool:
-    """Whether nobody drives to it any more."""
-    return record.state in {State.ENDED, State.CLOSED}
 
 
 def wish(record: Record) -> str:

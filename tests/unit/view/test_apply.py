@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import orjson
@@ -383,8 +383,19 @@ def test_what_needs_attention_is_grouped_with_the_next_visit(database: sqlite3.C
         (Reason.AREA_NOT_SUPPORTED, 2),
         (Reason.ILLEGAL_TRANSITION, 1),
     ]
+    assert groups[0].next_visit == datetime(2026, 3, 3, 16, tzinfo=UTC)
     lines = queries.attention_lines(database, Reason.AREA_NOT_SUPPORTED, 10)
     assert [line.booking_id for line in lines] == ["b-2", "b-1"]
+    ended = replace(with_job("b-0", 9, failed=(a_failed(),), job={"start": NOW}), state=State.ENDED)
+    put(database, row(ended))
+    assert queries.attention_groups(database) == [groups[0], replace(groups[1], bookings=2)], (
+        "it is not urgent"
+    )
+    assert [one.booking_id for one in queries.attention_lines(database, Reason.ILLEGAL_TRANSITION, 9)] == [
+        "b-3",
+        "b-0",
+    ]
+    put(database, row(with_job("b-0", 9, sequence=2)))
     (failed,) = queries.attention_lines(database, Reason.ILLEGAL_TRANSITION, 10)
     assert (failed.slot, failed.event_id) == ("f0", "e-9")
     put(database, row(with_job("b-2", 2, sequence=2)), row(with_job("b-3", 3, sequence=2)))
