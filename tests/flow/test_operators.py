@@ -92,14 +92,6 @@ async def test_a_dead_lettered_change_is_worked_again_as_if_it_came_now(flow: Fl
     await flow.decided("b-1", "nothing of this booking waits for it")
 
 
-async def test_the_repair_of_an_invalid_creation_is_worked_as_the_creation(flow: Flow) -> None:
-    await flow.send("created", "b-1", booking(phone="555"))
-    assert (await flow.view("b-1", state="held"))["problem"]["reason"] == "invalid"
-    await flow.act("repair", "b-1", data=booking())
-    await flow.view("b-1", state="active")
-    assert len(flow.jobs("b-1")) == 1
-
-
 async def test_the_same_signal_twice_acts_once(flow: Flow) -> None:
     await flow.send("created", "b-1", booking(zip="00000"))
     await flow.view("b-1", state="held")
