@@ -15,7 +15,7 @@ import aiohttp
 from app.local.child import WatchedChild
 from app.local.demo_check import Upstream, upstream_of
 from app.local.demo_script import LIVING
-from app.local.kafka import HOST, LocalKafka, free_port
+from app.local.kafka import HOST, SHORT_LIVED, LocalKafka, free_port
 from app.settings import Settings, load
 from app.stream.kafka import connection
 from app.stream.provision import ensure
@@ -49,7 +49,7 @@ class Stage:
         self, *, kafka_port: int | None, simulator_port: int | None, web_port: int | None, seed: int
     ) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="servicetitan-demo-"))
-        self.kafka = LocalKafka(port=kafka_port)
+        self.kafka = LocalKafka(port=kafka_port, java_options=SHORT_LIVED)
         self.simulator_port = simulator_port or free_port()
         self.web_port = web_port or free_port()
         self._seed = seed

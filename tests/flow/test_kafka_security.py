@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.local.kafka import LocalKafka, free_port
+from app.local.kafka import SHORT_LIVED, LocalKafka, free_port
 from app.settings import Settings, SettingsWrong, load
 from app.stream.kafka import KafkaAway, connection, wait_for_kafka
 from app.stream.provision import ensure
@@ -29,7 +29,7 @@ def guarded() -> Iterator[str]:
         "sasl.enabled.mechanisms": "PLAIN",
         "listener.name.sasl_plaintext.plain.sasl.jaas.config": _JAAS,
     }
-    with LocalKafka(properties=properties):
+    with LocalKafka(properties=properties, java_options=SHORT_LIVED):
         yield f"127.0.0.1:{port}"
 
 

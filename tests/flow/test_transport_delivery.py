@@ -13,7 +13,7 @@ from aiokafka.client import ConnectionGroup
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from mode import Service
 
-from app.local.kafka import LocalKafka
+from app.local.kafka import SHORT_LIVED, LocalKafka
 from app.stream.errors import NotMine
 from app.stream.ledger import Room
 from app.stream.sender import Outgoing
@@ -440,7 +440,7 @@ async def test_what_is_opened_while_the_consumer_closes_is_closed_too(bench: Str
 
 
 async def test_a_worker_whose_broker_is_away_stops_to_the_end(unique_prefix: str, tmp_path: Path) -> None:
-    with LocalKafka() as own:
+    with LocalKafka(java_options=SHORT_LIVED) as own:
         async with stream_bench(own.bootstrap_servers, unique_prefix, tmp_path / "bench") as bench:
             await bench.topics("in")
             app = bench.app(drain_limit=1.0)

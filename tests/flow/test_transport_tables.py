@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import pytest
 from aiokafka.errors import MessageSizeTooLargeError
 
-from app.local.kafka import LocalKafka
+from app.local.kafka import SHORT_LIVED, LocalKafka
 from app.stream.errors import NotMine, TooLarge, WriteLost
 from app.stream.ownership import Work, current_work
 from tests.support.stream_bench import PARTITIONS, StreamBench, stream_bench, until
@@ -235,7 +235,7 @@ async def test_a_row_that_is_larger_than_its_topic_takes_hinders_none_behind_it(
 
 
 async def test_a_write_waits_for_a_broker_that_is_away(unique_prefix: str, tmp_path: Path) -> None:
-    with LocalKafka() as own:
+    with LocalKafka(java_options=SHORT_LIVED) as own:
         async with stream_bench(own.bootstrap_servers, unique_prefix, tmp_path / "bench") as bench:
             await bench.topics("in")
             app, table = await started(bench, "rocksdb")

@@ -13,7 +13,7 @@ import aiohttp
 import orjson
 import pytest
 
-from app.local.kafka import LocalKafka, free_port
+from app.local.kafka import SHORT_LIVED, LocalKafka, free_port
 from tests.support.flow import CREATE_JOB, booking, flow_on, simulated
 from tests.support.web import PREFIX, check_answer
 from tests.support.worker_process import worker_here, worker_process
@@ -212,7 +212,7 @@ async def test_any_worker_gives_the_same_answers(kafka: str, unique_prefix: str,
 
 
 async def test_health_is_unhealthy_as_long_as_kafka_is_away(unique_prefix: str, tmp_path: Path) -> None:
-    with LocalKafka() as own:
+    with LocalKafka(java_options=SHORT_LIVED) as own:
         async with (
             simulated() as simulator,
             flow_on(own.bootstrap_servers, unique_prefix, tmp_path, simulator) as flow,

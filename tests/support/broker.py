@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from app.local.jars import KAFKA_VERSION
-from app.local.kafka import LocalKafka, free_port, single_node_properties
+from app.local.kafka import SHORT_LIVED, LocalKafka, free_port, single_node_properties
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -63,8 +63,7 @@ class OwnKafka:
 
     @contextmanager
     def run(self) -> Iterator[str]:
-        # A second compiler pays for itself after more work than a run of the tests is.
-        with LocalKafka(java_options=("-XX:TieredStopAtLevel=1",)) as kafka:
+        with LocalKafka(java_options=SHORT_LIVED) as kafka:
             yield kafka.bootstrap_servers
 
 
