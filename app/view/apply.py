@@ -378,6 +378,7 @@ def _dead_letter(record: Incoming) -> tuple[Any, ...]:
         _number(headers.get("x-original-offset")),
         size,
         record.value if size <= LARGEST_EVENT else None,
+        headers.get("x-first-failed"),
     )
 
 

@@ -26,6 +26,7 @@ from app.view.rows import (
     WebhookSeen,
 )
 from app.view.schema import instant, milliseconds
+from app.view.weighing import FIRST
 
 _MOST_BEHIND = 100
 
@@ -280,12 +281,12 @@ def _sought(text: str) -> Iterator[tuple[str, str, str]]:
 def dead_letters(
     reader: sqlite3.Connection, *, limit: int, booking_id: str | None = None, reason: str | None = None
 ) -> list[DeadLetter]:
-    """Records of the dead letter topic, newest first."""
+    """Records of the dead letter topic, newest first; one that was sent again counts once."""
     where = {"booking_id": booking_id, "reason": reason}
     asked = {name: value for name, value in where.items() if value is not None}
     condition = " AND ".join(f"{name} = ?" for name in asked) or "TRUE"
     rows = reader.execute(
-        f"SELECT * FROM dead_letters WHERE {condition} ORDER BY at DESC LIMIT ?",  # noqa: S608 - names of our own
+        f"SELECT * FROM dead_letters d WHERE {condition} AND {FIRST} ORDER BY at DESC LIMIT ?",  # noqa: S608 - names of our own
         (*asked.values(), limit),
     )
     return [dead_letter(row) for row in rows]

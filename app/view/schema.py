@@ -83,9 +83,10 @@ CREATE TABLE dead_letters (
     reason TEXT NOT NULL, detail TEXT NOT NULL, attempts INTEGER NOT NULL, http_status INTEGER,
     event_id TEXT, digest TEXT, type TEXT, trace_id TEXT,
     original_topic TEXT, original_partition INTEGER, original_offset INTEGER,
-    size INTEGER NOT NULL, value BLOB,
+    size INTEGER NOT NULL, value BLOB, first_failed TEXT,
     PRIMARY KEY (partition, number)
 );
+CREATE INDEX dead_letters_origin ON dead_letters (original_topic, original_partition, original_offset);
 CREATE INDEX dead_letters_at ON dead_letters (at);
 CREATE INDEX dead_letters_booking ON dead_letters (booking_id, digest);
 CREATE INDEX dead_letters_reason ON dead_letters (reason, at);

@@ -22,15 +22,33 @@ Event: TypeAlias = tuple[str, str]
 """A booking and the digest of one of its events."""
 
 _OPEN = f"NOT EXISTS (SELECT 1 FROM closings c WHERE {CLOSES})"  # noqa: S608 - words of our own
+# A worker that dies before it notes that a letter was sent has it sent again: one failure is one letter. What
+# no row owes fails anew then, so that its time tells nothing; what cannot be named never fails a second time.
+_SAME = (
+    "e.original_topic = d.original_topic AND e.original_partition = d.original_partition "
+    "AND e.original_offset = d.original_offset AND e.reason = d.reason AND e.attempts = d.attempts "
+    "AND e.digest IS d.digest AND e.size = d.size AND e.value IS d.value "
+    "AND (d.digest IS NULL OR e.first_failed = d.first_failed)"
+)
+FIRST = (
+    f"NOT EXISTS (SELECT 1 FROM dead_letters e WHERE {_SAME} "  # noqa: S608 - words of our own
+    "AND (e.partition, e.number) < (d.partition, d.number))"
+)
+"""Whether a dead letter `d` is none that was sent again."""
 _COLUMNS = "d.partition, d.number, d.reason, d.at, d.booking_id"
 _ADD_NAMELESS = (
     f"INSERT OR REPLACE INTO turned_away SELECT {_COLUMNS} FROM dead_letters d "  # noqa: S608 - words of our own
-    f"WHERE d.partition = ? AND d.number = ? AND {_OPEN}"
+    f"WHERE d.partition = ? AND d.number = ? AND {FIRST} AND {_OPEN}"
+)
+_REMOVE_REPEATS = (
+    "DELETE FROM turned_away WHERE (partition, number) IN (SELECT e.partition, e.number "  # noqa: S608 - as above
+    f"FROM dead_letters d JOIN dead_letters e ON {_SAME} "
+    "AND (e.partition, e.number) > (d.partition, d.number) WHERE d.partition = ? AND d.number = ?)"
 )
 # All letters of one key stand in one partition.
 _LATEST = (
-    "SELECT partition, number, reason, at, booking_id, event_id, type FROM dead_letters "
-    "WHERE booking_id = ? AND digest = ? ORDER BY number DESC LIMIT 1"
+    "SELECT partition, number, reason, at, booking_id, event_id, type FROM dead_letters d "  # noqa: S608 - as above
+    f"WHERE booking_id = ? AND digest = ? AND {FIRST} ORDER BY number DESC LIMIT 1"
 )
 _REPAIRED = (
     "EXISTS (SELECT 1 FROM actions r WHERE r.subject = d.booking_id AND r.kind = 'repair' AND r.digest = ? "
@@ -48,6 +66,7 @@ _REMOVE = (
 
 def add_nameless(writer: sqlite3.Connection, partition: int, number: int) -> None:
     """Have a letter wait whose event cannot be named: nothing but a closing ends that."""
+    writer.execute(_REMOVE_REPEATS, (partition, number))
     writer.execute(_ADD_NAMELESS, (partition, number))
 
 

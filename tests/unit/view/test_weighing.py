@@ -18,7 +18,7 @@ from app.booking.record import FAILED_KEPT, Lane, Phase, State, encode
 from app.business_file import load_business
 from app.stream.codec import CLOUD_EVENT_HEADERS, encode_action, encode_note
 from app.stream.codec import SOURCE as SIGNALS
-from app.view import schema, turned_away
+from app.view import queries, schema, turned_away
 from app.view.apply import apply
 from app.view.columns import answered
 from app.view.config import ViewTopics
@@ -72,6 +72,41 @@ def letter(
     value = b"not JSON" if event is None else an_event(event, event_type)
     headers = (("x-reason", reason.value.encode()),)
     return Read(topic="dead", key=b"b-1", value=value, offset=offset, headers=headers, timestamp=at)
+
+
+def sent_again(letter: Read, offset: int, *, first_failed: bytes = b"t", partition: int = 0) -> Read:
+    places = (("x-original-topic", b"o"), ("x-original-partition", b"0"), ("x-original-offset", b"7"))
+    headers = (*letter.headers, *places, ("x-first-failed", first_failed))
+    return replace(letter, offset=offset, headers=headers, partition=partition)
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 0, 2)])
+def test_a_letter_that_was_sent_again_counts_once(view: sqlite3.Connection, order: tuple[int, ...]) -> None:
+    """Its worker died between the sending and what says that it was done."""
+    nameless = letter(0, None, Reason.UNREADABLE)
+    again = [sent_again(nameless, n, first_failed=b"%d" % n, partition=n % 2) for n in range(3)]
+    for number in order:
+        put(view, again[number])
+    put(view, letter(9, None, Reason.UNREADABLE))
+    (group,) = turned_away.groups(view)
+    assert group.records == 2
+    assert {(one.partition, one.offset) for one in queries.dead_letters(view, limit=9)} == {(0, 0), (0, 9)}
+    put(view, closing(Reason.UNREADABLE, Place(0, 0)), replace(again[2], offset=11))
+    assert [one.records for one in turned_away.groups(view)] == [1]
+
+
+def test_a_letter_that_is_sent_again_after_it_was_closed_stays_closed(view: sqlite3.Connection) -> None:
+    first = sent_again(letter(0, "e-1", Reason.UNKNOWN_BOOKING), 0)
+    put(view, first, closing(Reason.UNKNOWN_BOOKING, Place(0, 0)))
+    put(view, replace(first, offset=1))
+    assert turned_away.groups(view) == []
+
+
+def test_a_second_failure_of_an_event_is_another_letter(view: sqlite3.Connection) -> None:
+    named = letter(0, "e-1", Reason.UNKNOWN_BOOKING)
+    put(view, *(sent_again(named, n, first_failed=said) for n, said in enumerate((b"t", b"t", b"later"))))
+    assert [one.offset for one in queries.dead_letters(view, limit=9)] in ([0, 2], [2, 0])
+    assert [one.records for one in turned_away.groups(view)] == [1]
 
 
 def closing(reason: Reason, *places: Place, offset: int = 0) -> Read:
