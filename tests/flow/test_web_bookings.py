@@ -69,6 +69,17 @@ async def api(flow: Flow) -> AsyncIterator[Asked]:
         yield api
 
 
+async def test_of_two_bookings_with_one_key_at_one_moment_one_is_made(flow: Flow, api: Asked) -> None:
+    ids = ("b-1", "b-2")
+    asks = (
+        api("POST", "/jobs", json=booking(bookingId=one), Prefer="wait=30", Idempotency_Key="k")
+        for one in ids
+    )
+    answers = await asyncio.gather(*asks)
+    assert sorted(answer[0] for answer in answers) == [201, 409]
+    assert sum(len(flow.jobs(one)) for one in ids) == 1
+
+
 async def test_a_visit_is_booked_looked_up_changed_and_cancelled(flow: Flow, api: Asked) -> None:
     found, body, _ = await api("POST", "/jobs", json=booking(bookingId="b-1"), Prefer="wait=30")
     assert found == 201
