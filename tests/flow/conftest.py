@@ -20,7 +20,7 @@ async def flow(kafka: str, unique_prefix: str, tmp_path: Path) -> AsyncIterator[
     async with (
         simulated() as simulator,
         flow_on(kafka, unique_prefix, tmp_path, simulator) as made,
-        worker_here(made.settings),
+        worker_here(made.settings, made.topics),
     ):
         yield made
 
@@ -31,6 +31,6 @@ async def patient_flow(kafka: str, unique_prefix: str, tmp_path: Path) -> AsyncI
     async with (
         simulated() as simulator,
         flow_on(kafka, unique_prefix, tmp_path, simulator, RETRY_DELAYS="4,1,1") as made,
-        worker_here(made.settings),
+        worker_here(made.settings, made.topics),
     ):
         yield made

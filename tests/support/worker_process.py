@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from app.settings import Settings
     from app.stream.faust_app import StreamApp
+    from app.stream.topology import Topics
 
 PATIENCE_SECONDS = 60
 _POLL_SECONDS = 0.05
@@ -95,11 +96,11 @@ async def worker_process(environ: Mapping[str, str], log: Path) -> AsyncIterator
 
 
 @asynccontextmanager
-async def worker_here(settings: Settings) -> AsyncIterator[StreamApp]:
-    """A worker in this process and loop, its topics made; it works when this yields."""
-    found = await ensure(topics(settings), connection(settings))
+async def worker_here(settings: Settings, made: Topics | None = None) -> AsyncIterator[StreamApp]:
+    """A worker in this process and loop, its topics made if they are not yet; it works when this yields."""
+    used = made or (await ensure(topics(settings), connection(settings))).topics
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    app = build(settings, found.topics)
+    app = build(settings, used)
     app.finalize()
     try:
         await app.start()
