@@ -1,7 +1,6 @@
 """What an operator does to a booking: by one path, whether it comes from the API, the page or the CLI."""
 
 from collections.abc import Sequence
-from datetime import datetime
 
 from app.booking.events import FieldError, Invalid, validate
 from app.booking.inputs import Action
@@ -9,9 +8,9 @@ from app.booking.reasons import Reason
 from app.view import turned_away
 from app.view.rows import BookingSeen, OnItsWay
 from app.web import events, fates
-from app.web.closing import MOST_OF_A_BOOKING, close_turned_away
+from app.web.closing import MOST_OF_A_BOOKING, clock, close_turned_away, who_did_it
 from app.web.envelope import Problem
-from app.web.ops.failures import DONE, Failure, meant, offered
+from app.web.ops.failures import Failure, meant, offered
 from app.web.requests import invalid
 from app.web.services import Services
 from app.web.submission import Asked, came_before, keep_key, require_fits, require_view, send
@@ -70,18 +69,11 @@ async def nothing(serving: Services, booking_id: str, seen: BookingSeen | None) 
     if seen is None and not await serving.view.dead_letters(limit=1, booking_id=booking_id):
         return Problem(404, "there is no such booking")
     told = "nothing of this booking waits for it any more"
-    acts = await serving.view.actions(limit=20, subject=booking_id)
-    act = next((one for one in acts if one.kind in DONE), None)
+    did = await who_did_it(serving, booking_id)
     lines = () if seen is None else seen.record.timeline
-    if act is not None:
-        told += f": {act.by} had it {DONE[act.kind]} at {_clock(act.at)} ({act.why})"
-    elif lines:
-        told += f": at {_clock(lines[-1].at)} it came to: {lines[-1].decision}"
-    return Problem(409, told)
-
-
-def _clock(when: datetime) -> str:
-    return when.strftime("%Y-%m-%d %H:%M UTC")
+    if not did and lines:
+        did = f": at {clock(lines[-1].at)} it came to: {lines[-1].decision}"
+    return Problem(409, told + did)
 
 
 def _refuse(serving: Services, booking_id: str, found: Sequence[Failure], act: Action) -> None:

@@ -15,10 +15,26 @@ from app.view.notes import MOST_PLACES, Closing, Place
 from app.web.envelope import Problem
 from app.web.events import Made
 from app.web.noting import note
+from app.web.ops.failures import DONE
 from app.web.services import Services
 from app.web.submission import require_view
 
 MOST_OF_A_BOOKING = 100
+_DONE = {**DONE, "close": "closed"}
+
+
+async def who_did_it(serving: Services, subject: str) -> str:
+    """Who acted last on a booking or a group, when and why, to end a sentence with; empty if nobody."""
+    acts = await serving.view.actions(limit=20, subject=subject)
+    act = next((one for one in acts if one.kind in _DONE), None)
+    return "" if act is None else f": {act.by} had it {_DONE[act.kind]} at {clock(act.at)} ({act.why})"
+
+
+def clock(when: datetime) -> str:
+    """`2026-03-02 09:00 UTC`."""
+    return when.strftime("%Y-%m-%d %H:%M UTC")
+
+
 """How many are looked at to say what may be done; a closing closes all."""
 
 
@@ -33,9 +49,10 @@ async def close_group(
     require_view(serving)
     found = await serving.view.ask(turned_away.places, reason, until=until)
     if not found:
-        raise Problem(409, "nothing of this group is open any more")
+        raise Problem(409, f"nothing of this group is open any more{await who_did_it(serving, reason)}")
     if len(found) != total:
-        raise Problem(409, f"it would close {len(found)} events now, not {total}: look again")
+        did = await who_did_it(serving, reason)
+        raise Problem(409, f"it would close {len(found)} events now, not {total}, so look again{did}")
     chunks = (found[first : first + MOST_PLACES] for first in range(0, total, MOST_PLACES))
     made = [
         await _close(serving, reason, some, until=until, why=why, by=by, made_id=str(uuid4()))
@@ -57,7 +74,7 @@ async def close_letters(
     chosen = await serving.view.ask(turned_away.at, reason, tuple(places))
     missing = sorted(set(places) - {turned_away.place_of(one) for one in chosen})
     if missing:
-        raise Problem(409, f"{missing[0]} is no open dead letter of {reason.value}")
+        raise Problem(409, f"{missing[0]} is not open for {reason.value}{await who_did_it(serving, reason)}")
     until = max(one.at for one in chosen)
     return await _close(serving, reason, places, until=until, why=why, by=by, made_id=str(uuid4()))
 

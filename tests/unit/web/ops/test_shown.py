@@ -11,7 +11,7 @@ import pytest
 from app.booking.reasons import Reason
 from app.web.access import doors
 from app.web.ops.shown import COOKIE, LASTS, Sent, lead_to, what_was_sent
-from tests.support.rows import NOW, a_failed, held, with_job
+from tests.support.rows import NOW, Read, a_failed, held, with_job
 from tests.unit.web.ops.asking import OURS, action, get, post, told_to_the_view
 
 if TYPE_CHECKING:
@@ -214,6 +214,19 @@ async def test_enter_does_what_helps_most(served: Served) -> None:
         _, text = await get(served, f"/ops/bookings/{booking_id}")
         (first, *_) = re.findall(r'name="action" value="(\w+)"', text)
         assert first == primary
+
+
+async def test_what_was_closed_meanwhile_says_by_whom(served: Served) -> None:
+    served.view.read(Read(topic="dead", key=None, value=b"?", headers=(("x-reason", b"unreadable"),)))
+    told_to_the_view(served)
+    form = {"total": "1", "until": NOW.isoformat(), "why": "a trial"}
+    assert (await post(served, "/ops/reasons/unreadable/close", form))[0].status == 303
+    for typed in ({**form, "why": "mine"}, {"why": "mine", "letter": "0-0"}):
+        answer, text = await post(served, "/ops/reasons/unreadable/close", typed)
+        assert answer.status == 409
+        assert "local had it closed at 2026-03-02 09:00 UTC (a trial)" in text
+        assert "mine" in text
+        assert 'href="/ops/reasons/unreadable"' in text
 
 
 @pytest.mark.parametrize(
