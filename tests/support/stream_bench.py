@@ -58,8 +58,12 @@ class StreamBench:
         )
 
     async def start(self, app: StreamApp) -> StreamApp:
-        """Start it, and stop it with the test."""
+        """Start it once its tables' changelogs are there, and stop it with the test."""
         app.finalize()
+        changelogs = [table.changelog_topic.get_topic_name() for table in app.tables.values()]
+        await create_topics(
+            self.servers, *changelogs, partitions=PARTITIONS, config={"cleanup.policy": "compact"}
+        )
         self.apps.push_async_callback(app.stop)
         await app.start()
         return app
