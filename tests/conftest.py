@@ -10,7 +10,9 @@ import signal
 import sys
 import sysconfig
 import uuid
+from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +22,7 @@ from tests.support.broker import SharedKafka, any_kafka, kafka_of
 from tests.support.system import ProgramMissing, install, packages_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from xdist.workermanage import WorkerController
 
@@ -29,6 +31,9 @@ PROCESSES_PER_CORE, SLOW_PROCESSES_PER_CORE = 3, 1.5
 
 SLOW = Path(__file__).with_name("slow")
 """Kill trials, demos, the README by hand, the image and long walks: `uv run pytest tests/slow`."""
+
+LONG = {"flow", "browser", "model"}
+"""The folders of which a test takes seconds."""
 
 _SHARED = pytest.StashKey[SharedKafka]()
 
@@ -104,6 +109,33 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     shared = config.stash.get(_SHARED, None)
     if shared is not None:
         shared.close()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Long tests first: what is left for the end is short, so that all processes end together."""
+    processes = getattr(config, "workerinput", {}).get("workercount", 1)
+    if processes > 1 and not slow_is_named(config):
+        items[:] = dealt_out(items, processes)
+
+
+def dealt_out(items: Sequence[pytest.Item], processes: int) -> list[pytest.Item]:
+    """The tests in an order of which each process begins at its own part (xdist's worksteal).
+
+    Each part has its share of the files with long tests, whole, and then as many short ones as make it full.
+    """
+    files = defaultdict(list)
+    for item in items:
+        files[item.path].append(item)
+    long = sorted((path for path in files if LONG & set(path.parts)), key=lambda path: -len(files[path]))
+    parts: list[list[pytest.Item]] = [[] for _ in range(processes)]
+    for path in long:
+        min(parts, key=len).extend(files.pop(path))
+    short = chain.from_iterable(files.values())
+    for number, part in enumerate(parts):
+        size = len(items) * (number + 1) // processes - len(items) * number // processes
+        part.extend(islice(short, max(0, size - len(part))))
+    return [*chain.from_iterable(parts), *short]
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -61,9 +61,9 @@ class StreamBench:
         """Start it once its tables' changelogs are there, and stop it with the test."""
         app.finalize()
         changelogs = [table.changelog_topic.get_topic_name() for table in app.tables.values()]
-        await create_topics(
-            self.servers, *changelogs, partitions=PARTITIONS, config={"cleanup.policy": "compact"}
-        )
+        if changelogs:
+            config = {"cleanup.policy": "compact"}
+            await create_topics(self.servers, *changelogs, partitions=PARTITIONS, config=config)
         self.apps.push_async_callback(app.stop)
         await app.start()
         return app
