@@ -114,6 +114,7 @@ def test_our_image_is_made_from_one_base_of_stated_content() -> None:
     build, run = (stage.of("FROM")[0].removesuffix(" AS build") for stage in (IMAGE.build, IMAGE.image))
     assert build == run
     assert re.fullmatch(r"python:3\.11\.\d+-slim-bookworm@sha256:[0-9a-f]{64}", run)
+    assert not [rest for rest in IMAGE.build.of("COPY") if rest.startswith("--from")]
 
 
 @pytest.mark.parametrize("name", OURS)

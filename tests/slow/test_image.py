@@ -87,7 +87,8 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("image")
     context, made = folder / "src", folder / "environment"
     context.mkdir()
-    uv = shutil.which("uv") or pytest.fail("uv is not installed: pip install uv")
+    pip = shutil.which("pip") or pytest.fail("pip is not installed")
+    programs = {"pip": [pip, "install", "--target", str(folder / "pip")], "uv": [str(folder / "pip/bin/uv")]}
     inside = FILE.build.env["UV_PROJECT_ENVIRONMENT"]
     environ = {
         **os.environ,
@@ -104,9 +105,10 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 copy_into(context, source, target)
         if word == "RUN":
             command = [part for part in shlex.split(rest) if not part.startswith("--mount")]
-            assert command[0] == "uv"
+            if command[0] == "pip":
+                assert command.pop(1) == "install"
             done = subprocess.run(
-                [uv, *command[1:]],
+                [*programs[command[0]], *command[1:]],
                 cwd=context,
                 env=environ,
                 capture_output=True,
