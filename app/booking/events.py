@@ -28,7 +28,7 @@ from pydantic.networks import validate_email
 from app.booking.identity import Identity
 from app.booking.reasons import Reason
 from app.booking.status import Status
-from app.booking.text import free_text, one_line, plain_dashes, read_json
+from app.booking.text import SEEN, free_text, one_line, plain_dashes, read_json
 from app.booking.visits import SLOT_PATTERN, window
 
 LARGEST_EVENT = 64 * 1024
@@ -156,7 +156,7 @@ def _may_be_null(schema: dict[str, Any]) -> None:
 
 
 # What is checked on the trimmed text, or by a validator, is told to the published schemas beside it.
-_NOT_BLANK = Field(json_schema_extra={"pattern": r"\S"})
+_NOT_BLANK = Field(json_schema_extra={"pattern": SEEN})
 _ONE_LINE = BeforeValidator(one_line)
 Line = Annotated[str, StringConstraints(min_length=1, max_length=200), _ONE_LINE, _NOT_BLANK]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=100), _ONE_LINE, _NOT_BLANK]

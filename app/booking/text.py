@@ -14,6 +14,8 @@ _UNSEEN = dict.fromkeys(
     (0xAD, 0x200B, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2060, 0x206A), 0xFEFF)
 )
 _NOT_SHOWN = _CONTROLS | _UNSEEN
+SEEN = r"[^\s\x00-\x1f\x7f-\x9f\xad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]"
+"""The pattern, also in JSON Schema, of one character that is left of a text and is no space."""
 _DASHES = dict.fromkeys((*range(0x2010, 0x2016), 0x2212, 0xFE63, 0xFF0D), "-")
 # An escape as a whole, so that a backslash which is escaped itself begins none; a pair before half of one.
 _ESCAPE = re.compile(

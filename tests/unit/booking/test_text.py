@@ -1,5 +1,6 @@
 """Text as people and libraries write it, and fields that are absent, null or too long."""
 
+import re
 from typing import Any
 
 import orjson
@@ -19,7 +20,7 @@ from app.booking.events import (
     read,
     validate,
 )
-from app.booking.text import LONGEST_TEXT, read_json
+from app.booking.text import LONGEST_TEXT, SEEN, one_line, read_json
 from app.booking.visits import window
 from tests.support.bookings import BOOKED, ID, RESCHEDULED, booking, raw
 
@@ -209,3 +210,8 @@ def test_what_is_no_text_is_no_slot_that_says_nothing(slot: object) -> None:
     found = validate("booking.rescheduled", RESCHEDULED | {"timeSlot": slot}, ID)
     assert isinstance(found, Invalid)
     assert [error.field for error in found.errors] == ["timeSlot"]
+
+
+def test_the_schemas_pattern_of_what_is_seen_is_what_is_left_of_a_text() -> None:
+    for character in map(chr, (*range(0x3100), *range(0xFE00, 0x10000))):
+        assert bool(re.search(SEEN, character)) is bool(one_line(character)), ascii(character)
