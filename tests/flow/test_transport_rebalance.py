@@ -94,13 +94,19 @@ async def test_a_partition_that_is_read_no_further_is_seen(bench: StreamBench) -
     await bench.send("in", in_each_partition(2 * PARTITIONS))
     await until(lambda: len(seen) == 2 * PARTITIONS)
     assert app.unread() == {}
-    # What a lost seek would do.
-    thread = app.consumer._thread
-    await thread.call_thread(_seek_ahead, thread, TopicPartition(bench.topic("in"), 2))
+    # What a lost seek would do. Behind the end of the log Kafka would send it to the beginning.
+    thread, place = app.consumer._thread, TopicPartition(bench.topic("in"), 2)
+    await thread.call_thread(_rest, thread, place)
     await bench.send("in", in_each_partition(PARTITIONS))
+    await thread.call_thread(_seek_ahead, thread, place)
     await until(lambda: len(seen) == 3 * PARTITIONS - 1)
     await until(lambda: app.unread() == {(bench.topic("in"), 2): 2})
 
 
+async def _rest(thread: consumer.ConsumerThread, place: TopicPartition) -> None:
+    thread._ensure_consumer().pause(place)
+
+
 async def _seek_ahead(thread: consumer.ConsumerThread, place: TopicPartition) -> None:
     thread._ensure_consumer().seek(place, 3)
+    thread._ensure_consumer().resume(place)
