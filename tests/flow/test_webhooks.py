@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from datetime import datetime
+from http import HTTPStatus
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import orjson
 import pytest
+from aiohttp import ClientSession
 
 from app.simulator.life import Act, play
 from app.simulator.webhooks import WebhookSettings
@@ -52,6 +55,14 @@ async def told(
 def statuses(flow: Flow, booking_id: str) -> list[str]:
     """The statuses that were announced, in order."""
     return [said["data"]["job"]["status"] for said in flow.announced(booking_id)]
+
+
+async def known(flow: Flow, job_id: int) -> None:
+    """Returns when the worker knows the job for ours: a webhook of before is left to the sweep."""
+    address = f"http://127.0.0.1:{flow.settings.web_port}{PREFIX}/jobs/{job_id}"
+    async with ClientSession() as session, asyncio.timeout(20):
+        while (await session.get(address)).status != HTTPStatus.OK:
+            await asyncio.sleep(0.02)
 
 
 def done_by_us(flow: Flow) -> set[str]:
@@ -158,6 +169,7 @@ async def test_a_visit_that_the_office_moved_is_announced_where_it_stands(
         flow.simulator.state.life.seconds = 0
         await flow.send("created", "b-1")
         before = (await flow.view("b-1", state="active"))["job"]
+        await known(flow, before["id"])
         world = flow.simulator.state.world
         job = world.jobs.rows[before["id"]]
         assert play(world, job, Act.RESCHEDULE) is None
