@@ -14,9 +14,8 @@ from app.servicetitan.upstream import Upstream
 from app.simulator.server import RunningSimulator, start
 from app.simulator.simulation import SimulatorConfig
 from app.view.config import ViewConfig
+from tests.support.simulated import GUID
 from tests.support.web import TOPICS, FedView
-
-GUID = "5e41a5e7-0000-4000-8000-000000000001"
 
 MakeUpstream = Callable[..., Upstream]
 

@@ -10,8 +10,8 @@ from app.booking.asks import Cancel, CreateCustomer, CreateJob, FindJob
 from app.booking.business import Business, parse
 from app.booking.outcomes import Accepted, Refused
 from app.servicetitan.breaker import ENOUGH_LANES
-from tests.client.conftest import GUID
 from tests.client.orders import asker, customer_order, job_order, value_of
+from tests.support.simulated import GUID
 
 if TYPE_CHECKING:
     from app.booking.asks import JobSeen

@@ -15,7 +15,7 @@ from app.simulator.faults import FaultKind, FaultRequest
 from app.simulator.state.catalogue import SET_UP_ON
 from app.simulator.state.records import JobTypeRow
 from app.simulator.wire.jpm import Priority
-from tests.client.conftest import GUID
+from tests.support.simulated import GUID
 
 if TYPE_CHECKING:
     from app.simulator.server import RunningSimulator

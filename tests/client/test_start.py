@@ -12,7 +12,7 @@ import pytest
 
 from app.business_file import text_of
 from app.local.kafka import free_port
-from tests.client.conftest import GUID
+from tests.support.simulated import CREDENTIALS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,12 +29,7 @@ def environ(simulator: RunningSimulator, tmp_path: Path) -> dict[str, str]:
         "WEB_PORT": str(free_port()),
         "SERVICETITAN_API_URL": simulator.url,
         "SERVICETITAN_AUTH_URL": simulator.url,
-        "SERVICETITAN_MODE": "sandbox",
-        "SERVICETITAN_CLIENT_ID": "cid.test",
-        "SERVICETITAN_API_KEY": "cs1.test",
-        "SERVICETITAN_APP_KEY": "ak1.test",
-        "SERVICETITAN_TENANT_ID": "1000001",
-        "SERVICETITAN_APPLICATION_GUID": GUID,
+        **CREDENTIALS,
         "WEBHOOK_SECRETS": "hook-12345678901",
     }
 

@@ -13,22 +13,13 @@ import pytest
 
 from app.local.kafka import free_port
 from tests.support.flow import flow_on, simulated
-from tests.support.simulated import GUID
+from tests.support.simulated import CREDENTIALS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
     from tests.support.flow import Flow
-
-CREDENTIALS = {
-    "SERVICETITAN_MODE": "sandbox",
-    "SERVICETITAN_CLIENT_ID": "cid.test",
-    "SERVICETITAN_API_KEY": "cs1.test",
-    "SERVICETITAN_APP_KEY": "ak1.test",
-    "SERVICETITAN_TENANT_ID": "1000001",
-    "SERVICETITAN_APPLICATION_GUID": GUID,
-}
 
 
 @pytest.fixture

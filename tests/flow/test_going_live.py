@@ -13,8 +13,9 @@ from app.simulator.life import Act, play
 from app.simulator.tenants import STRICT
 from app.simulator.webhooks import WebhookSettings
 from app.web.operations import PREFIX
-from tests.flow.test_check_command import CREDENTIALS, check, missing
+from tests.flow.test_check_command import check, missing
 from tests.support.flow import Flow, booking, flow_on, simulated
+from tests.support.simulated import CREDENTIALS
 from tests.support.worker_process import worker_here
 
 if TYPE_CHECKING:

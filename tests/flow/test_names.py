@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import aiohttp
 
 from app.telemetry import metric_list as listed
-from tests.flow.test_check_command import CREDENTIALS
 from tests.support.flow import PATIENCE_SECONDS, booking, flow_on, simulated
+from tests.support.simulated import CREDENTIALS
 from tests.support.worker_process import worker_here
 
 if TYPE_CHECKING:

@@ -17,6 +17,19 @@ if TYPE_CHECKING:
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 SOURCE = "/booking-system"
+BOOKING: dict[str, Any] = {
+    "firstName": "Ada",
+    "lastName": "Lovelace",
+    "phone": "(602) 555-0123",
+    "email": "ada@example.com",
+    "address": "1 Main Street",
+    "city": "Phoenix",
+    "state": "AZ",
+    "zip": "85001",
+    "problemType": "broken_spring",
+    "scheduledDate": "2026-03-04T16:00:00Z",
+}
+"""The data of a good creation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,20 +46,7 @@ class Read:
 
 
 def a_booking(**changes: object) -> Booking:
-    data = {
-        "firstName": "Ada",
-        "lastName": "Lovelace",
-        "phone": "(602) 555-0123",
-        "email": "ada@example.com",
-        "address": "1 Main Street",
-        "city": "Phoenix",
-        "state": "AZ",
-        "zip": "85001",
-        "problemType": "broken_spring",
-        "scheduledDate": "2026-03-04T16:00:00Z",
-        **changes,
-    }
-    return Booking.model_validate(data)
+    return Booking.model_validate({**BOOKING, **changes})
 
 
 def a_job(number: int = 1001, **changes: object) -> Job:

@@ -23,6 +23,15 @@ Json = Any
 START = datetime(2026, 12, 1, 16, tzinfo=UTC)
 GUID = "5e41a5e7-0000-4000-8000-000000000001"
 TENANT = "1000001"
+CREDENTIALS = {
+    "SERVICETITAN_MODE": "sandbox",
+    "SERVICETITAN_CLIENT_ID": "cid.test",
+    "SERVICETITAN_API_KEY": "cs1.test",
+    "SERVICETITAN_APP_KEY": "ak1.test",
+    "SERVICETITAN_TENANT_ID": TENANT,
+    "SERVICETITAN_APPLICATION_GUID": GUID,
+}
+"""The settings of a worker that is let in, outside simulation."""
 ADDRESS = Address(street="1 Main St", city="Phoenix", state="AZ", zip="85001", country="USA")
 
 

@@ -14,24 +14,11 @@ from app.booking.identity import NOTHING_SEEN, Identity, Progress, mark
 from app.booking.reasons import Reason
 from app.booking.record import Entry, Lane, Phase, Record, State, Waits
 from app.web.events import HTTP_SOURCE
-from tests.support.rows import NOW, a_head, a_job, a_record, held, trouble, with_job
+from tests.support.rows import BOOKING, NOW, a_head, a_job, a_record, held, trouble, with_job
 from tests.support.web import PREFIX, Sent, Served
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-
-BOOKING: dict[str, Any] = {
-    "firstName": "Ada",
-    "lastName": "Lovelace",
-    "phone": "(602) 555-0123",
-    "email": "ada@example.com",
-    "address": "1 Main Street",
-    "city": "Phoenix",
-    "state": "AZ",
-    "zip": "85001",
-    "problemType": "broken_spring",
-    "scheduledDate": "2026-03-04T16:00:00Z",
-}
 
 
 def named(booking_id: str, **changes: object) -> dict[str, Any]:

@@ -12,10 +12,9 @@ from yarl import URL
 
 from app.web.operations import OPERATIONS
 from app.web.ops.addresses import PAGES
-from tests.support.rows import Read, held, with_job
+from tests.support.rows import BOOKING, Read, held, with_job
 from tests.support.web import PREFIX, serving
 from tests.unit.web.ops.asking import get, post
-from tests.unit.web.test_booking_a_visit import BOOKING
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,9 +15,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from app.web import connections, guard
-from tests.support.rows import held
+from tests.support.rows import BOOKING, held
 from tests.support.web import PREFIX, Sent, Served, serving
-from tests.unit.web.test_booking_a_visit import BOOKING
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -15,9 +15,9 @@ from app.booking.reasons import Reason
 from app.booking.record import Entry, Lane, Phase, State, Waits, encode_head
 from app.booking.status import Status
 from app.web.events import HTTP_SOURCE, booking_event
-from tests.support.rows import NOW, Read, a_failed, a_head, a_record, digest, held, trouble, with_job
+from tests.support.rows import BOOKING, NOW, Read, a_failed, a_head, a_record, digest, held, trouble, with_job
 from tests.support.web import PREFIX, Sent, Served, serving
-from tests.unit.web.test_booking_a_visit import BOOKING, event_of, identity
+from tests.unit.web.test_booking_a_visit import event_of, identity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

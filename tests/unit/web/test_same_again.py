@@ -11,9 +11,9 @@ import pytest
 from app.booking.identity import NOTHING_SEEN, Identity, Progress, mark
 from app.booking.status import Status
 from app.stream.errors import TooLarge, WriteLost
-from tests.support.rows import Read, a_job, held, with_job
+from tests.support.rows import BOOKING, Read, a_job, held, with_job
 from tests.unit.web.ops.asking import post
-from tests.unit.web.test_booking_a_visit import BOOKING, event_of, identity, makes_job, named
+from tests.unit.web.test_booking_a_visit import event_of, identity, makes_job, named
 
 if TYPE_CHECKING:
     from tests.support.web import Sent, Served
@@ -216,19 +216,22 @@ async def test_one_key_makes_one_booking_of_each_place_it_is_used_at(served: Ser
     assert len({sent.key for sent in booked(served)}) == 3
 
 
+THEIRS = {
+    "specversion": "1.0",
+    "id": "theirs-1",
+    "source": "/booking-system",
+    "type": "booking.cancelled",
+    "subject": "b-9",
+    "time": "2026-03-02T09:00:00Z",
+}
+"""A cancellation of the booking system's own, of a booking that was never made."""
+
+
 async def test_an_event_of_the_booking_system_that_left_a_dead_letter_alone_has_ended(served: Served) -> None:
-    event = {
-        "specversion": "1.0",
-        "id": "theirs-1",
-        "source": "/booking-system",
-        "type": "booking.cancelled",
-        "subject": "b-9",
-        "time": "2026-03-02T09:00:00Z",
-    }
     path = "/bookings/b-9?event=theirs-1"
     assert (await served.ask("GET", path))[0] == 202
     headers = (("x-reason", b"unknown-booking"),)
-    served.view.read(Read(topic="dead", key=b"b-9", value=orjson.dumps(event), headers=headers))
+    served.view.read(Read(topic="dead", key=b"b-9", value=orjson.dumps(THEIRS), headers=headers))
     found, answer, _ = await served.ask("GET", path)
     assert (found, answer["error"]) == (422, "unknown-booking")
     assert Identity(source="/booking-system", id="theirs-1").digest() not in str(answer)
@@ -266,15 +269,7 @@ async def test_what_was_refused_is_refused_when_it_is_sent_again(served: Served)
 async def test_a_closing_that_is_sent_again_sends_nothing_to_a_lane_that_is_not_there(served: Served) -> None:
     known_everywhere(served)
     headers = (("x-reason", b"unknown-booking"),)
-    event = {
-        "specversion": "1.0",
-        "id": "theirs-1",
-        "source": "/booking-system",
-        "type": "booking.cancelled",
-        "subject": "b-9",
-        "time": "2026-03-02T09:00:00Z",
-    }
-    served.view.read(Read(topic="dead", key=b"b-9", value=orjson.dumps(event), headers=headers))
+    served.view.read(Read(topic="dead", key=b"b-9", value=orjson.dumps(THEIRS), headers=headers))
     body = {"action": "discard", "why": "no customer"}
     first = await served.ask("POST", "/bookings/b-9/actions", json=body, headers=KEY)
     sent = len(served.sent)

@@ -17,24 +17,12 @@ from app.booking.record import FailedEvent, Head, Lane, Phase, Record, State, en
 from app.commands.booking import booking
 from app.commands.dead_letters import dead_letters
 from app.web.events import booking_event
-from tests.support.rows import NOW, Read, a_head, a_record, digest, held, trouble, with_job
+from tests.support.rows import BOOKING, NOW, Read, a_head, a_record, digest, held, trouble, with_job
 from tests.unit.web.ops.asking import get, post
 
 if TYPE_CHECKING:
     from tests.support.web import Served
 
-BOOKING = {
-    "firstName": "Ada",
-    "lastName": "Lovelace",
-    "phone": "(602) 555-0123",
-    "email": "ada@example.com",
-    "address": "1 Main Street",
-    "city": "Phoenix",
-    "state": "AZ",
-    "zip": "85001",
-    "problemType": "broken_spring",
-    "scheduledDate": "2026-03-04T16:00:00Z",
-}
 DATA: dict[str, dict[str, Any]] = {
     "booking.created": BOOKING,
     "booking.rescheduled": {"scheduledDate": "2026-03-09T16:00:00Z"},
