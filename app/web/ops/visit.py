@@ -211,12 +211,13 @@ async def show_again(view: OpsView, request: web.Request) -> web.Response:
     """The page that a POST led to; raises Problem 410 when it is no longer kept."""
     visit = view.visit(request)
     sent = what_was_sent(request.cookies, _doors(visit.serving), visit.now)
-    if sent is None or sent.by != visit.who.name:
+    page = None if sent is None or sent.by != visit.who.name else _VIEWS.get(sent.view)
+    if sent is None or page is None:
         raise Problem(410, "This page was kept for ten minutes. Nothing was sent; look it up again.")
     request[BODY], request[_AGAIN] = sent.form.encode(), sent
     if sent.problem is not None:
         raise Problem(sent.problem[0], sent.problem[2], error=sent.problem[1])
-    post: Callable[..., Awaitable[web.Response]] = _VIEWS[sent.view](view.app, view.web).post
+    post: Callable[..., Awaitable[web.Response]] = page(view.app, view.web).post
     return await post(request, **sent.parameters)
 
 

@@ -114,6 +114,15 @@ def test_a_cookie_that_is_not_ours_shows_nothing(cookie: str) -> None:
         assert what_was_sent({COOKIE: other}, KEYS, NOW) is None
 
 
+async def test_a_page_that_only_another_version_has_is_no_longer_kept(served: Served) -> None:
+    sent = Sent(by="local", view="FormerView", path=ACT, parameters={}, form="")
+    answer = lead_to(sent, KEYS, NOW, secure=False)
+    assert answer is not None
+    cookie = {"Cookie": f"{COOKIE}={answer.cookies[COOKIE].value}"}
+    found, text = await get(served, answer.headers["Location"], **cookie)
+    assert (found.status, "kept for ten minutes" in text) == (410, True)
+
+
 async def test_what_no_cookie_can_hold_is_shown_at_once(served: Served) -> None:
     served.view.put(held("b-1"))
     text = " ".join(f"{number:x}" for number in range(3_000, 9_000))
