@@ -9,9 +9,9 @@ from app.booking.creation import begin, close_for, go_on_creating, is_creating, 
 from app.booking.events import CREATION, Booking, BookingEvent, Data, Invalid, read, validate
 from app.booking.identity import Progress, mark
 from app.booking.inputs import Facts
-from app.booking.lane import Decision, hold, noted, on_record, saved, turn_away, unchanged
+from app.booking.lane import Decision, given_up, hold, noted, on_record, saved, turn_away, unchanged
 from app.booking.reasons import Reason
-from app.booking.record import Closing, Head, Means, Phase, Record, SendDeadLetter, State, Trouble, queued
+from app.booking.record import Closing, Head, Phase, Record, SendDeadLetter, State, Trouble, queued
 from app.booking.status import Status
 
 
@@ -96,8 +96,7 @@ def _creation(record: Record, booking: Booking, head: Head, facts: Facts) -> Dec
 
 def _held(record: Record, head: Head, problem: Trouble, facts: Facts) -> Decision:
     """An invalid creation holds its booking as a refused one does: what follows must find it."""
-    text, gave_up = f"held: {problem.reason}", Means.GAVE_UP
-    record = noted(record, facts, head, asked="-", outcome="turned away", decision=text, means=gave_up)
+    record = given_up(record, facts, head, outcome="turned away", decision=f"held: {problem.reason}")
     return hold(record.with_lane(head=head), facts, head, problem)
 
 
@@ -148,8 +147,7 @@ def turned_away(
 def _turn_away(
     record: Record, head: Head, problem: Trouble, facts: Facts, *, from_lane: bool = False
 ) -> Decision:
-    text, gave_up = f"dead letter: {problem.reason}", Means.GAVE_UP
-    record = noted(record, facts, head, asked="-", outcome="turned away", decision=text, means=gave_up)
+    record = given_up(record, facts, head, outcome="turned away", decision=f"dead letter: {problem.reason}")
     return turn_away(record, facts, head, problem, from_lane=from_lane)
 
 

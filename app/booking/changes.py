@@ -15,6 +15,7 @@ from app.booking.lane import (
     answer_noted,
     counted,
     finish,
+    given_up,
     noted,
     retry_delay,
     saved,
@@ -152,8 +153,7 @@ def work(record: Record, head: Head, change: Change, facts: Facts) -> Decision:
                 http_status=None,
                 at=facts.now,
             )
-            text, gave_up = f"dead letter: {detail}", Means.GAVE_UP
-            record = noted(record, facts, head, asked="-", outcome="not legal", decision=text, means=gave_up)
+            record = given_up(record, facts, head, outcome="not legal", decision=f"dead letter: {detail}")
             return turn_away(record, facts, head, problem, from_lane=True)
         case Same():
             record = noted(record, facts, head, asked="-", outcome="already so", decision="nothing to do")

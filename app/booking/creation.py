@@ -20,6 +20,7 @@ from app.booking.lane import (
     close,
     counted,
     finish,
+    given_up,
     hold,
     is_settled,
     noted,
@@ -92,8 +93,7 @@ def _create(record: Record, facts: Facts) -> Decision:
         # It was taken before the business file was changed.
         detail = f"problemType: {must_be_one_of(problem_types)}"
         problem = Trouble(reason=Reason.INVALID, detail=detail, attempts=0, http_status=None, at=facts.now)
-        text, gave_up = f"held: {problem.reason}", Means.GAVE_UP
-        record = noted(record, facts, head, asked="-", outcome="not known", decision=text, means=gave_up)
+        record = given_up(record, facts, head, outcome="not known", decision=f"held: {problem.reason}")
         return hold(record, facts, head, problem)
     if customer is None or customer.digest != customer_digest(record.booked):
         return saved(wait_for_customer(record, facts))

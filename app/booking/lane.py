@@ -132,6 +132,11 @@ def noted(
     )
 
 
+def given_up(record: Record, facts: Facts, head: Head, *, outcome: str, decision: str) -> Record:
+    """The same with one line for an event that failed for good, and for which nothing was asked."""
+    return noted(record, facts, head, asked="-", outcome=outcome, decision=decision, means=Means.GAVE_UP)
+
+
 def answer_noted(
     record: Record,
     facts: Facts,

@@ -3,7 +3,6 @@
 It goes round pace and breaker: a person asks once, and wants ServiceTitan's own words.
 """
 
-import asyncio
 import re
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from app.servicetitan.config import UpstreamConfig
 from app.servicetitan.endpoints import CRM, DISPATCH, JPM, MARKETING, SETTINGS
 from app.servicetitan.http import Answer, Connections, Request
 from app.servicetitan.token import NoToken, Token, Tokens
-from app.servicetitan.upstream import BETWEEN_TRIES, TRIES, Upstream
+from app.servicetitan.upstream import TRIES, Upstream, until_settled
 from app.servicetitan.wire import PAGE_SIZE, ArrivalWindow, JobType, Named, Read, page_of
 
 Row = TypeVar("Row", bound=Read)
@@ -120,12 +119,10 @@ class _Asking:
 
     async def get(self, template: str, **query: str) -> Answer | _Refusal:
         """One page of a list, of one row unless asked otherwise; asked again while ServiceTitan fails."""
-        for _ in range(TRIES - 1):
-            said = await self._once(template, query)
-            if isinstance(said, Answer) or not said.may_pass:
-                return said
-            await asyncio.sleep(BETWEEN_TRIES)
-        return await self._once(template, query)
+        return await until_settled(
+            lambda: self._once(template, query),
+            lambda said: isinstance(said, Answer) or not said.may_pass,
+        )
 
     async def rows(self, template: str, row: type[Row]) -> list[Row] | _Refusal:
         """Every row of a list, of at most `MOST_PAGES` pages."""

@@ -1,10 +1,10 @@
 """ServiceTitan as one worker has it: every part of the client, put together."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from time import monotonic
-from typing import Self
+from typing import Self, TypeVar
 
 from app.booking.outcomes import Accepted, Busy, Outcome, Refused
 from app.servicetitan.caller import Caller, CallMade, Errand, Observe, nobody_observes
@@ -23,6 +23,8 @@ from app.servicetitan.watch import Watch
 TRIES = 5
 """A fault that passes is nothing that is missing: so often is asked, `BETWEEN_TRIES` seconds apart."""
 BETWEEN_TRIES = 0.5
+
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,12 +126,9 @@ class Upstream:
         While the breaker is open that is Busy, without a call. Of a list that cannot be read nothing is
         known; `name_complaints` tells of the others all the same.
         """
-        for _ in range(tries - 1):
-            found = await self._look_once()
-            if isinstance(found, Accepted | Refused):
-                return found
-            await asyncio.sleep(BETWEEN_TRIES)
-        return await self._look_once()
+        return await until_settled(
+            self._look_once, lambda found: isinstance(found, Accepted | Refused), tries=tries
+        )
 
     async def _look_once(self) -> Outcome[tuple[str, ...]]:
         if self.gate.is_open:
@@ -168,3 +167,15 @@ class Upstream:
     def _observe(self, call: CallMade) -> None:
         self._last_call = call
         self._told(call)
+
+
+async def until_settled(
+    once: Callable[[], Awaitable[Found]], is_settled: Callable[[Found], bool], *, tries: int = TRIES
+) -> Found:
+    """What `once` gives, asked again while it is not settled; the last try's is given as it is."""
+    for _ in range(tries - 1):
+        found = await once()
+        if is_settled(found):
+            return found
+        await asyncio.sleep(BETWEEN_TRIES)
+    return await once()
